@@ -1,0 +1,1 @@
+"""The applications. Reserved: triage, search and review stand here; they do not import each other."""

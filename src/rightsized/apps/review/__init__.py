@@ -1,0 +1,1 @@
+"""Code review. Reserved."""

@@ -1,0 +1,1 @@
+"""The heart: routing by threshold, the certificate and the monitor of its promise."""

@@ -1,0 +1,1 @@
+"""Building ONNX graphs from weights and quantising them, without torch."""

@@ -1,0 +1,1 @@
+"""Types, protocols, errors, configuration, registry and egress. Standard library and msgspec only."""

@@ -1,0 +1,190 @@
+"""Settings from `rightsized.toml`, then environment variables, then flags; the later wins.
+
+`[server] port` is `RIGHTSIZED_SERVER_PORT` in the environment and `server.port` among the flags. Each setting is a
+field here with its unit in a comment; the reference page is generated from these classes.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rightsized.core.errors import ConfigError
+
+PREFIX = "RIGHTSIZED_"
+FILE_NAME = "rightsized.toml"
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class ServerConfig(_Section, frozen=True):
+    """Where the server listens and how much it takes on."""
+
+    host: str = "127.0.0.1"  # address to listen on
+    port: int = 8321  # TCP port; 0 picks a free one
+    max_body_mb: float = 8.0  # largest request body, mebibytes
+    drain_seconds: float = 10.0  # how long a shutdown waits for requests in flight
+
+
+class EngineConfig(_Section, frozen=True):
+    """How models run."""
+
+    sessions: int = 0  # single-thread ONNX Runtime sessions; 0 = one a core
+    queue: int = 256  # texts that may wait; more get a "busy" error
+    max_text_chars: int = 200_000  # longest text taken, characters
+
+
+class RecordConfig(_Section, frozen=True):
+    """What is kept of each decision, and for how long."""
+
+    enabled: bool = True  # false: answers carry no decision id
+    text_days: float = 30.0  # days until the text of a decision is deleted; its digest stays
+    group_ms: float = 2.0  # longest wait to commit decisions together, milliseconds
+
+
+class AuditConfig(_Section, frozen=True):
+    """The audit coin and the monitor."""
+
+    rate: float = 0.02  # probability that a request is audited
+    alarm_delta: float = 0.05  # chance of ever raising a false alarm
+    stop_on_alarm: bool = True  # stop local answers when the alarm sounds
+
+
+class EgressConfig(_Section, frozen=True):
+    """Destinations that may be reached. Empty: nothing leaves this machine."""
+
+    allow: tuple[str, ...] = ()  # host names
+
+
+class Config(_Section, frozen=True):
+    """All settings. `home` holds models, tasks and decisions."""
+
+    home: str = "~/.rightsized"  # folder for models, tasks and decisions
+    server: ServerConfig = ServerConfig()
+    engine: EngineConfig = EngineConfig()
+    record: RecordConfig = RecordConfig()
+    audit: AuditConfig = AuditConfig()
+    egress: EgressConfig = EgressConfig()
+
+
+SECTIONS: dict[str, type[_Section]] = {
+    "server": ServerConfig,
+    "engine": EngineConfig,
+    "record": RecordConfig,
+    "audit": AuditConfig,
+    "egress": EgressConfig,
+}
+_RANGES: dict[str, tuple[float, float]] = {
+    "server.port": (0, 65535),
+    "server.max_body_mb": (0.001, 1024),
+    "server.drain_seconds": (0, 3600),
+    "engine.sessions": (0, 1024),
+    "engine.queue": (1, 1_000_000),
+    "engine.max_text_chars": (1, 100_000_000),
+    "record.text_days": (0, 36_500),
+    "record.group_ms": (0, 1000),
+    "audit.rate": (0.0, 1.0),
+    "audit.alarm_delta": (1e-6, 0.5),
+}
+
+
+def load(
+    file: Path | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Config:
+    """Read, merge and check all settings.
+
+    Args:
+        file: a TOML file that must exist; None reads `rightsized.toml` here if there is one.
+        environment: variables to read instead of the process's own.
+        flags: dotted keys such as `server.port`; None values are passed over.
+    Raises:
+        ConfigError: names the key, the value and the file or variable.
+    """
+    values: dict[str, tuple[Any, str]] = {}
+    path = file or Path(FILE_NAME)
+    if file or path.exists():
+        values.update(_from_file(path))
+    values.update(_from_environment(os.environ if environment is None else environment))
+    values.update({k: (v, f"the flag for {k}") for k, v in (flags or {}).items() if v is not None})
+    return _build(values)
+
+
+def _from_file(path: Path) -> dict[str, tuple[Any, str]]:
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"The configuration file {path} does not exist.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The configuration file {path} is not valid TOML: {error}.") from None
+    flat: dict[str, tuple[Any, str]] = {}
+    for key, value in document.items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{inner}": (v, str(path)) for inner, v in value.items()})
+        else:
+            flat[key] = (value, str(path))
+    return flat
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
+    found = {}
+    for dotted in keys():
+        name = variable(dotted)
+        if name in environment:
+            text = environment[name]
+            value = [part.strip() for part in text.split(",") if part.strip()] if dotted == "egress.allow" else text
+            found[dotted] = (value, f"the environment variable {name}")
+    return found
+
+
+def keys() -> list[str]:
+    """Every setting as a dotted key."""
+    inner = [f"{section}.{name}" for section, kind in SECTIONS.items() for name in kind.__struct_fields__]
+    return ["home", *inner]
+
+
+def variable(dotted: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + dotted.upper().replace(".", "_")
+
+
+def _build(values: dict[str, tuple[Any, str]]) -> Config:
+    known = keys()
+    for dotted, (_, origin) in values.items():
+        if dotted not in known:
+            raise ConfigError(f"Unknown setting {dotted!r} in {origin}.", fix=f"Known settings: {', '.join(known)}.")
+    sections = {name: _section(name, kind, values) for name, kind in SECTIONS.items()}
+    if "home" in values:
+        sections["home"] = _convert("home", *values["home"], str)
+    config = Config(**sections)
+    return msgspec.structs.replace(config, home=str(Path(config.home).expanduser()))
+
+
+def _section(name: str, kind: type[_Section], values: dict[str, tuple[Any, str]]) -> Any:
+    types = {f.name: f.type for f in msgspec.structs.fields(kind)}
+    given = {
+        field: _convert(f"{name}.{field}", *values[f"{name}.{field}"], target)
+        for field, target in types.items()
+        if f"{name}.{field}" in values
+    }
+    return kind(**given)
+
+
+def _convert(dotted: str, value: Any, origin: str, target: Any) -> Any:
+    try:
+        converted = msgspec.convert(value, target, strict=not isinstance(value, str))
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{dotted} = {value!r} in {origin} cannot be used: {error}.") from None
+    low, high = _RANGES.get(dotted, (float("-inf"), float("inf")))
+    if dotted in _RANGES and not low <= converted <= high:
+        raise ConfigError(f"{dotted} = {value!r} in {origin} must be between {low:g} and {high:g}.")
+    return converted

@@ -1,0 +1,137 @@
+"""Every error that Rightsized raises on purpose, in one tree.
+
+    RightsizedError
+    ├── ConfigError            a setting is wrong; names the key and the file
+    ├── DataError              labelled data cannot be used as given
+    ├── InputError             one request cannot be answered as given
+    ├── NotFoundError          no such task, model, decision, job or file
+    ├── StoreError             the model store or the home folder cannot be used
+    │   ├── IntegrityError     a stored file is not what its digest says
+    │   ├── DownloadError      a source did not deliver
+    │   ├── HomeLockedError    another process writes to this home
+    │   └── DiskFullError      no space left; nothing half-written was kept
+    ├── BusyError              the bounded queue is full; try again
+    ├── CertificateError       a certificate is absent, altered, expired or of another model
+    ├── EgressDeniedError      something would have left this machine without leave
+    ├── MissingExtraError      an optional part is not installed; names the pip command
+    └── JobError               a background job failed or was cancelled
+
+An error says what was wrong (with the value), and `fix` says what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class RightsizedError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        message: what was wrong, with which value.
+        fix: the command or setting that mends it; may be empty.
+    """
+
+    status = 500  # HTTP status used by the server
+    exit_code = 1  # status of the command line
+    retryable = False
+
+    def __init__(self, message: str, *, fix: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.message, self.fix)
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.fix}".strip()
+
+    @property
+    def code(self) -> str:
+        """A stable name for programs, such as `not-found` for `NotFoundError`."""
+        name = type(self).__name__.removesuffix("Error")
+        return "".join("-" + c.lower() if c.isupper() else c for c in name).lstrip("-") or "error"
+
+
+def _rebuild(kind: type[RightsizedError], message: str, fix: str) -> RightsizedError:
+    return kind(message, fix=fix)
+
+
+class ConfigError(RightsizedError):
+    """A setting is wrong; the message names the key and where it was set."""
+
+    status, exit_code = 500, 2
+
+
+class DataError(RightsizedError):
+    """Labelled data cannot be used as given."""
+
+    status, exit_code = 422, 2
+
+
+class InputError(RightsizedError):
+    """One request cannot be answered as given."""
+
+    status, exit_code = 422, 2
+
+
+class NotFoundError(RightsizedError):
+    """No such task, model, decision, job or file."""
+
+    status, exit_code = 404, 3
+
+
+class StoreError(RightsizedError):
+    """The model store or the home folder cannot be used."""
+
+
+class IntegrityError(StoreError):
+    """A stored file is not what its digest says: truncated, altered or replaced."""
+
+
+class DownloadError(StoreError):
+    """A source did not deliver what was asked for."""
+
+    status, retryable = 502, True
+
+
+class HomeLockedError(StoreError):
+    """Another process writes to this home."""
+
+    status, retryable = 409, True
+
+
+class DiskFullError(StoreError):
+    """No space is left on the device; what was half-written was removed."""
+
+    status = 507
+
+
+class BusyError(RightsizedError):
+    """The bounded queue is full. Nothing was recorded as answered; try again."""
+
+    status, exit_code, retryable = 503, 4, True
+
+
+class CertificateError(RightsizedError):
+    """A certificate is absent, altered, expired, or belongs to another model."""
+
+    status = 409
+
+
+class EgressDeniedError(RightsizedError):
+    """Something would have left this machine without leave."""
+
+    status = 403
+
+
+class MissingExtraError(RightsizedError):
+    """An optional part is not installed."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, fix: str = "", extra: str = "") -> None:
+        super().__init__(message, fix=fix or f"Run: pip install 'rightsized[{extra}]'")
+
+
+class JobError(RightsizedError):
+    """A background job failed, was killed or was cancelled."""

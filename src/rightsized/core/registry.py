@@ -1,0 +1,28 @@
+"""A name maps to a factory in one place. Built-ins and strangers' plugins arrive the same way: entry points.
+
+[project.entry-points."rightsized.encoders"]
+mine = "my_package:open_encoder"
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from rightsized.core.errors import NotFoundError
+
+GROUPS = ("rightsized.encoders", "rightsized.sources")
+
+
+def names(group: str) -> list[str]:
+    """Names registered in a group, sorted."""
+    return sorted({point.name for point in entry_points(group=group)})
+
+
+def resolve(group: str, name: str) -> Any:
+    """The factory registered under `name`. Raises NotFoundError that lists the names there are."""
+    found: list[EntryPoint] = [point for point in entry_points(group=group) if point.name == name]
+    if not found:
+        known = ", ".join(names(group)) or "none"
+        raise NotFoundError(f"Nothing is registered as {name!r} in {group}. Known: {known}.")
+    return found[0].load()

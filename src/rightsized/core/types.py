@@ -1,0 +1,246 @@
+"""The records that pass between parts: frozen, serialisable, without behaviour beyond plain look-ups.
+
+Nothing here reads a clock, a file or the network.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+Kind = Literal["classify", "generate", "embed", "search", "review"]
+State = Literal["certified", "estimated", "none", "suspended"]
+Promise = Literal["selective_error", "wrong_local_rate"]
+Status = Literal["answered", "abstained"]
+
+TIER_TASK, TIER_SMALL, TIER_LARGE, TIER_PERSON = 3, 2, 1, 0
+
+
+class Frozen(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=False):
+    """Base of all records: immutable, compared by value, strict when decoded."""
+
+
+class LabelScore(Frozen, frozen=True):
+    """A label and its probability in [0, 1]."""
+
+    label: str
+    probability: float
+
+
+class Prediction(Frozen, frozen=True):
+    """What a model says of one text.
+
+    `label` is the best single label; `labels` holds every label that applies in a multi-label task
+    (one element otherwise, none where no label clears its threshold).
+    `scores` are the best labels in falling order. `out_of_scope` in [0, 1] is high where the text
+    looks like nothing in the training data.
+    """
+
+    label: str
+    labels: tuple[str, ...]
+    scores: tuple[LabelScore, ...]
+    out_of_scope: float = 0.0
+
+
+class Request(Frozen, frozen=True):
+    """One thing to answer. `id` is the decision id; the recorder gives one where it is empty."""
+
+    task: str
+    text: str
+    id: str = ""
+    conversation: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+class Attempt(Frozen, frozen=True):
+    """One tier's try at a request, taken or not.
+
+    `score` is s_k(x) in [0, 1]; `threshold` is None where the tier may never answer locally.
+    `reason` says why the tier was passed over, in words; empty where it answered.
+    """
+
+    rung: str
+    tier: int
+    model: str
+    score: float
+    threshold: float | None
+    accepted: bool
+    prediction: Prediction | None = None
+    reason: str = ""
+    latency_ms: float = 0.0
+    cost: float = 0.0
+
+
+class Reply(Frozen, frozen=True):
+    """The answer to a request, with everything that led to it.
+
+    `output` is None where every tier abstained and a person must decide. `state` is the state of the
+    promise under which this reply was given; `certificate` its id. `cost` is in US dollars.
+    """
+
+    id: str
+    task: str
+    status: Status
+    output: Prediction | None
+    rung: str
+    tier: int
+    model: str
+    confidence: float
+    state: State
+    certificate: str = ""
+    certified: bool = False
+    cost: float = 0.0
+    latency_ms: float = 0.0
+    truncated: bool = False
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def label(self) -> str | None:
+        """The label answered, or None where the request goes to a person."""
+        return self.output.label if self.output else None
+
+    @property
+    def suggestion(self) -> Prediction | None:
+        """The most capable tier's prediction, answered or not: what a reviewer may start from."""
+        return next((a.prediction for a in reversed(self.attempts) if a.prediction), self.output)
+
+
+class Decision(Frozen, frozen=True):
+    """The record of one request, as the ledger keeps it. Text is kept apart, under its digest.
+
+    `phase` is `started` once durable, `done` at the end; a start without an end reads `interrupted`.
+    `audit` is the outcome of the audit coin; `audit_probability` the known probability it was thrown with.
+    Times are seconds since the epoch, UTC.
+    """
+
+    id: str
+    task: str
+    version: str
+    started: float
+    text_sha256: str
+    phase: Literal["started", "done", "failed", "interrupted"]
+    audit: bool
+    audit_probability: float
+    conversation: str = ""
+    ended: float | None = None
+    reply: Reply | None = None
+    error: str = ""
+
+
+class Targets(Frozen, frozen=True):
+    """What the user asked of a task: the error budget, the promise and the machine."""
+
+    max_error: float = 0.05
+    confidence: float = 0.95
+    promise: Promise = "selective_error"
+    budget_ms: float | None = None
+    budget_mb: float | None = None
+
+
+class Task(Frozen, frozen=True):
+    """A named job: its kind, labels and targets, and the version of what answers it."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    version: str = ""
+    multi_label: bool = False
+    encoder: str = "minilm"
+    targets: Targets = Targets()
+
+
+class Interval(Frozen, frozen=True):
+    """An estimate with its confidence interval and the number of rows behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    level: float = 0.95
+
+
+class Segment(Frozen, frozen=True):
+    """A declared part of the traffic with its own share of delta."""
+
+    name: str
+    delta: float
+    n: int
+    m: int
+    errors: int
+    certified: bool
+
+
+class Certificate(Frozen, frozen=True):
+    """The signed result of calibration. See docs/explanation/certificate.md for what each figure promises.
+
+    `thresholds` has one entry a rung before the last; None means the rung never answers.
+    `rejected` holds every configuration shown to keep the promise, in the order tested.
+    `digests` names what the promise depends on: models, heads, calibrators, runtime, instruction set, data.
+    `expires` is a convention in seconds since the epoch; `expires_requests` one in requests.
+    """
+
+    id: str
+    task: str
+    state: State
+    promise: Promise
+    epsilon: float
+    delta: float
+    delta_spent: float
+    attempt: int
+    method: str
+    n: int
+    m: int
+    errors: int
+    rungs: tuple[str, ...]
+    thresholds: tuple[float | None, ...]
+    rejected: tuple[tuple[float | None, ...], ...]
+    local_share: Interval
+    expected_cost: float
+    sampling: str
+    unit: str
+    label_kind: str
+    out_of_scope_rows: int
+    digests: dict[str, str]
+    created: float
+    expires: float
+    expires_requests: int
+    code_version: str
+    sentence: str
+    segments: tuple[Segment, ...] = ()
+    p_value: float | None = None
+    needed: int | None = None
+    selective_error: Interval | None = None
+    wrong_local_rate: Interval | None = None
+    public_key: str = ""
+    signature: str = ""
+
+
+class Contribution(Frozen, frozen=True):
+    """How much one word moved the answer's score (in log-odds); `start` and `end` are character offsets."""
+
+    text: str
+    start: int
+    end: int
+    value: float
+
+
+class Neighbour(Frozen, frozen=True):
+    """A labelled training example near the text, with its cosine similarity."""
+
+    text: str
+    label: str
+    similarity: float
+
+
+class Explanation(Frozen, frozen=True):
+    """Why a text got its label: word contributions that add up to `total` = f(text) - f(empty)."""
+
+    label: str
+    method: str
+    contributions: tuple[Contribution, ...]
+    base: float
+    total: float
+    evaluations: int
+    latency_ms: float
+    neighbours: tuple[Neighbour, ...] = ()

@@ -1,0 +1,1 @@
+"""Runtimes that run models, one a file. Engines know nothing of thresholds or tasks."""

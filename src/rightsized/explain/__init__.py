@@ -1,0 +1,1 @@
+"""Why an answer was given: word contributions and near examples."""

@@ -1,0 +1,1 @@
+"""Personal data, policy and output rules. Reserved: nothing lives here yet."""

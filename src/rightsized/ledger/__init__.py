@@ -1,0 +1,1 @@
+"""Decisions on record: an append-only SQLite log with group commit. Proofs are to come."""

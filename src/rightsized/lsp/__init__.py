@@ -1,0 +1,1 @@
+"""The language-server protocol for editors. Reserved."""

@@ -1,0 +1,1 @@
+"""Models on disk: the home folder, cards, digests and the sources they come from."""

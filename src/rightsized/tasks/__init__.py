@@ -1,0 +1,1 @@
+"""Tasks and their versions, the fit pipeline, the report, the review queue, and the one place that composes."""
