@@ -1,0 +1,40 @@
+"""`import rightsized`, the command line's help and the served path load no training library."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+FORBIDDEN = ("torch", "transformers", "sklearn", "ray")
+HEAVY = ("scipy", "matplotlib", "onnx", "huggingface_hub", "pyarrow")
+REPORT = "import json, sys; print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+
+
+def loaded_by(code: str) -> set[str]:
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{REPORT}"], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import rightsized",
+        "import rightsized.server.app, rightsized.tasks.service, rightsized.cascade.route, rightsized.cascade.monitor",
+        "import rightsized.engines.onnx, rightsized.engines.classifier, rightsized.explain.words",
+        "import contextlib, io\nfrom rightsized.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): main(['--help'])",
+    ],
+)
+def test_no_training_library(code: str) -> None:
+    assert loaded_by(code).isdisjoint((*FORBIDDEN, *HEAVY))
+
+
+def test_import_is_light() -> None:
+    assert loaded_by("import rightsized").isdisjoint(("numpy", "onnxruntime", "starlette", "typer", "rich"))
+
+
+def test_the_check_can_fail() -> None:
+    assert "sklearn" in loaded_by("import sklearn")
