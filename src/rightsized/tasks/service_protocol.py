@@ -1,0 +1,80 @@
+"""What the server, and any other front, asks of the tasks on this machine. `tasks/service.py` is the real one.
+
+Methods without `async` answer from memory or one short read and may be called on the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rightsized.core.types import Decision, Explanation, Reply
+from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus
+
+
+class Service(Protocol):
+    """Answers, explains and reviews; the one thing a front talks to."""
+
+    async def classify(self, task: str, text: str, *, conversation: str = "") -> Reply:
+        """Answer one text. Raises NotFoundError (no such task), InputError, BusyError."""
+        ...
+
+    async def classify_many(self, task: str, texts: Sequence[str]) -> list[Reply]:
+        """Answer several; replies stand in the order of the texts. Raises as `classify` does."""
+        ...
+
+    def tasks(self) -> list[TaskStatus]:
+        """Every task served, by name."""
+        ...
+
+    def task(self, name: str) -> TaskStatus:
+        """One task. Raises NotFoundError."""
+        ...
+
+    def decision(self, decision_id: str) -> Decision:
+        """The record of one request. Raises NotFoundError."""
+        ...
+
+    def decision_text(self, decision_id: str) -> str | None:
+        """The text of a decision, or None once retention removed it. Raises NotFoundError (no such decision)."""
+        ...
+
+    async def explain(self, task: str, text: str) -> Explanation:
+        """Which words moved the label, and the nearest labelled examples. Raises NotFoundError, BusyError."""
+        ...
+
+    async def feedback(self, decision_id: str, label: str, reviewer: str) -> Review:
+        """A user's correction of an answer; it trains and never calibrates. Raises NotFoundError, InputError."""
+        ...
+
+    def queue(self, task: str | None, limit: int) -> list[QueueItem]:
+        """Messages that wait for a person, oldest first; of one task, or of all (None)."""
+        ...
+
+    async def label(self, decision_id: str, label: str, reviewer: str) -> Review:
+        """A person's label for a waiting message; a second one replaces the first. Raises NotFoundError, InputError."""
+        ...
+
+    def report_html(self, task: str) -> str:
+        """The task's right-sizing report, self-contained HTML. Raises NotFoundError."""
+        ...
+
+    def jobs(self) -> list[JobStatus]:
+        """Long work, newest first."""
+        ...
+
+    def cancel_job(self, job_id: str) -> None:
+        """Stop a job. Raises NotFoundError (no such job), JobError (it had already ended)."""
+        ...
+
+    def ready(self) -> bool:
+        """True once every task is loaded and decisions can be recorded."""
+        ...
+
+    async def start(self) -> None:
+        """Load the tasks and take the writer lock."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is in flight, then let go of everything."""
+        ...
