@@ -58,6 +58,7 @@ class Peer:
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._errors: list[str] = []
+        self._pumps: list[threading.Thread] = []
         self.cost: dict[str, float] = {}  # CPU and wall seconds of the last call
 
     @property
@@ -109,14 +110,16 @@ class Peer:
         self._follow(self._process.stderr, lambda line: self._errors.append(line) if line else None)
         return self
 
-    @staticmethod
-    def _follow(stream: IO[str] | None, take: Callable[[str | None], object]) -> None:
+    def _follow(self, stream: IO[str] | None, take: Callable[[str | None], object]) -> None:
         def pump() -> None:
-            for line in stream or ():
-                take(line)
+            if stream is not None:
+                with stream:
+                    for line in stream:
+                        take(line)
             take(None)
 
-        threading.Thread(target=pump, daemon=True).start()
+        self._pumps.append(threading.Thread(target=pump, daemon=True))
+        self._pumps[-1].start()
 
     @property
     def pid(self) -> int:
@@ -183,3 +186,5 @@ class Peer:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        for pump in self._pumps:
+            pump.join(timeout=10)
