@@ -114,7 +114,7 @@ def _delimited(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict
                 yield number, {name: row[name] for name in columns}
         except csv.Error as error:
             raise DataError(
-                f"{path.name}, line {reader.line_num}: {error}.",
+                f"{path.name}, after line {reader.line_num}: {error}.",
                 fix=f"A field may hold {MAX_FIELD_CHARS:,} characters; check for a quote that is never closed.",
             ) from None
 

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rightsized.core.config import FILE_NAME, Config, keys, load, variable
+from rightsized.core.errors import ConfigError
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / FILE_NAME
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_flags_beat_environment_beats_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "[server]\nport = 1\nhost = '127.0.0.2'\n[audit]\nrate = 0.5\n")
+    config = load(
+        path, environment={"RIGHTSIZED_SERVER_PORT": "2", "RIGHTSIZED_AUDIT_RATE": "0.25"}, flags={"server.port": 3}
+    )
+    assert (config.server.port, config.audit.rate, config.server.host) == (3, 0.25, "127.0.0.2")
+
+
+def test_defaults_need_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = load(environment={})
+    assert config.server == Config().server
+    assert config.egress.allow == ()
+    assert Path(config.home).is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[server]\nprot = 1\n", "server.prot"),
+        ("[server]\nport = 'x'\n", "server.port"),
+        ("[server]\nport = 70000\n", "server.port"),
+        ("[audit]\nrate = 1.5\n", "audit.rate"),
+        ("colour = 1\n", "colour"),
+    ],
+)
+def test_errors_name_the_key_and_the_file(tmp_path: Path, text: str, named: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load(path, environment={})
+    assert named in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_errors_name_the_variable() -> None:
+    with pytest.raises(ConfigError, match="RIGHTSIZED_SERVER_PORT"):
+        load(environment={"RIGHTSIZED_SERVER_PORT": "many"})
+
+
+def test_broken_and_absent_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load(write(tmp_path, "[server\n"))
+    with pytest.raises(ConfigError, match="does not exist"):
+        load(tmp_path / "absent.toml")
+
+
+def test_lists_from_the_environment() -> None:
+    assert load(environment={"RIGHTSIZED_EGRESS_ALLOW": "a.example, b.example"}).egress.allow == (
+        "a.example",
+        "b.example",
+    )
+
+
+def test_every_setting_has_a_variable() -> None:
+    assert variable("server.port") == "RIGHTSIZED_SERVER_PORT"
+    assert len({variable(key) for key in keys()}) == len(keys())
