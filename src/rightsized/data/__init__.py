@@ -1,1 +1,30 @@
-"""Sample data written for this project."""
+"""Sample data written for this project: support messages of an invented shop, and a small task about tone.
+
+Only finds the files; reading them is the business of `tasks`. README.md in this folder describes each file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rightsized.core.errors import NotFoundError
+
+_FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """Names of the data files, sorted."""
+    return sorted(file.name for file in _FOLDER.glob("*.csv"))
+
+
+def path(name: str) -> Path:
+    """The file of a sample data set.
+
+    Args:
+        name: such as `support_train.csv`, `support_calibrate.csv`, `support_stream.csv` or `tone.csv`.
+    Raises:
+        NotFoundError: no such file; names those there are.
+    """
+    if name not in names():
+        raise NotFoundError(f"No sample data is named {name!r}.", fix=f"There are: {', '.join(names())}.")
+    return _FOLDER / name
