@@ -1,1 +1,1 @@
-"""Decisions on record: an append-only SQLite log with group commit. Proofs are to come."""
+"""The append-only log of decisions: SQLite, group commit, and the recorder that wraps an answerer."""

@@ -1,0 +1,211 @@
+"""The ledger: decisions go in through one writer with group commit; nothing once written is changed.
+
+`begin` returns once the started row is on the disk, `finish` once its end is. Both write even if the caller is
+cancelled after the call. The log does not know what a good answer is, nor who reviews it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import platform
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from rightsized.core.errors import InputError
+from rightsized.core.types import Decision
+from rightsized.ledger.database import FileLock, explained, open_writer
+from rightsized.ledger.group import QUEUE_ROWS, Batch, GroupWriter
+from rightsized.ledger.reader import LedgerReader
+from rightsized.ledger.schema import End, ReviewRow, encode, last_seq, migrate
+
+T = TypeVar("T")
+
+PURGE_ROWS = 256  # texts deleted in one transaction; requests are recorded in between
+VACUUM_PAGES = 512  # pages (4 KiB) given back to the file system in one transaction
+NO_TIER = -1  # tier column of a decision that failed
+
+_INSERTS = {
+    "starts": "INSERT INTO starts (seq, id, task, started, audit, text_sha256, run, record) VALUES {rows}",
+    "texts": "INSERT INTO texts (sha256, created, text) VALUES {rows} "
+    "ON CONFLICT (sha256) DO UPDATE SET created = max(created, excluded.created)",
+    "ends": "INSERT INTO ends (seq, id, task, status, tier, record) VALUES {rows}",
+    "reviews": "INSERT INTO reviews (seq, decision, task, kind, created, retracts, record) VALUES {rows}",
+}
+
+
+class SqliteLedger:
+    """The log of one home folder, open for writing. Implements core.protocols.Ledger.
+
+    Args:
+        path: the database file; made where absent.
+        group_ms: groups of commits start at least this many milliseconds apart.
+        queue_rows: rows that may wait; more get BusyError.
+    Raises:
+        HomeLockedError: another process writes to this file.
+        IntegrityError: the file is damaged.
+        StoreError: the file cannot be opened.
+    """
+
+    def __init__(self, path: Path | str, *, group_ms: float = 2.0, queue_rows: int = QUEUE_ROWS) -> None:
+        self.path = Path(path)
+        with explained(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(self.path)
+        try:
+            self._connection = open_writer(self.path)
+            with explained(self.path):
+                migrate(self._connection)
+                self.run = self._begin_run()
+                seq = last_seq(self._connection)
+            self.reader = LedgerReader(self.path)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._writer = GroupWriter(
+            self._connection, self.path, inserts=_INSERTS, seq=seq, group_ms=group_ms, queue_rows=queue_rows
+        )
+
+    def __enter__(self) -> SqliteLedger:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def groups(self) -> int:
+        """Commits made since opening."""
+        return self._writer.groups
+
+    async def begin(self, decision: Decision, text: str) -> None:
+        """Record that a decision has started; returns once that is on the disk.
+
+        Raises BusyError, DiskFullError, InputError (the id is taken), StoreError.
+        """
+
+        def work(batch: Batch) -> None:
+            d = decision
+            batch.add(
+                "starts",
+                (batch.next_seq(), d.id, d.task, d.started, int(d.audit), d.text_sha256, self.run, encode(d)),
+            )
+            batch.add("texts", (d.text_sha256, d.started, text))
+
+        try:
+            await self._writer.submit(work)
+        except sqlite3.IntegrityError as error:
+            raise InputError(f"Decision {decision.id} could not be started: {error}.") from None
+
+    async def finish(self, decision: Decision) -> None:
+        """Record how a started decision ended (`done` or `failed`); returns once that is on the disk.
+
+        Raises DiskFullError, InputError (never started, or ended already), StoreError.
+        """
+        if decision.phase not in ("done", "failed"):
+            raise InputError(f"A decision ends as done or failed, not as {decision.phase!r}.")
+        end = End(
+            decision.id,
+            ended=time.time() if decision.ended is None else decision.ended,
+            phase=decision.phase,
+            reply=decision.reply,
+            error=decision.error,
+        )
+        status = decision.reply.status if decision.reply else "failed"
+        tier = decision.reply.tier if decision.reply else NO_TIER
+
+        def work(batch: Batch) -> None:
+            batch.add("ends", (batch.next_seq(), end.id, decision.task, status, tier, encode(end)))
+
+        try:
+            await self._writer.submit(work, bounded=False)
+        except sqlite3.IntegrityError as error:
+            raise InputError(f"Decision {decision.id} could not be ended: {error}.") from None
+
+    def get(self, decision_id: str) -> Decision | None:
+        """The decision as recorded so far, or None."""
+        return self.reader.get(decision_id)
+
+    async def review(self, row: ReviewRow, *, check: Callable[[sqlite3.Connection], None] | None = None) -> int:
+        """Append a label or a retraction; returns its sequence number once it is on the disk.
+
+        Args:
+            check: looks at the tables inside the same transaction and raises a RightsizedError to refuse the row.
+        """
+
+        def work(batch: Batch) -> int:
+            batch.flush()
+            if check is not None:
+                check(batch.connection)
+            seq = batch.next_seq()
+            batch.add("reviews", (seq, row.decision, row.task, row.kind, row.created, row.retracts, encode(row)))
+            batch.flush()
+            return seq
+
+        try:
+            seq: int = await self._writer.submit(work)
+        except sqlite3.IntegrityError as error:
+            raise InputError(f"The label for decision {row.decision} could not be recorded: {error}.") from None
+        return seq
+
+    async def purge_texts(self, older_than: float) -> int:
+        """Delete texts last used before `older_than` (seconds since the epoch) and give their space back.
+
+        Decisions keep the digest. Works in small transactions, so that recording goes on; returns the texts deleted.
+        """
+        numbers = [n for (n,) in self.reader.query("SELECT number FROM texts WHERE created < ?", (older_than,))]
+        deleted = 0
+        for at in range(0, len(numbers), PURGE_ROWS):
+            chunk = numbers[at : at + PURGE_ROWS]
+            deleted += await self._write(functools.partial(_delete, numbers=chunk, older_than=older_than))
+        if deleted:
+            while await self._write(_vacuum):
+                pass
+            await asyncio.to_thread(_empty_write_ahead_log, self.path)
+        return deleted
+
+    async def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        def work(batch: Batch) -> T:
+            batch.flush()
+            return function(batch.connection)
+
+        result: T = await self._writer.submit(work, bounded=False)
+        return result
+
+    def close(self) -> None:
+        """Write what waits and let the file go to the next writer."""
+        self._writer.close()
+        self.reader.close()
+        self._connection.close()
+        self._lock.release()
+
+    def _begin_run(self) -> int:
+        self._connection.execute("BEGIN IMMEDIATE")
+        cursor = self._connection.execute(
+            "INSERT INTO runs (pid, host, started) VALUES (?, ?, ?)", (os.getpid(), platform.node(), time.time())
+        )
+        self._connection.execute("COMMIT")
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+
+def _delete(connection: sqlite3.Connection, numbers: list[int], older_than: float) -> int:
+    marks = ",".join("?" * len(numbers))
+    sql = f"DELETE FROM texts WHERE number IN ({marks}) AND created < ?"  # noqa: S608 - question marks only
+    return connection.execute(sql, (*numbers, older_than)).rowcount
+
+
+def _vacuum(connection: sqlite3.Connection) -> int:
+    connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+    free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    return free
+
+
+def _empty_write_ahead_log(path: Path) -> None:
+    """Copy the log into the file and cut it to nothing: deleted text must not linger there."""
+    with explained(path), contextlib.closing(open_writer(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

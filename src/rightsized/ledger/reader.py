@@ -1,0 +1,139 @@
+"""Reads the log: one decision, searches, counts, every row in order. Opens read-only; many may read at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from rightsized.core.types import Decision, Frozen
+from rightsized.ledger.database import explained, open_reader, writer_lives
+from rightsized.ledger.schema import LogRow, ReviewRow, decision
+
+PAGE_ROWS = 1000  # rows fetched at a time when reading everything
+
+_SELECT = "SELECT s.seq, s.run, s.record, e.record FROM starts s LEFT JOIN ends e ON e.id = s.id"
+_decode_review = msgspec.json.Decoder(ReviewRow)
+
+
+class Search(Frozen, frozen=True):
+    """Which decisions to read. Times in seconds since the epoch; `since` is included, `until` is not.
+
+    `status` is answered, abstained or failed, or `open` for those without an end (running or interrupted).
+    """
+
+    task: str | None = None
+    since: float | None = None
+    until: float | None = None
+    status: Literal["answered", "abstained", "failed", "open"] | None = None
+    tier: int | None = None
+    audit: bool | None = None
+
+
+class LedgerReader:
+    """A read-only view of `decisions.sqlite`; may be used from any thread.
+
+    Raises NotFoundError where there is no file, IntegrityError where it is damaged.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._connection = open_reader(self.path)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> LedgerReader:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a SELECT on the tables of ledger/schema.py."""
+        with self._lock, explained(self.path):
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def get(self, decision_id: str) -> Decision | None:
+        """The decision, or None. Without an end it reads `started` while its writer lives, else `interrupted`."""
+        return next(iter(self._decisions(f"{_SELECT} WHERE s.id = ?", (decision_id,))), None)
+
+    def text(self, decision_id: str) -> str | None:
+        """The text of a decision; None once retention has deleted it, or where there is no such decision."""
+        rows = self.query(
+            "SELECT t.text FROM starts s JOIN texts t ON t.sha256 = s.text_sha256 WHERE s.id = ?", (decision_id,)
+        )
+        return rows[0][0] if rows else None
+
+    def search(self, search: Search, *, limit: int = 100, before: str | None = None) -> list[Decision]:
+        """Decisions that match, newest first; `before` is the id of the last one of the page before."""
+        where, values = _conditions(search)
+        if before is not None:
+            where.append("(s.started, s.id) < (SELECT started, id FROM starts WHERE id = ?)")
+            values.append(before)
+        sql = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY s.started DESC, s.id DESC LIMIT ?"
+        return self._decisions(sql, (*values, limit))
+
+    def count(self, search: Search) -> int:
+        """How many decisions match."""
+        where, values = _conditions(search)
+        clause = " AND ".join(where)
+        if search.status in ("answered", "abstained", "failed") and _only_outcome(search):
+            clause = clause.replace("s.", "e.")
+            return int(self.query(f"SELECT count(*) FROM ends e WHERE {clause}", tuple(values))[0][0])  # noqa: S608
+        sql = f"SELECT count(*) FROM starts s LEFT JOIN ends e ON e.id = s.id WHERE {clause}"  # noqa: S608
+        return int(self.query(sql, tuple(values))[0][0])
+
+    def rows(self, after: int = 0) -> Iterator[LogRow]:
+        """Every row of the log in order of its sequence number, from the first one after `after`."""
+        sql = """SELECT seq, 'starts', record FROM starts WHERE seq > ?1 AND seq <= ?2
+                 UNION ALL SELECT seq, 'ends', record FROM ends WHERE seq > ?1 AND seq <= ?2
+                 UNION ALL SELECT seq, 'reviews', record FROM reviews WHERE seq > ?1 AND seq <= ?2 ORDER BY 1"""
+        while page := self.query(sql, (after, after + PAGE_ROWS)):
+            yield from (LogRow(seq, table, bytes(record)) for seq, table, record in page)
+            after += PAGE_ROWS
+
+    def reviews(self, task: str) -> list[tuple[int, ReviewRow]]:
+        """Labels in force for a task, with their sequence numbers, oldest first; retracted ones are left out."""
+        sql = """SELECT r.seq, r.record FROM reviews r WHERE r.task = ? AND r.retracts IS NULL
+                 AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq) ORDER BY r.seq"""
+        return [(seq, _decode_review.decode(record)) for seq, record in self.query(sql, (task,))]
+
+    def check(self) -> list[str]:
+        """What SQLite finds wrong with the file; empty where it is sound."""
+        return [row[0] for row in self.query("PRAGMA integrity_check") if row[0] != "ok"]
+
+    def _decisions(self, sql: str, values: tuple[Any, ...]) -> list[Decision]:
+        rows = self.query(sql, values)
+        live = self._live_run() if any(end is None for *_, end in rows) else None
+        return [decision(start, end, live=run == live) for _, run, start, end in rows]
+
+    def _live_run(self) -> int | None:
+        if not writer_lives(self.path):
+            return None
+        newest: int | None = self.query("SELECT max(run) FROM runs")[0][0]
+        return newest
+
+
+def _only_outcome(search: Search) -> bool:
+    return search.since is None and search.until is None and search.audit is None
+
+
+def _conditions(search: Search) -> tuple[list[str], list[Any]]:
+    given = {
+        "s.task = ?": search.task,
+        "s.started >= ?": search.since,
+        "s.started < ?": search.until,
+        "e.status = ?": None if search.status == "open" else search.status,
+        "e.tier = ?": search.tier,
+        "s.audit = ?": None if search.audit is None else int(search.audit),
+    }
+    where = [condition for condition, value in given.items() if value is not None] or ["1 = 1"]
+    if search.status == "open":
+        where.append("e.id IS NULL")
+    return where, [value for value in given.values() if value is not None]

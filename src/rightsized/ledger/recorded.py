@@ -1,0 +1,143 @@
+"""Records every decision of the answerer inside: gives it an id, throws the audit coin, writes its start and its end.
+
+The order, and why it is sound. (1) The id is drawn and the coin thrown, before any score exists. (2) The started row is
+handed to the log, and the answerer is asked while that commit is under way. (3) Once both are there the end is handed
+to the log. (4) The reply, which carries the id, is returned only when start and end are on the disk. So an
+acknowledged decision is always whole in the log; what a crash cuts off was never acknowledged and reads `interrupted`.
+Scoring hides the first commit; the second is what recording adds to a request's latency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import time
+from collections.abc import Callable, Coroutine
+
+import msgspec
+
+from rightsized.core.errors import InputError, RightsizedError
+from rightsized.core.protocols import Answerer, Ledger
+from rightsized.core.types import Decision, Reply, Request
+from rightsized.ledger.ids import new_id
+
+Coin = Callable[[str, str], tuple[bool, float]]
+
+MAX_ID_CHARS = 200
+MAX_ERROR_CHARS = 500
+CANCELLED = "cancelled by the caller before there was an answer"
+
+
+def no_coin(decision_id: str, conversation: str) -> tuple[bool, float]:
+    """A coin that never audits."""
+    return False, 0.0
+
+
+class Recorded(Answerer):
+    """An answerer whose every decision is on the disk before its reply is given out.
+
+    Args:
+        inner: what answers.
+        ledger: where decisions go. Its `begin` and `finish` must write even if their caller is cancelled.
+        coin: `(decision id, conversation) -> (audit?, probability it was thrown with)`.
+        version: version of the task that answers, kept with each decision.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        inner: Answerer,
+        ledger: Ledger,
+        *,
+        coin: Coin = no_coin,
+        version: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._inner = inner
+        self._ledger = ledger
+        self._coin = coin
+        self._version = version
+        self._clock = clock
+        self._owed: set[asyncio.Task[None]] = set()  # ends of cancelled requests, still to be written
+
+    async def answer(self, request: Request) -> Reply:
+        """Answer and record.
+
+        Raises whatever the answerer raises (recorded as failed); BusyError, DiskFullError or StoreError where the
+        decision cannot be recorded: then nothing is answered.
+        """
+        begun = self._begun(request)
+        asked = request if request.id else msgspec.structs.replace(request, id=begun.id)
+        started = asyncio.ensure_future(self._ledger.begin(begun, request.text))
+        try:
+            await asyncio.sleep(0)  # lets the started row reach the writer before the model takes the processor
+            if started.done():
+                started.result()  # refused at once, busy or closed: do not ask the answerer at all
+            reply = await self._inner.answer(asked)
+        except BaseException as error:
+            owed = self._owe(self._end(started, self._failed(begun, error)))
+            if not isinstance(error, asyncio.CancelledError):
+                await asyncio.shield(owed)
+            raise
+        return await self._finish(started, begun, reply)
+
+    async def drain(self) -> None:
+        """Wait until the ends of cancelled requests are written."""
+        while self._owed:
+            await asyncio.wait(self._owed)
+
+    def _begun(self, request: Request) -> Decision:
+        if len(request.id) > MAX_ID_CHARS:
+            raise InputError(f"A decision id has at most {MAX_ID_CHARS} characters; this one has {len(request.id)}.")
+        try:
+            digest = hashlib.sha256(request.text.encode()).hexdigest()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"The text holds half a surrogate pair at character {error.start}; it is not Unicode text."
+            ) from None
+        now = self._clock()
+        decision_id = request.id or new_id(now)
+        audit, probability = self._coin(decision_id, request.conversation)
+        return Decision(
+            id=decision_id,
+            task=request.task,
+            version=self._version,
+            started=now,
+            text_sha256=digest,
+            phase="started",
+            audit=audit,
+            audit_probability=probability,
+            conversation=request.conversation,
+        )
+
+    async def _finish(self, started: asyncio.Future[None], begun: Decision, reply: Reply) -> Reply:
+        if reply.id != begun.id:
+            reply = msgspec.structs.replace(reply, id=begun.id)
+        ended = msgspec.structs.replace(begun, phase="done", ended=self._clock(), reply=reply)
+        try:
+            await asyncio.shield(started)
+        except asyncio.CancelledError:
+            self._owe(self._end(started, ended))
+            raise
+        await self._ledger.finish(ended)
+        return reply
+
+    def _failed(self, begun: Decision, error: BaseException) -> Decision:
+        if isinstance(error, asyncio.CancelledError):
+            words = CANCELLED
+        else:
+            words = str(error) if isinstance(error, RightsizedError) else f"{type(error).__name__}: {error}"
+        return msgspec.structs.replace(begun, phase="failed", ended=self._clock(), error=words[:MAX_ERROR_CHARS])
+
+    async def _end(self, started: asyncio.Future[None], ended: Decision) -> None:
+        # A log that refuses here (disk full) leaves a start without an end, which reads `interrupted`: true enough.
+        with contextlib.suppress(RightsizedError):
+            await started
+            await self._ledger.finish(ended)
+
+    def _owe(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._owed.add(task)
+        task.add_done_callback(self._owed.discard)
+        return task
