@@ -1,0 +1,136 @@
+"""Chooses, on selection data alone, the order in which configurations are tested and where testing starts.
+
+Selection data are out-of-fold predictions on the training rows. A mistake here costs power, never validity: whatever
+the order, the test on the calibration rows wrongly certifies at most delta of the time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rightsized.cascade import bounds, grid
+from rightsized.cascade.path import Outcomes, outcomes
+from rightsized.cascade.scores import Bools, Floats, Ints, Scores
+from rightsized.core.types import Promise
+
+MOST_ROWS = 20_000  # selection rows beyond this are sampled down: the order no longer changes, the time does
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """Configurations in the order of testing, each cheaper than the one before; testing begins at `start`."""
+
+    configurations: Floats
+    start: int
+
+
+@dataclass(frozen=True)
+class Test:
+    """One test: at most `epsilon` of the errors the promise counts, wrongly passed at most `delta` of the time."""
+
+    promise: Promise
+    epsilon: float
+    delta: float
+    n: int
+
+    def passes(self, local: Ints, wrong: Ints) -> Bools:
+        """Whether configurations with these counts are shown to keep the promise; any shape."""
+        if self.promise == "wrong_local_rate":
+            limit = bounds.critical_errors(np.array(self.n), self.epsilon, self.delta)
+            return np.asarray(wrong <= limit, np.bool_)
+        table = bounds.critical_errors(np.arange(self.n + 1), self.epsilon, self.delta)
+        return np.asarray(wrong <= table[local], np.bool_)
+
+    def p_values(self, local: Ints, wrong: Ints) -> Floats:
+        """The exact binomial p-values behind `passes`."""
+        trials = np.full_like(local, self.n) if self.promise == "wrong_local_rate" else local
+        return bounds.binomial_p_values(wrong, trials, self.epsilon)
+
+
+def walk(passes: Bools, start: int) -> int:
+    """The last configuration of the unbroken run of passes that begins at `start`; -1 where the start fails."""
+    failures = np.flatnonzero(~passes[start:])
+    return start + (int(failures[0]) if failures.size else len(passes) - start) - 1 if passes[start] else -1
+
+
+def choose_path(test: Test, selection: Scores, costs: tuple[float, ...], *, seed: int, bootstraps: int) -> Path:
+    """Grid, order and start for this test, from selection data only."""
+    random = np.random.default_rng([seed, 1])
+    rows = thinned(selection, random)
+    configurations = order(test, rows, costs)
+    if rows.rungs == 1 and test.promise == "wrong_local_rate":
+        return Path(configurations, 0)  # the risk only grows along the path: strict to loose needs no start
+    seen = outcomes(configurations, rows)
+    passes, share = simulate(test, seen, random, bootstraps)
+    start, kept = best_start(passes, share)
+    if kept == 0:  # nothing was ever certified: begin where the evidence comes closest
+        start = int(np.argmin(expected_p_values(test, *seen.count(), rows.n)))
+    return Path(configurations, start)
+
+
+def thinned(rows: Scores, random: np.random.Generator) -> Scores:
+    """The rows, or a random MOST_ROWS of them."""
+    if rows.n <= MOST_ROWS:
+        return rows
+    return rows.rows(np.sort(random.choice(rows.n, MOST_ROWS, replace=False)))
+
+
+def order(test: Test, rows: Scores, costs: tuple[float, ...]) -> Floats:
+    """Configurations from provable to cheap: all levels of one rung, or the Pareto front of several."""
+    points = grid.build(rows, costs)
+    if rows.rungs == 1:
+        return points.configurations[::-1]  # strict to loose
+    expected = expected_p_values(test, points.local, points.wrong, points.n)
+    front, least = [], np.inf
+    for point in np.lexsort((expected, points.cost)):  # cheapest first
+        if expected[point] < least:
+            front.append(point)
+            least = expected[point]
+    return points.configurations[front[::-1]]
+
+
+def expected_p_values(test: Test, local: Ints, wrong: Ints, n: int) -> Floats:
+    """The p-value at the test's n, were the counts to come out in the proportions of the n selection rows.
+
+    The incomplete beta function carries the binomial distribution on to counts that are not whole numbers.
+    """
+    from scipy.special import betainc
+
+    scale = test.n / n
+    errors = (wrong + 0.5) * scale  # half an error more: zero of few is no proof of perfection
+    trials = np.full(len(errors), float(test.n)) if test.promise == "wrong_local_rate" else local * scale
+    rest = np.maximum(trials - errors, 1e-9)
+    p = betainc(rest, errors + 1, 1 - test.epsilon)
+    return np.where(trials - errors <= 0, 1.0, p).astype(np.float64)
+
+
+def simulate(test: Test, seen: Outcomes, random: np.random.Generator, draws: int) -> tuple[Bools, Floats]:
+    """Tests on simulated calibration samples: each draws its own bootstrap of the selection rows, then n rows of that.
+
+    Returns:
+        passes, shape (draws, configurations); and the local share of each configuration on the selection rows.
+    """
+    rows = len(seen.local)
+    local, wrong = seen.local.astype(np.float32), seen.wrong.astype(np.float32)
+    share = local.mean(axis=0, dtype=np.float64)
+    weights = random.multinomial(rows, np.full(rows, 1 / rows), size=draws) / rows
+    counts = random.multinomial(test.n, weights).astype(np.float32)
+    return test.passes(_whole(counts @ local), _whole(counts @ wrong)), share
+
+
+def best_start(passes: Bools, share: Floats) -> tuple[int, float]:
+    """The start whose walks certify the largest local share on average (the loosest of equals), and that share."""
+    gained = np.zeros(passes.shape)
+    ahead = np.zeros(len(passes))
+    for at in range(passes.shape[1] - 1, -1, -1):
+        ahead = np.where(passes[:, at], np.where(ahead > 0, ahead, share[at]), 0.0)
+        gained[:, at] = ahead
+    means = gained.mean(axis=0)
+    return int(np.flatnonzero(means >= means.max() - 1e-12)[-1]), float(means.max())
+
+
+def _whole(counts: NDArray[np.float32]) -> Ints:
+    return np.rint(counts).astype(np.int64)
