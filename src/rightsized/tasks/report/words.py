@@ -1,0 +1,139 @@
+"""The sentences of the report, generated from its figures, for a reader who knows no statistics.
+
+The promise itself is worded by the certificate alone; this module never restates or strengthens it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from rightsized.core.types import Certificate, Interval, State
+from rightsized.tasks.pages.figures import NO_FIGURE, count, percent
+from rightsized.tasks.records import FitReport, Slice
+
+SMALL_SHARE = 0.3  # below this, "yes" alone would mislead: most messages go to a person
+
+
+class Thousand(NamedTuple):
+    """Of 1,000 messages: how many are answered right, wrong, and go to a person; and how `wrong` is to be read."""
+
+    right: int
+    wrong: int
+    person: int
+    limit: str
+
+    @property
+    def local(self) -> int:
+        return self.right + self.wrong
+
+
+def verdict(report: FitReport) -> str:
+    """The answer to "Can a small model do this job safely?" in a few words."""
+    part, unit = report.certificate.local_share.value, units(report.certificate)
+    if report.state == "certified":
+        only = "Yes, but only" if part < SMALL_SHARE else "Yes,"
+        return f"{only} for about {percent(part)} of the {unit}."
+    return {
+        "estimated": "It looks so, but it is not proven.",
+        "none": "Not within this error budget.",
+        "suspended": "Not any more.",
+    }[report.state]
+
+
+MEANING: dict[State, str] = {
+    "certified": "A test on labelled messages, chosen at random and used for nothing else, backs the promise. "
+    "It holds in the long run, while the messages stay like those tested.",
+    "estimated": "The figures below are good guesses with their uncertainty. No promise is made, because there "
+    "are too few labelled messages to test it, or they were also used to build the model.",
+    "none": "The test could not show that the small model stays within the budget at any setting. "
+    "Every message goes to a person; the model only suggests.",
+    "suspended": "Checks of real answers showed more mistakes than promised. Answers here have stopped until "
+    "fresh labelled messages pass the test again.",
+}
+
+LABELS = (
+    "Found: of the messages that carry this label, the share recognised. Right: of those given this label, the share "
+    "that carry it. All as if the model answered everything."
+)
+
+CHOSEN: dict[State, str] = {
+    "certified": "The chosen setting answers as much as the test could still vouch for.",
+    "estimated": "The chosen setting looks right, but was not put to the test.",
+    "none": "No setting passed the test, so none is in force.",
+    "suspended": "The chosen setting passed the test then; it is no longer in force.",
+}
+
+SLICES: dict[Slice, str] = {
+    "report": "messages kept aside for this report and used for nothing else",
+    "calibrate": "messages kept for the test; the model never learned from them",
+    "out-of-fold": "training messages, each judged by a model that had not seen it",
+    "none": "no messages",
+}
+
+
+def units(proof: Certificate) -> str:
+    """What is counted, as a plural: messages, conversations."""
+    unit = proof.unit or "message"
+    return unit if unit.endswith("s") else f"{unit}s"
+
+
+def thousand(report: FitReport) -> Thousand:
+    """What to expect of 1,000 messages. Certified: at most so many wrong; else the measured guess."""
+    proof, measured = report.certificate, report.measured
+    certified = report.state == "certified"
+    stopped = report.state in ("none", "suspended")
+    part = 0.0 if stopped else proof.local_share.value
+    local = round(1000 * min(max(part, 0.0), 1.0)) if math.isfinite(part) else 0
+    if certified:
+        of = 1000 if proof.promise == "wrong_local_rate" else local
+        wrong, limit = math.ceil(round(of * proof.epsilon, 6)), "at most"
+    else:
+        risk = measured.selective_error.value
+        wrong, limit = (math.ceil(local * risk) if math.isfinite(risk) else 0), "perhaps"
+    wrong = min(wrong, local)
+    return Thousand(local - wrong, wrong, 1000 - local, limit)
+
+
+def budget_words(proof: Certificate) -> str:
+    """The error budget in words."""
+    if proof.promise == "wrong_local_rate":
+        return f"at most {share(proof.epsilon)} of all {units(proof)} answered here and wrong"
+    return f"at most {share(proof.epsilon)} of the {units(proof)} answered here wrong"
+
+
+def measured_on(report: FitReport) -> str:
+    """Which rows the estimates come from, and what their brackets mean."""
+    measured = report.measured
+    return (
+        f"Measured on {count(measured.n)} {SLICES[measured.slice]}. "
+        "The figures in brackets show the range that fits the data: it misses the truth about once in 20 times."
+    )
+
+
+def share(value: float) -> str:
+    """A share that was set, not measured, without needless digits: `2%`, `0.5%`, `93.4%`."""
+    return f"{round(100 * value, 2):g}%"
+
+
+def bounds(estimate: Interval, digits: int = 0) -> str:
+    """The interval of an estimate: `80–86%`."""
+    return f"{100 * estimate.low:.{digits}f}–{100 * estimate.high:.{digits}f}%"
+
+
+def money(dollars: float) -> str:
+    """US dollars: cents where that says enough, more digits below one cent."""
+    if not math.isfinite(dollars):
+        return NO_FIGURE
+    return f"US$ {dollars:,.2f}" if dollars >= 0.01 or dollars == 0 else f"US$ {dollars:.2g}"
+
+
+def shortened(text: str, limit: int = 240) -> str:
+    """A text on one line, cut at `limit` characters with an ellipsis."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def threshold(value: float | None) -> str:
+    """A confidence threshold as a share, or that the rung may never answer."""
+    return "never answers alone" if value is None else f"at least {share(value)} sure"
