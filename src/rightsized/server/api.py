@@ -1,0 +1,84 @@
+"""The handlers of the JSON routes: each turns a call into one question to the service. None of them knows of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from rightsized.core.types import Explanation
+from rightsized.server import bodies
+from rightsized.server.problems import RefusedError
+from rightsized.tasks.records import Review, TaskStatus
+from rightsized.tasks.service_protocol import Service
+
+
+class Call(NamedTuple):
+    """A request once read: parts of its path, its checked query parameters, and its decoded body."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, Any]
+    body: Any = None
+
+
+async def list_tasks(service: Service, call: Call) -> bodies.Tasks:
+    return bodies.Tasks(tuple(service.tasks()))
+
+
+async def show_task(service: Service, call: Call) -> TaskStatus:
+    return service.task(call.path["name"])
+
+
+async def show_decision(service: Service, call: Call) -> bodies.DecisionView:
+    decision = service.decision(call.path["id"])
+    return bodies.DecisionView(decision, service.decision_text(decision.id))
+
+
+async def explain_decision(service: Service, call: Call) -> Explanation:
+    decision = service.decision(call.path["id"])
+    text = service.decision_text(decision.id)
+    if text is None:
+        raise RefusedError(
+            "text-removed",
+            f"The text of decision {decision.id} was deleted; only its digest is kept, so it cannot be explained.",
+            fix="Keep texts for longer with [record] text_days.",
+        )
+    return await service.explain(decision.task, text)
+
+
+async def give_feedback(service: Service, call: Call) -> Review:
+    given: bodies.FeedbackRequest = call.body
+    return await service.feedback(given.decision, given.label, given.reviewer)
+
+
+async def list_queue(service: Service, call: Call) -> bodies.Queue:
+    task = call.query.get("task")
+    if task is not None:
+        service.task(task)  # an unknown task is an error, not an empty queue
+    return bodies.Queue(tuple(service.queue(task, call.query["limit"])))
+
+
+async def label_item(service: Service, call: Call) -> Review:
+    given: bodies.LabelRequest = call.body
+    return await service.label(call.path["id"], given.label, given.reviewer)
+
+
+async def unlabel_item(service: Service, call: Call) -> None:
+    await service.unlabel(call.path["id"])
+
+
+async def list_jobs(service: Service, call: Call) -> bodies.Jobs:
+    return bodies.Jobs(tuple(service.jobs()))
+
+
+async def cancel_job(service: Service, call: Call) -> None:
+    service.cancel_job(call.path["id"])
+
+
+async def health(service: Service, call: Call) -> bodies.Health:
+    return bodies.Health("ok")
+
+
+async def ready(service: Service, call: Call) -> bodies.Health:
+    if not service.ready():
+        raise RefusedError("not-ready", "The tasks are still being loaded.", headers={"retry-after": "1"})
+    return bodies.Health("ready")

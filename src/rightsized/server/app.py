@@ -1,0 +1,127 @@
+"""Puts the server together: guards in front, the hot path beside them, everything else behind Starlette's router."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+from starlette.responses import Response
+from starlette.routing import Route, Router
+
+from rightsized.core.config import Config
+from rightsized.core.errors import RightsizedError
+from rightsized.server import openapi
+from rightsized.server.classify import ROUTE as CLASSIFY
+from rightsized.server.classify import Classify
+from rightsized.server.console.pages import Console
+from rightsized.server.endpoint import Endpoint, Respond, json_operation, problem_response, wants_page
+from rightsized.server.guards import API_HEADERS, Guard
+from rightsized.server.metrics import Metrics
+from rightsized.server.problems import RefusedError
+from rightsized.server.reading import MIB, Receive, Scope, Send
+from rightsized.server.routes import OPERATIONS
+from rightsized.tasks.service_protocol import Service
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class App:
+    """The ASGI application. `lifespan` starts and closes the service; ASGI's own lifespan messages do the same."""
+
+    def __init__(self, service: Service, config: Config) -> None:
+        self.config = config
+        self._service = service
+        limit = int(config.server.max_body_mb * MIB)
+        self._metrics = Metrics(service)
+        self._guard = Guard(config.server.host)
+        self._classify = Classify(service, self._metrics, limit)
+        self._console = Console(service, limit)
+        self._router = self._build_router(limit)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan_messages(receive, send)
+        else:
+            raise ValueError(f"{scope['type']!r} connections are not served")
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self._guard.check(scope["method"], dict(scope["headers"]))
+        except RefusedError as error:
+            response = problem_response(error, scope["path"], self._console.problem if wants_page(scope) else None)
+            self._metrics.request("refused", "any", response.status_code, 0.0)
+            await response(scope, receive, send)
+            return
+        if scope["path"] == CLASSIFY:
+            await self._classify(scope, receive, send)
+        else:
+            await self._router(scope, receive, send)
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        """The service runs inside. Raises what its start raises."""
+        await self._service.start()
+        try:
+            yield
+        finally:
+            await self._service.close()
+
+    async def _lifespan_messages(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with self.lifespan():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except RightsizedError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _build_router(self, limit: int) -> Router:
+        addresses: dict[str, dict[str, Respond]] = {}
+        for operation in OPERATIONS:
+            if operation.handler:
+                respond = json_operation(operation, self._service, limit)
+                addresses.setdefault(operation.path, {})[operation.method] = respond
+        addresses["/metrics"] = {"GET": _text(self._metrics.exposition, METRICS_TYPE)}
+        description = msgspec.json.encode(openapi.document())
+        addresses["/openapi.json"] = {"GET": _text(lambda: description, "application/json")}
+        routes = [Route(path, Endpoint(path, methods, self._metrics)) for path, methods in addresses.items()]
+        as_page = self._console.problem
+        for path, methods in self._console.addresses().items():
+            routes.append(Route(path, Endpoint(path, methods, self._metrics, as_page)))
+        nowhere = Endpoint(
+            "unknown",
+            dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"), _nowhere),
+            self._metrics,
+            as_page,
+        )
+        return Router(routes, redirect_slashes=False, default=nowhere)
+
+
+def _text(make: Callable[[], bytes], media: str) -> Respond:
+    async def respond(scope: Scope, receive: Receive) -> Response:
+        return Response(make(), 200, {**API_HEADERS, "content-type": media})
+
+    return respond
+
+
+async def _nowhere(scope: Scope, receive: Receive) -> Response:
+    raise RefusedError(
+        "unknown-route",
+        f"There is nothing at {scope['path']}.",
+        fix="The addresses are listed in /openapi.json; the console starts at /.",
+    )
+
+
+def create_app(service: Service, config: Config) -> App:
+    """The server's ASGI application, with its API and console.
+
+    Args:
+        service: what answers; started and closed by the application's lifespan.
+        config: `server.host` decides which Host headers are answered, `server.max_body_mb` the largest body.
+    """
+    return App(service, config)

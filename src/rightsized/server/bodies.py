@@ -1,0 +1,79 @@
+"""The JSON bodies of the API that are not core records: what each route takes and gives, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from rightsized.core.types import Decision, Frozen, Reply
+from rightsized.tasks.records import JobStatus, QueueItem, TaskStatus
+
+MAX_TEXTS = 1000  # texts in one request; more should be a job
+MAX_NAME = 200  # characters of a reviewer's name
+
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+
+
+class ClassifyRequest(Frozen, frozen=True):
+    """One text (`text`) or several (`texts`, at most 1,000) for a task: exactly one of the two.
+
+    `conversation` names the thread that a single text belongs to; audits take one message a conversation.
+    """
+
+    task: str
+    text: str | None = None
+    texts: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_TEXTS)] | None = None
+    conversation: str = ""
+
+
+class Replies(Frozen, frozen=True):
+    """The replies, in the order of the texts. A single text gets a list of one."""
+
+    replies: tuple[Reply, ...]
+
+
+class Tasks(Frozen, frozen=True):
+    """Every task served, by name."""
+
+    tasks: tuple[TaskStatus, ...]
+
+
+class DecisionView(Frozen, frozen=True):
+    """A decision and the text it was about; `text` is null once retention removed it."""
+
+    decision: Decision
+    text: str | None
+
+
+class FeedbackRequest(Frozen, frozen=True):
+    """A correction: the label that a decision should have had. It trains; it never calibrates."""
+
+    decision: str
+    label: str
+    reviewer: Name = "api"
+
+
+class LabelRequest(Frozen, frozen=True):
+    """A person's label for a waiting message."""
+
+    label: str
+    reviewer: Name = "api"
+
+
+class Queue(Frozen, frozen=True):
+    """Messages that wait for a person, oldest first."""
+
+    items: tuple[QueueItem, ...]
+
+
+class Jobs(Frozen, frozen=True):
+    """Long work, newest first."""
+
+    jobs: tuple[JobStatus, ...]
+
+
+class Health(Frozen, frozen=True):
+    """`ok` from /healthz, `ready` from /readyz."""
+
+    status: str

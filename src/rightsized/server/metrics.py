@@ -1,0 +1,118 @@
+"""What Prometheus reads at /metrics: counters kept here, and gauges read from the service at each scrape.
+
+One registry an application, so that two in one process do not share figures. Labels come from routes, tasks and
+rungs only: their number is bounded by what is served, never by what is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import get_args
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from rightsized.core.types import Reply, State
+from rightsized.tasks.records import TaskStatus
+from rightsized.tasks.service_protocol import Service
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """Counts requests and replies."""
+
+    def __init__(self, service: Service) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        ProcessCollector(registry=self.registry)
+        self.registry.register(_TaskGauges(service))
+        self._requests = self._counter("requests", "HTTP requests answered.", "route", "method", "status")
+        self._seconds = Histogram(
+            "rightsized_request_seconds",
+            "Seconds from the whole request head to the reply, body reading included.",
+            ["route"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._replies = self._counter(
+            "replies", "Texts answered, by the rung that did.", "task", "rung", "tier", "state"
+        )
+        self._abstained = self._counter("abstentions", "Texts handed to a person.", "task", "state")
+        self._busy = self._counter("busy", "Requests turned away because the queue was full.")
+        self._busy.inc(0)
+        self._known: dict[tuple[str, ...], Counter] = {}
+        self._timed: dict[str, Histogram] = {}
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"rightsized_{name}", meaning, labels, registry=self.registry)
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one HTTP request. `route` is a template such as `/v1/tasks/{name}`."""
+        self._child(self._requests, ("request", route, method, str(status))).inc()
+        timed = self._timed.get(route)
+        if timed is None:
+            timed = self._timed[route] = self._seconds.labels(route)
+        timed.observe(seconds)
+
+    def reply(self, reply: Reply) -> None:
+        """Count one text, answered or handed to a person."""
+        if reply.output is None:
+            self._child(self._abstained, ("abstained", reply.task, reply.state)).inc()
+        else:
+            self._child(self._replies, ("reply", reply.task, reply.rung, str(reply.tier), reply.state)).inc()
+
+    def busy(self) -> None:
+        """Count one request turned away."""
+        self._busy.inc()
+
+    def _child(self, counter: Counter, key: tuple[str, ...]) -> Counter:
+        child = self._known.get(key)
+        if child is None:
+            child = self._known[key] = counter.labels(*key[1:])
+        return child
+
+    def exposition(self) -> bytes:
+        """The figures in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class _TaskGauges(Collector):
+    """The state of each task, read at each scrape."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return list(_families([]))
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        return _families(self._service.tasks())
+
+
+def _families(tasks: list[TaskStatus]) -> Iterator[GaugeMetricFamily]:
+    def gauge(name: str, meaning: str, *labels: str) -> GaugeMetricFamily:
+        return GaugeMetricFamily(f"rightsized_{name}", meaning, labels=["task", *labels])
+
+    waiting = gauge("queue_length", "Messages that wait for a person.")
+    state = gauge("certificate_state", "1 for the state the task is in, 0 for the others.", "state")
+    expires = gauge("certificate_expires_timestamp_seconds", "When the certificate expires.")
+    epsilon = gauge("certificate_epsilon", "The error budget promised.")
+    alarm = gauge("monitor_alarm", "1 once the monitor has proven the promise broken.")
+    evidence = gauge("monitor_evidence", "The e-value against the promise; an alarm at the limit beside it.")
+    limit = gauge("monitor_alarm_at", "The e-value at which the alarm sounds.")
+    audits = gauge("monitor_audits", "Audits answered since the certificate was made.")
+    for status in tasks:
+        task = [status.task.name]
+        waiting.add_metric(task, status.waiting)
+        for name in get_args(State):
+            state.add_metric([*task, name], float(name == status.state))
+        expires.add_metric(task, status.certificate.expires)
+        epsilon.add_metric(task, status.certificate.epsilon)
+        if status.monitor:
+            alarm.add_metric(task, float(status.monitor.alarmed))
+            evidence.add_metric(task, status.monitor.e_value)
+            limit.add_metric(task, status.monitor.alarm_at)
+            audits.add_metric(task, status.monitor.audits)
+    yield from (waiting, state, expires, epsilon, alarm, evidence, limit, audits)

@@ -1,0 +1,106 @@
+"""The OpenAPI 3.1 description, generated from the route table and from the records' own types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+import rightsized
+from rightsized.server import problems
+from rightsized.server.problems import Problem
+from rightsized.server.routes import OPERATIONS, Operation
+
+_REFERENCE = "#/components/schemas/{name}"
+_CLASSIFY_HEADERS = {
+    "X-Rightsized-Decision": "Id of the decision; empty where nothing is recorded.",
+    "X-Rightsized-Tier": "3 task-specific model, 2 small language model, 1 large one, 0 a person.",
+    "X-Rightsized-Rung": "The rung of the ladder that answered.",
+    "X-Rightsized-State": "State of the promise under which the answer was given.",
+}
+
+
+def document() -> dict[str, Any]:
+    """The whole description as a JSON-like dictionary."""
+    types: set[type[Struct]] = {Problem, *(t for o in OPERATIONS for t in (o.request, o.response) if t)}
+    ordered = sorted(types, key=lambda kind: kind.__name__)
+    _, components = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Rightsized",
+            "version": rightsized.__version__,
+            "description": "Answers with the smallest model that keeps within an error budget. "
+            "Every failure is a problem document (RFC 9457).",
+        },
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation_id(operation),
+        "summary": operation.summary,
+        "responses": {**_success(operation), **_failures(operation)},
+    }
+    parameters = _parameters(operation)
+    if parameters:
+        described["parameters"] = parameters
+    if operation.request:
+        described["requestBody"] = {"required": True, "content": _content(operation.request)}
+    return described
+
+
+def operation_id(operation: Operation) -> str:
+    """A unique name made of method and path: `get_v1_tasks_name`."""
+    path = operation.path.replace("{", "").replace("}", "").replace(".", "_")
+    return operation.method.lower() + path.replace("/", "_")
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    in_path = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
+    found: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in in_path
+    ]
+    for parameter in operation.query:
+        entry = {"name": parameter.name, "in": "query", "description": parameter.meaning, "schema": parameter.schema}
+        found.append(entry)
+    return found
+
+
+def _success(operation: Operation) -> dict[str, Any]:
+    if operation.response is None and operation.method == "DELETE":
+        return {"204": {"description": "Done."}}
+    if operation.response is None:
+        kind = "object" if operation.media == "application/json" else "string"
+        return {"200": {"description": operation.summary, "content": {operation.media: {"schema": {"type": kind}}}}}
+    success: dict[str, Any] = {"description": _first_line(operation.response), "content": _content(operation.response)}
+    if operation.path == "/v1/classify":
+        success["headers"] = {
+            name: {"description": meaning + " Sent for a single text.", "schema": {"type": "string"}}
+            for name, meaning in _CLASSIFY_HEADERS.items()
+        }
+    return {"200": success}
+
+
+def _failures(operation: Operation) -> dict[str, Any]:
+    known = problems.kinds()
+    by_status: dict[str, list[str]] = {}
+    for code in (*operation.problems, "wrong-host", "internal"):
+        status, title = known[code]
+        by_status.setdefault(str(status), []).append(f"`{code}`: {title}")
+    content = {problems.MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(name="Problem")}}}
+    return {status: {"description": " ".join(lines), "content": content} for status, lines in sorted(by_status.items())}
+
+
+def _content(kind: type[Struct]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": _REFERENCE.format(name=kind.__name__)}}}
+
+
+def _first_line(kind: type[Struct]) -> str:
+    return (kind.__doc__ or kind.__name__).strip().split("\n", 1)[0]

@@ -1,0 +1,96 @@
+"""Failures as RFC 9457 problem details. Every failure leaves through here; no stack trace ever does.
+
+`type` is a path on this server (`/problems/not-found`) where the kind is described; `code` is its last part, for
+programs; `fix` says what mends it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import msgspec
+
+from rightsized.core.errors import BusyError, RightsizedError
+from rightsized.core.types import Frozen
+
+log = logging.getLogger("rightsized.server")
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 1  # a full queue empties within a second at any speed worth serving
+
+# code -> (HTTP status, title) of what HTTP itself can get wrong; the tree in core/errors adds its own.
+HTTP_KINDS: dict[str, tuple[int, str]] = {
+    "invalid-json": (400, "The body is not valid JSON."),
+    "cross-site": (403, "Another web site sent this request through a browser."),
+    "unknown-route": (404, "There is nothing at this address."),
+    "method-not-allowed": (405, "This address does not take this method."),
+    "text-removed": (410, "The text was deleted when its time of keeping ended."),
+    "payload-too-large": (413, "The body is larger than this server takes."),
+    "unsupported-media-type": (415, "The body is not of a type that this address takes."),
+    "wrong-host": (421, "The request names a host that this server does not answer for."),
+    "invalid-field": (422, "A field or parameter is missing, unknown or of the wrong type."),
+    "internal": (500, "Something went wrong inside the server."),
+    "not-ready": (503, "The server is still loading its tasks."),
+}
+
+
+class Problem(Frozen, frozen=True):
+    """Problem details (RFC 9457) with two members of our own: `code` for programs and `fix` for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    fix: str = ""
+
+
+class RefusedError(Exception):
+    """A request that HTTP rules turn away before any task sees it; `code` is one of HTTP_KINDS."""
+
+    def __init__(self, code: str, detail: str, *, fix: str = "", headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.fix = code, detail, fix
+        self.headers = headers or {}
+
+
+def kinds() -> dict[str, tuple[int, str]]:
+    """Every kind of problem: code -> (status, title)."""
+    ours = {kind("").code: (kind.status, _title(kind)) for kind in _tree(RightsizedError)}
+    return dict(sorted({**ours, **HTTP_KINDS}.items(), key=lambda entry: (entry[1][0], entry[0])))
+
+
+def _tree(kind: type[RightsizedError]) -> Iterator[type[RightsizedError]]:
+    for child in kind.__subclasses__():
+        if child.__module__ == RightsizedError.__module__:
+            yield child
+            yield from _tree(child)
+
+
+def _title(kind: type[RightsizedError]) -> str:
+    return (kind.__doc__ or kind.__name__).strip().split("\n", 1)[0]
+
+
+def from_error(error: Exception, instance: str) -> tuple[Problem, dict[str, str]]:
+    """The problem and the extra headers for whatever a handler raised. Unforeseen errors go to the log only."""
+    if isinstance(error, RefusedError):
+        status, title = HTTP_KINDS[error.code]
+        return _problem(error.code, status, title, error.detail, error.fix, instance), error.headers
+    if isinstance(error, RightsizedError):
+        headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if isinstance(error, BusyError) else {}
+        problem = _problem(error.code, error.status, _title(type(error)), error.message, error.fix, instance)
+        return problem, headers
+    log.error("Unforeseen error at %s", instance, exc_info=error)
+    status, title = HTTP_KINDS["internal"]
+    detail = "The request could not be handled. The server's log holds the details."
+    return _problem("internal", status, title, detail, "Look at the server's log and report it.", instance), {}
+
+
+def _problem(code: str, status: int, title: str, detail: str, fix: str, instance: str) -> Problem:
+    return Problem(f"/problems/{code}", title, status, detail, instance, code, fix)
+
+
+def encode(problem: Problem) -> bytes:
+    """The problem as JSON."""
+    return msgspec.json.encode(problem)

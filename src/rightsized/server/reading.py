@@ -1,0 +1,91 @@
+"""Reads request bodies: bounded in size, of a declared type, decoded strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, TypeVar
+from urllib.parse import parse_qs
+
+import msgspec
+
+from rightsized.server.problems import RefusedError
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+T = TypeVar("T", bound=msgspec.Struct)
+
+JSON_TYPE, FORM_TYPE = b"application/json", b"application/x-www-form-urlencoded"
+MAX_FIELDS = 100  # of a form; our own have fewer than ten
+MIB = 1 << 20
+
+
+class DisconnectedError(Exception):
+    """The client went away before its request was complete; nobody is left to answer."""
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
+    """The whole body. Raises RefusedError (`payload-too-large`) as soon as it is known, DisconnectedError."""
+    declared = headers.get(b"content-length", b"0")
+    if len(declared) > 18 or (declared.isdigit() and int(declared) > limit):
+        raise _too_large(limit)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message["type"] == "http.request" and not message.get("more_body") and len(body) <= limit:
+        return body  # one piece: nearly always
+    pieces, size = [body], len(body)
+    while message["type"] == "http.request" and message.get("more_body") and size <= limit:
+        message = await receive()
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+    if message["type"] != "http.request":
+        raise DisconnectedError
+    if size > limit:
+        raise _too_large(limit)
+    return b"".join(pieces)
+
+
+def _too_large(limit: int) -> RefusedError:
+    return RefusedError(
+        "payload-too-large",
+        f"The body is larger than {limit / MIB:g} MiB.",
+        fix="Send fewer or shorter texts, or raise [server] max_body_mb.",
+        headers={"connection": "close"},  # the rest of the body is not read
+    )
+
+
+def require_type(headers: Mapping[bytes, bytes], expected: bytes) -> None:
+    """Raises RefusedError (`unsupported-media-type`) unless the body is plain `expected`."""
+    given = headers.get(b"content-type", b"")
+    if given.partition(b";")[0].strip().lower() != expected:
+        kind = expected.decode()
+        raise RefusedError(
+            "unsupported-media-type",
+            f"The body is declared as {given.decode('latin-1') or 'nothing'!r}; this address takes {kind}.",
+            fix=f"Send the header Content-Type: {kind}.",
+        )
+    if b"content-encoding" in headers:
+        coding = headers[b"content-encoding"].decode("latin-1")
+        raise RefusedError("unsupported-media-type", f"The body is encoded as {coding!r}.", fix="Send it unencoded.")
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """The body as a struct. Raises RefusedError: `invalid-json`, or `invalid-field`, which names the field."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        fields = ", ".join(decoder.type.__struct_fields__)
+        raise RefusedError("invalid-field", f"{error}.", fix=f"Fields of this request: {fields}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        detail = f"The body is not valid JSON: {error}."
+        raise RefusedError("invalid-json", detail, fix="Send one JSON object in UTF-8.") from None
+
+
+def decode_form(body: bytes) -> dict[str, str]:
+    """A posted form as a dictionary; the first value of a repeated field counts."""
+    try:
+        pairs = parse_qs(body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except (UnicodeDecodeError, ValueError):
+        raise RefusedError("invalid-field", "The form could not be read as UTF-8 fields.") from None
+    return {name: values[0] for name, values in pairs.items()}

@@ -1,0 +1,140 @@
+"""Serves the application: binds the port, runs uvicorn, drains on SIGINT and SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import math
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import uvicorn
+
+from rightsized.core.errors import ConfigError
+from rightsized.server.app import App
+
+BACKLOG = 2048  # connections the kernel keeps waiting while the process is busy
+
+
+class Listening(NamedTuple):
+    """Where the server can be reached once it is ready; `stop` drains and ends it, from any thread."""
+
+    host: str
+    port: int
+    url: str
+    stop: Callable[[], None]
+
+
+def serve(
+    app: App,
+    host: str,
+    port: int,
+    drain_seconds: float = 10.0,
+    on_ready: Callable[[Listening], None] | None = None,
+) -> int:
+    """Serve until SIGINT, SIGTERM or `Listening.stop`; requests in flight get `drain_seconds` to end.
+
+    Args:
+        port: 0 picks a free one.
+        on_ready: called once the service has started and the port takes connections.
+    Returns:
+        The port that was bound.
+    Raises:
+        ConfigError: the address cannot be listened on; says why and what to do.
+        RightsizedError: whatever the service's start raises.
+    """
+    listener = bind(host, port)
+    bound = int(listener.getsockname()[1])
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        loop="none" if sys.platform == "win32" else "uvloop",
+        ws="none",
+        lifespan="off",  # run() enters the application's lifespan itself, so that its errors stay whole
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=math.ceil(drain_seconds),
+    )
+    server = _Server(config)
+    listening = Listening(host, bound, f"http://{_for_url(host)}:{bound}", server.stop)
+    server.when_ready = (lambda: on_ready(listening)) if on_ready else None
+
+    async def run() -> None:
+        async with app.lifespan():
+            await server.serve(sockets=[listener])
+
+    with listener, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(run())
+    return bound
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ConfigError where the address or the port cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise ConfigError(
+            f"The address {host!r} cannot be found: {error.strerror}.", fix="Use --host 127.0.0.1."
+        ) from None
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _cannot_bind(host, port, error) from None
+    return listener
+
+
+def _cannot_bind(host: str, port: int, error: OSError) -> ConfigError:
+    if error.errno == errno.EADDRINUSE:
+        other = port + 1 if port < 65535 else port - 1
+        message = f"Port {port} on {host} is in use by another process."
+        return ConfigError(message, fix=f"Use --port 0 for any free port, or another one such as --port {other}.")
+    if error.errno == errno.EACCES:
+        return ConfigError(f"Port {port} on {host} is not open to this user.", fix="Use a port of 1024 or above.")
+    return ConfigError(f"Cannot listen on {host} port {port}: {error.strerror}.", fix="Use --host 127.0.0.1.")
+
+
+def _for_url(host: str) -> str:
+    shown = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host)  # noqa: S104 - compared, not bound
+    return shown or (f"[{host}]" if ":" in host else host)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server that says when it is ready and ends quietly on a signal."""
+
+    when_ready: Callable[[], None] | None = None
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.when_ready:
+            self.when_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ask for an orderly end on a signal. The original raises the signal again afterwards, which would end the
+        process before the service is closed."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
