@@ -1,0 +1,138 @@
+"""Builds the ONNX graph of an encoder straight from its safetensors, without the framework that trained it.
+
+One sequence a call, so there is no padding and no attention mask. Outputs are asked for by name:
+
+    sentence       (1, dimension)   pooled and L2-normalised
+    tokens         (tokens, dimension)   the last layer's states
+    layer.K        (tokens, dimension)   states after layer K (0 = the embeddings)
+    attention.K    (heads, tokens, tokens)   attention weights of layer K, counted from 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+
+from rightsized.compress.checkpoint import Checkpoint
+from rightsized.compress.network import Float32, Network, Precision
+from rightsized.core.errors import InputError, StoreError
+
+_GELU = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
+_NORM_FLOOR = 1e-12  # least norm divided by, as in sentence-transformers
+
+
+def build_encoder(
+    checkpoint: Checkpoint, precision: Precision | None = None, outputs: Sequence[str] = ("sentence",)
+) -> onnx.ModelProto:
+    """The encoder as an ONNX model.
+
+    Args:
+        checkpoint: weights and settings.
+        precision: `Float32()` unless given, or `int8.Int8()`.
+        outputs: names as listed above.
+    Raises:
+        InputError: an output that this encoder does not have.
+        StoreError, IntegrityError: the checkpoint is unsupported or damaged.
+    """
+    net = Network(precision or Float32())
+    values = _Builder(net, checkpoint).values()
+    shapes: dict[str, tuple[int | str, ...]] = {}
+    for name in outputs:
+        if name not in values:
+            raise InputError(f"This encoder has no output {name!r}.", fix=f"It has: {', '.join(values)}.")
+        net.rename(values[name], name)
+        shapes[name] = _shape_of(name, checkpoint)
+    return net.model(checkpoint.family.name, shapes)
+
+
+def _shape_of(name: str, checkpoint: Checkpoint) -> tuple[int | str, ...]:
+    if name == "sentence":
+        return (1, checkpoint.shape.dimension)
+    if name.startswith("attention."):
+        return (checkpoint.shape.heads, "tokens", "tokens")
+    return ("tokens", checkpoint.shape.dimension)
+
+
+class _Builder:
+    def __init__(self, net: Network, checkpoint: Checkpoint) -> None:
+        self._net = net
+        self._weights = checkpoint
+        self._shape = checkpoint.shape
+        self._values: dict[str, str] = {}
+
+    def values(self) -> dict[str, str]:
+        """All values that can be an output, by output name."""
+        states = self._values["layer.0"] = self._embed()
+        for layer in range(self._shape.layers):
+            states = self._widen(self._attend(states, layer), layer)
+            self._values[f"layer.{layer + 1}"] = states
+        self._values["tokens"] = states
+        self._values["sentence"] = self._pool(states)
+        return self._values
+
+    def _embed(self) -> str:
+        net, weights = self._net, self._weights
+        ids = net.op("Reshape", "input_ids", net.integers(-1))
+        words = net.precision.rows(net, ids, "words", weights.tensor("words"))
+        places = net.precision.rows(net, self._positions(ids), "positions", weights.tensor("positions"))
+        total = net.op("Add", words, places)
+        if weights.family.token_types:  # one sequence: every token has type 0
+            total = net.op("Add", total, net.constant("type", weights.tensor("types")[0]))
+        return self._norm(total, "norm")
+
+    def _positions(self, ids: str) -> str:
+        net, padding = self._net, self._shape.padding
+        if self._weights.family.positions == "plain":
+            count = net.op("Size", ids)
+            return net.op("Range", net.constant("zero", np.array(0)), count, net.constant("one", np.array(1)))
+        real = net.op("Cast", net.op("Not", net.op("Equal", ids, net.integers(padding))), to=7)
+        counted = net.op("CumSum", real, net.constant("axis", np.array(0)))
+        return net.op("Add", net.op("Mul", counted, real), net.integers(padding))
+
+    def _attend(self, states: str, layer: int) -> str:
+        net, shape = self._net, self._shape
+        width = shape.dimension // shape.heads
+        parts = [self._weights.linear(name, layer) for name in ("query", "key", "value")]
+        # The three projections are one product: fewer calls, and one quantisation of the states.
+        weight, bias = (np.concatenate([p[i] for p in parts], axis=-1) for i in (0, 1))
+        joined = net.linear(states, f"layer.{layer}.qkv", weight, bias)
+        heads = net.op("Reshape", joined, net.integers(-1, 3, shape.heads, width))
+        query, key, value = net.ops("Split", heads, count=3, axis=1, num_outputs=3)
+        query, key, value = (net.op("Squeeze", part, net.integers(1)) for part in (query, key, value))
+        query = net.op("Transpose", query, perm=[1, 0, 2])
+        scores = net.op("MatMul", query, net.op("Transpose", key, perm=[1, 2, 0]))
+        weights = net.op("Softmax", net.op("Mul", scores, net.number(width**-0.5)), axis=-1)
+        self._values[f"attention.{layer + 1}"] = weights
+        mixed = net.op("MatMul", weights, net.op("Transpose", value, perm=[1, 0, 2]))
+        mixed = net.op("Reshape", net.op("Transpose", mixed, perm=[1, 0, 2]), net.integers(-1, shape.dimension))
+        out = net.linear(mixed, f"layer.{layer}.mix", *self._weights.linear("mix", layer))
+        return self._norm(net.op("Add", out, states), "mix_norm", layer)
+
+    def _widen(self, states: str, layer: int) -> str:
+        net = self._net
+        wide = net.linear(states, f"layer.{layer}.widen", *self._weights.linear("widen", layer))
+        out = net.linear(self._activate(wide), f"layer.{layer}.narrow", *self._weights.linear("narrow", layer))
+        return self._norm(net.op("Add", out, states), "narrow_norm", layer)
+
+    def _activate(self, x: str) -> str:
+        kind = self._shape.activation
+        if kind == "relu":
+            return self._net.op("Relu", x)
+        if kind not in _GELU:
+            raise StoreError(f"The activation {kind!r} is not supported.", fix=f"Supported: relu, {', '.join(_GELU)}.")
+        return self._net.op("Gelu", x, approximate=_GELU[kind])
+
+    def _norm(self, x: str, name: str, layer: int = 0) -> str:
+        parts = self._weights.norm(name, layer)
+        return self._net.normalise(x, f"layer.{layer}.{name}", *parts, epsilon=self._shape.epsilon)
+
+    def _pool(self, states: str) -> str:
+        net = self._net
+        if self._weights.pooling == "cls":
+            pooled = net.op("Gather", states, net.integers(0), axis=0)
+        else:
+            pooled = net.op("ReduceMean", states, net.integers(0), keepdims=1)
+        length = net.op("ReduceL2", pooled, net.integers(1), keepdims=1)
+        return net.op("Div", pooled, net.op("Max", length, net.number(_NORM_FLOOR)))

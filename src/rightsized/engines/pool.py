@@ -1,0 +1,122 @@
+"""A bounded pool of threads for model calls, with one result for identical texts in flight.
+
+Knows nothing of models: it runs one function of one text. Each thread does a text from end to end, so an event
+loop pays for one hand-over there and one back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from rightsized.core.errors import BusyError
+
+T = TypeVar("T")
+
+
+class _Work(Generic[T]):
+    """One text, and everyone who waits for it."""
+
+    __slots__ = ("error", "result", "text", "waiters")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[T]]] = []
+        self.result: T | None = None
+        self.error: BaseException | None = None
+
+
+class Pool(Generic[T]):
+    """Runs `function(text)` in `threads` threads; at most `queue` texts wait for one."""
+
+    def __init__(self, function: Callable[[str], T], *, threads: int, queue: int, name: str) -> None:
+        self._function = function
+        self._threads = threads
+        self._limit = queue
+        self._name = name
+        self._waiting: deque[_Work[T]] = deque()
+        self._in_flight: dict[str, _Work[T]] = {}
+        self._lock = threading.Lock()
+        self._ready = threading.Semaphore(0)
+        self._workers: list[threading.Thread] = []
+        self._closed = False
+
+    async def submit(self, text: str) -> T:
+        """The function's value for `text`.
+
+        Raises:
+            BusyError: too many texts wait, or the pool is closed.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        with self._lock:
+            work = self._in_flight.get(text)
+            if work is None:
+                work = self._enqueue(text)
+            work.waiters.append((loop, future))
+        return await future
+
+    def close(self) -> None:
+        """Take no more texts, finish those taken, and end the threads."""
+        with self._lock:
+            self._closed = True
+            workers, self._workers = self._workers, []
+        for _ in workers:
+            self._ready.release()
+        for worker in workers:
+            worker.join()
+
+    def _enqueue(self, text: str) -> _Work[T]:
+        if self._closed:
+            raise BusyError("This model is shutting down and takes no more texts.")
+        if len(self._waiting) >= self._limit:
+            raise BusyError(
+                f"{len(self._waiting)} texts already wait for {self._name}, the most allowed.",
+                fix="Try again shortly, or raise [engine] queue.",
+            )
+        work = self._in_flight[text] = _Work[T](text)
+        self._waiting.append(work)
+        if len(self._workers) < self._threads:
+            worker = threading.Thread(target=self._serve, name=f"{self._name}-{len(self._workers)}", daemon=True)
+            self._workers.append(worker)
+            worker.start()
+        self._ready.release()
+        return work
+
+    def _serve(self) -> None:
+        while True:
+            self._ready.acquire()
+            with self._lock:
+                if not self._waiting:
+                    return  # woken to end: `close` releases once a worker
+                work = self._waiting.popleft()
+                if all(future.cancelled() for _, future in work.waiters):
+                    del self._in_flight[work.text]  # everyone left; the model is spared
+                    continue
+            self._run(work)
+
+    def _run(self, work: _Work[T]) -> None:
+        try:
+            work.result = self._function(work.text)
+        except BaseException as error:  # noqa: BLE001 - a thread's boundary: the error belongs to those who wait
+            work.error = error
+        with self._lock:
+            del self._in_flight[work.text]  # from here on nobody joins
+        for loop in {id(loop): loop for loop, _ in work.waiters}.values():
+            try:
+                loop.call_soon_threadsafe(_deliver, work, loop)
+            except RuntimeError:
+                continue  # that loop is closed: nobody is left to tell
+
+
+def _deliver(work: _Work[T], loop: asyncio.AbstractEventLoop) -> None:
+    for owner, future in work.waiters:
+        if owner is not loop or future.done():
+            continue
+        if work.error is not None:
+            future.set_exception(work.error)
+        else:
+            future.set_result(work.result)  # type: ignore[arg-type]

