@@ -1,0 +1,48 @@
+"""Writes docs/reference/ from the code itself; `--check` writes nothing and fails where a page is stale.
+
+python dev/make_reference.py [--check]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from reference import api, command_line, errors, http, settings
+
+FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+NOTE = "<!-- Written by dev/make_reference.py from the code. Change the code, then run `make docs`. -->\n\n"
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": command_line.page,
+    "config.md": settings.page,
+    "errors.md": errors.page,
+    "http.md": http.page,
+    "python.md": api.page,
+}
+
+
+def stale() -> list[str]:
+    """Names of pages that differ from what the code says."""
+    found = []
+    for name, write in PAGES.items():
+        path = FOLDER / name
+        if not path.exists() or path.read_text("utf-8") != NOTE + write():
+            found.append(name)
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    if "--check" in arguments:
+        names = stale()
+        if names:
+            sys.stderr.write(f"Stale: {', '.join(names)}. Run: make docs\n")
+        return 1 if names else 0
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, write in PAGES.items():
+        (FOLDER / name).write_text(NOTE + write(), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

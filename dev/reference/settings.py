@@ -1,0 +1,80 @@
+"""The settings: each key with its type, default, range, environment variable and meaning, from core/config.py."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import Any
+
+import msgspec
+
+from reference.markdown import cell, code, table
+from rightsized.core import config
+
+OPENING = """# Settings
+
+Settings come from `rightsized.toml` in the current folder (or `--config FILE`), then from environment variables, then
+from flags; the later wins. An unknown key, a wrong type or a value out of range is an error that names the key and
+where it was set.
+
+"""
+
+
+def page() -> str:
+    """The page."""
+    parts = [OPENING, f"## General\n\n{_table('', config.Config, only=('home',))}"]
+    for section, kind in config.SECTIONS.items():
+        parts.append(f"\n## `[{section}]`\n\n{kind.__doc__}\n\n{_table(section, kind)}")
+    parts.append(f"\n## Example\n\n```toml\n{_example()}```\n")
+    return "".join(parts)
+
+
+def comments(kind: type) -> dict[str, str]:
+    """The comment beside each field of a settings class."""
+    source = inspect.getsource(kind)
+    lines = source.splitlines()
+    fields = [node for node in ast.parse(source).body[0].body if isinstance(node, ast.AnnAssign)]  # type: ignore[attr-defined]
+    found = {}
+    for node in fields:
+        line = lines[(node.end_lineno or node.lineno) - 1]
+        name = node.target.id if isinstance(node.target, ast.Name) else ""
+        found[name] = line.partition("#")[2].strip()
+    return found
+
+
+def _table(section: str, kind: type[msgspec.Struct], only: tuple[str, ...] = ()) -> str:
+    meaning = comments(kind)
+    rows = []
+    for field in msgspec.structs.fields(kind):
+        if only and field.name not in only:
+            continue
+        dotted = f"{section}.{field.name}" if section else field.name
+        where = (_range(dotted), code(config.variable(dotted)))
+        kind_and_default = (cell(_type(field.type)), code(_shown(field.default)))
+        rows.append((code(dotted), *kind_and_default, *where, cell(meaning[field.name])))
+    return table(("key", "type", "default", "range", "environment variable", "meaning"), rows)
+
+
+def _type(kind: Any) -> str:
+    if "tuple" in str(kind):
+        return "list of text"
+    words = {"str": "text", "int": "whole number", "bool": "true or false"}
+    return words.get(getattr(kind, "__name__", ""), "number")
+
+
+def _shown(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _range(dotted: str) -> str:
+    limits = config._RANGES.get(dotted)
+    return " to ".join(f"{limit:,.0f}" if limit == int(limit) else f"{limit:g}" for limit in limits or ())
+
+
+def _example() -> str:
+    lines = [f"home = {_shown(config.Config().home)}"]
+    for section, kind in config.SECTIONS.items():
+        lines.append(f"\n[{section}]")
+        for field in msgspec.structs.fields(kind):
+            lines.append(f"{field.name} = {_shown(field.default)}  # {comments(kind)[field.name]}")
+    return "\n".join(lines) + "\n"
