@@ -50,8 +50,8 @@ def _section(path: str, command: Any) -> str:
     if arguments:
         rows = [(code(a.human_readable_name.upper()), cell(getattr(a, "help", "") or "")) for a in arguments]
         parts.append(table(("argument", "meaning"), rows))
-    rows = [(code(", ".join(o.opts)), _default(o), cell(o.help or "")) for o in options]
-    parts.append(table(("option", "default", "meaning"), rows))
+    described = [(code(", ".join(o.opts)), _default(o), cell(o.help or "")) for o in options]
+    parts.append(table(("option", "default", "meaning"), described))
     return "\n".join(parts)
 
 

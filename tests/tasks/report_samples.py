@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from rightsized.cascade.sentence import sentence
 from rightsized.core.types import Certificate, Interval, State, Targets, Task
 from rightsized.tasks.records import (
     Budget,
@@ -26,20 +27,7 @@ from rightsized.tasks.records import (
 CREATED = 1_795_305_600.0  # 22 November 2026
 DAY = 86_400.0
 LABELS = ("card arrival", "card delivery estimate", "lost or stolen card", "top up failed", "transfer fee", "refund")
-SENTENCES = {
-    "certified": (
-        "Certified 2026-11-22 by a test that wrongly certifies at most 5 times in 100 (attempt 1): in the long run at "
-        "most 2% of the messages answered here are wrong, while traffic stays like the 1,840 messages sampled at "
-        "random from support-mail, 3 to 28 October (37 out of scope). About 83% (80-86%) are answered here; the rest "
-        "goes to a person. Test again by 2027-02-20, after 100,000 messages, or on any change of model."
-    ),
-    "estimated": (
-        "Estimated 2026-11-22, not certified: with 120 messages nothing can be promised about at most 2% wrong. "
-        "About 400 fresh random labels would do."
-    ),
-    "none": "No promise: no threshold keeps the error within 2%, so every message goes to a person.",
-    "suspended": "Suspended: the audits show that more than 2% of the messages answered here are wrong.",
-}
+SUSPENDED = "Suspended: the audits show that more than 2% of the messages answered here are wrong."
 
 
 def curve(seed: int = 7, points: int = 60, power: float = 10.0) -> tuple[CurvePoint, ...]:
@@ -68,27 +56,29 @@ def certificate(state: State, **changes: Any) -> Certificate:
         "n": n,
         "m": m,
         "errors": errors,
-        "rungs": ("n-gram", "encoder"),
+        "rungs": ("ngram", "head", "person"),
         "thresholds": (0.93, 0.81) if state != "none" else (None, None),
         "rejected": ((0.97, 0.9), (0.95, 0.86), (0.93, 0.81)) if certified else (),
         "local_share": Interval(0.83, 0.80, 0.86, n) if state != "none" else Interval(0.0, 0.0, 0.03, n),
         "expected_cost": 0.0,
-        "sampling": "simple random sample of support-mail, 3 to 28 October",
-        "unit": "message",
-        "label_kind": "human",
+        "sampling": "sampled at random from support-mail, 3 to 28 October",
+        "unit": "messages",
+        "label_kind": "people",
         "out_of_scope_rows": 37,
         "digests": {"encoder": "sha256:" + "ab" * 32, "head": "sha256:" + "cd" * 32},
         "created": CREATED,
         "expires": CREATED + 90 * DAY,
         "expires_requests": 100_000,
         "code_version": "0.1.0",
-        "sentence": SENTENCES[state],
+        "sentence": "",
         "p_value": 0.021 if certified else 0.4,
         "needed": None if certified else 400,
         "selective_error": Interval(errors / m, 0.0075, 0.0194, m),
         "wrong_local_rate": Interval(errors / n, 0.0062, 0.0161, n),
     }
-    return Certificate(**{**values, **changes})
+    made = Certificate(**{**values, **changes})
+    said = SUSPENDED if state == "suspended" else sentence(made)
+    return made if made.sentence else msgspec.structs.replace(made, sentence=said)
 
 
 def _labels() -> tuple[LabelRow, ...]:
@@ -125,7 +115,7 @@ def sample(state: State = "certified", **changes: Any) -> FitReport:
         "n_train": 550,
         "n_calibrate": n,
         "n_report": 0,
-        "split": "random, by row: train 550, calibrate the rest",
+        "split": "550 rows train and 1840 calibrate: random, seed 0.",
         "state": state,
         "measured": Measured(
             "calibrate",
@@ -142,8 +132,8 @@ def sample(state: State = "certified", **changes: Any) -> FitReport:
         "rss_mb": 212.0,
         "budgets": (Budget("time", "ms", 100.0, 7.4), Budget("memory", "MB", 200.0, 212.0)),
         "rungs": (
-            RungRow("n-gram", 3, "sha256:" + "ef" * 32, 6.2, 0.16, 0.912, 0.93, 0.55, 0.011),
-            RungRow("encoder", 3, "sha256:" + "ab" * 32, 23.1, 4.7, 0.938, 0.81, 0.28, 0.015),
+            RungRow("ngram", 3, "sha256:" + "ef" * 32, 6.2, 0.16, 0.912, 0.93, 0.55, 0.011),
+            RungRow("head", 3, "sha256:" + "ab" * 32, 23.1, 4.7, 0.938, 0.81, 0.28, 0.015),
         ),
         "candidates": _candidates(),
         "curve": curve(),

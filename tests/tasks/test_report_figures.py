@@ -31,7 +31,7 @@ def test_summary_keeps_the_contract() -> None:
         assert isinstance(found[name], float)
         assert found["measured_on"][name] == "calibrate"
     assert found["intervals"]["coverage"] == {"low": 0.80, "high": 0.86, "n": 1840, "level": 0.95}
-    assert found["certificate"]["thresholds"] == {"n-gram": 0.93, "encoder": 0.81}
+    assert found["certificate"]["thresholds"] == {"ngram": 0.93, "head": 0.81}
     assert json.loads(json.dumps(found, allow_nan=False)).keys() == found.keys()
 
 
@@ -39,7 +39,7 @@ def test_summary_writes_missing_figures_as_null() -> None:
     measured = msgspec.structs.replace(sample().measured, selective_error=Interval(math.nan, 0.0, 1.0, 0), ece=math.nan)
     found = summary(sample("none", measured=measured))
     assert found["selective_error"] is None and found["ece"] is None
-    assert found["certificate"]["thresholds"] == {"n-gram": None, "encoder": None}
+    assert found["certificate"]["thresholds"] == {"ngram": None, "head": None}
     json.dumps(found, allow_nan=False)
 
 

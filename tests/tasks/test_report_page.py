@@ -77,7 +77,7 @@ def bare_report() -> FitReport:
     """A report with as little in it as a fit can leave."""
     nothing = Interval(float("nan"), float("nan"), float("nan"), 0)
     measured = Measured("none", 0, nothing, float("nan"), nothing, nothing, nothing, float("nan"))
-    proof = certificate("none", local_share=nothing, rungs=(), thresholds=(), p_value=None, needed=None)
+    proof = certificate("none", local_share=nothing, rungs=("person",), thresholds=(), p_value=None, needed=None)
     empty: dict[str, tuple[()]] = dict.fromkeys(
         ("budgets", "rungs", "candidates", "curve", "labels", "confusions", "noisy_labels", "findings"), ()
     )

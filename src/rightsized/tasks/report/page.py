@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from rightsized.cascade.sentence import claim
 from rightsized.tasks import pages
 from rightsized.tasks.records import CurvePoint, FitReport, LabelRow
 from rightsized.tasks.report import svg, words
@@ -32,6 +33,7 @@ def render_report(report: FitReport) -> str:
         "inline_styles": style,
         "policy": _policy(f"\n{style}\n"),
         "words": words,
+        "claim": claim(report.certificate),
         "svg": svg,
         **_figures(report),
     }

@@ -72,10 +72,17 @@ SLICES: dict[Slice, str] = {
 }
 
 
+# What the rungs of the ladder are to someone who has never heard of them; other names stand as they are.
+RUNGS = {
+    "ngram": "n-gram model: compares pieces of words",
+    "head": "small encoder: compares meaning",
+    "person": "person",
+}
+
+
 def units(proof: Certificate) -> str:
     """What is counted, as a plural: messages, conversations."""
-    unit = proof.unit or "message"
-    return unit if unit.endswith("s") else f"{unit}s"
+    return proof.unit or "messages"
 
 
 def thousand(report: FitReport) -> Thousand:
@@ -93,13 +100,6 @@ def thousand(report: FitReport) -> Thousand:
         wrong, limit = (math.ceil(local * risk) if math.isfinite(risk) else 0), "perhaps"
     wrong = min(wrong, local)
     return Thousand(local - wrong, wrong, 1000 - local, limit)
-
-
-def budget_words(proof: Certificate) -> str:
-    """The error budget in words."""
-    if proof.promise == "wrong_local_rate":
-        return f"at most {share(proof.epsilon)} of all {units(proof)} answered here and wrong"
-    return f"at most {share(proof.epsilon)} of the {units(proof)} answered here wrong"
 
 
 def measured_on(report: FitReport) -> str:
