@@ -24,6 +24,9 @@ GROUP_ROWS = 128  # rows in one commit at most
 QUEUE_ROWS = 4096  # rows that may wait; more get BusyError
 CHUNKS = (64, 16, 4, 1)  # rows in one INSERT; few sizes, so that the prepared statements are reused
 
+# What one row may be refused for on its own: a constraint, or a value that SQLite or JSON cannot hold.
+ROW_ERRORS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, ValueError, TypeError, OverflowError)
+
 Row = tuple[Any, ...]
 Work = Callable[["Batch"], Any]
 
@@ -155,15 +158,15 @@ class GroupWriter:
         error = self._commit(group)
         if error is None:
             _resolve(group, None)
-        elif len(group) > 1 and isinstance(error, sqlite3.IntegrityError | RightsizedError):
-            for entry in group:  # one bad row must not fail its neighbours
-                self._write([entry])
-        elif isinstance(error, sqlite3.IntegrityError | RightsizedError):
+        elif isinstance(error, sqlite3.Error | OSError) and not isinstance(error, ROW_ERRORS):
+            _resolve(group, explain(error, self._path))
+        elif len(group) == 1:
             _resolve(group, error)
         else:
-            _resolve(group, explain(error, self._path))
+            for entry in group:  # one bad row must not fail its neighbours
+                self._write([entry])
 
-    def _commit(self, group: list[_Entry]) -> sqlite3.Error | OSError | RightsizedError | None:
+    def _commit(self, group: list[_Entry]) -> Exception | None:
         batch = Batch(self._connection, self._inserts, self._seq)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -171,7 +174,7 @@ class GroupWriter:
                 entry.result = entry.work(batch)
             batch.flush()
             self._connection.execute("COMMIT")
-        except (sqlite3.Error, OSError, RightsizedError) as error:
+        except (sqlite3.Error, OSError, RightsizedError, *ROW_ERRORS) as error:
             if self._connection.in_transaction:
                 self._connection.rollback()
             return error

@@ -17,12 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from rightsized.core.errors import InputError
+from rightsized.core.errors import InputError, NotFoundError
 from rightsized.core.types import Decision
 from rightsized.ledger.database import FileLock, explained, open_writer
-from rightsized.ledger.group import QUEUE_ROWS, Batch, GroupWriter
+from rightsized.ledger.group import QUEUE_ROWS, ROW_ERRORS, Batch, GroupWriter
 from rightsized.ledger.reader import LedgerReader
-from rightsized.ledger.schema import End, ReviewRow, encode, last_seq, migrate
+from rightsized.ledger.schema import End, ReviewKind, ReviewRow, encode, in_force, last_seq, migrate, retraction
 
 T = TypeVar("T")
 
@@ -35,6 +35,7 @@ _INSERTS = {
     "texts": "INSERT INTO texts (sha256, created, text) VALUES {rows} "
     "ON CONFLICT (sha256) DO UPDATE SET created = max(created, excluded.created)",
     "ends": "INSERT INTO ends (seq, id, task, status, tier, record) VALUES {rows}",
+    "waiting": "INSERT INTO waiting (decision, task, kind, created) VALUES {rows}",
     "reviews": "INSERT INTO reviews (seq, decision, task, kind, created, retracts, record) VALUES {rows}",
 }
 
@@ -98,7 +99,7 @@ class SqliteLedger:
 
         try:
             await self._writer.submit(work)
-        except sqlite3.IntegrityError as error:
+        except ROW_ERRORS as error:
             raise InputError(f"Decision {decision.id} could not be started: {error}.") from None
 
     async def finish(self, decision: Decision) -> None:
@@ -120,37 +121,63 @@ class SqliteLedger:
 
         def work(batch: Batch) -> None:
             batch.add("ends", (batch.next_seq(), end.id, decision.task, status, tier, encode(end)))
+            if decision.reply and (decision.audit or status == "abstained"):
+                kind = "audit" if decision.audit else "abstained"  # both: the reviewer must see no suggestion
+                batch.add("waiting", (end.id, decision.task, kind, decision.started))
 
         try:
             await self._writer.submit(work, bounded=False)
-        except sqlite3.IntegrityError as error:
+        except ROW_ERRORS as error:
             raise InputError(f"Decision {decision.id} could not be ended: {error}.") from None
 
     def get(self, decision_id: str) -> Decision | None:
         """The decision as recorded so far, or None."""
         return self.reader.get(decision_id)
 
-    async def review(self, row: ReviewRow, *, check: Callable[[sqlite3.Connection], None] | None = None) -> int:
-        """Append a label or a retraction; returns its sequence number once it is on the disk.
+    async def review(self, row: ReviewRow) -> None:
+        """Append a label; one of the same kind already in force for the decision is retracted with it.
 
-        Args:
-            check: looks at the tables inside the same transaction and raises a RightsizedError to refuse the row.
+        The decision then no longer waits (feedback leaves it waiting). Raises BusyError, DiskFullError, InputError.
         """
 
-        def work(batch: Batch) -> int:
+        def work(batch: Batch) -> None:
             batch.flush()
-            if check is not None:
-                check(batch.connection)
-            seq = batch.next_seq()
-            batch.add("reviews", (seq, row.decision, row.task, row.kind, row.created, row.retracts, encode(row)))
+            if (earlier := in_force(batch.connection, row.decision, (row.kind,))) is not None:
+                _append(batch, retraction(*earlier, reviewer=row.reviewer, created=row.created))
+            _append(batch, row)
             batch.flush()
-            return seq
+            if row.kind != "feedback":
+                batch.connection.execute("DELETE FROM waiting WHERE decision = ?", (row.decision,))
 
         try:
-            seq: int = await self._writer.submit(work)
-        except sqlite3.IntegrityError as error:
+            await self._writer.submit(work)
+        except ROW_ERRORS as error:
             raise InputError(f"The label for decision {row.decision} could not be recorded: {error}.") from None
-        return seq
+
+    async def retract(self, decision_id: str, kinds: tuple[ReviewKind, ...], *, reviewer: str) -> ReviewRow:
+        """Take back the label in force of the first of these kinds that has one; the decision waits again.
+
+        Returns the label taken back. Raises NotFoundError where there is none.
+        """
+
+        def work(batch: Batch) -> ReviewRow:
+            batch.flush()
+            found = in_force(batch.connection, decision_id, kinds)
+            if found is None:
+                raise NotFoundError(f"Decision {decision_id} has no label to take back.")
+            row = found[1]
+            _append(batch, retraction(*found, reviewer=reviewer, created=time.time()))
+            batch.flush()
+            if row.kind != "feedback":
+                batch.connection.execute(
+                    "INSERT OR IGNORE INTO waiting (decision, task, kind, created) "
+                    "SELECT id, task, ?, started FROM starts WHERE id = ?",
+                    (row.kind, decision_id),
+                )
+            return row
+
+        taken: ReviewRow = await self._writer.submit(work)
+        return taken
 
     async def purge_texts(self, older_than: float) -> int:
         """Delete texts last used before `older_than` (seconds since the epoch) and give their space back.
@@ -163,6 +190,7 @@ class SqliteLedger:
             chunk = numbers[at : at + PURGE_ROWS]
             deleted += await self._write(functools.partial(_delete, numbers=chunk, older_than=older_than))
         if deleted:
+            await self._write(_forget_unreadable)
             while await self._write(_vacuum):
                 pass
             await asyncio.to_thread(_empty_write_ahead_log, self.path)
@@ -191,6 +219,19 @@ class SqliteLedger:
         self._connection.execute("COMMIT")
         assert cursor.lastrowid is not None
         return cursor.lastrowid
+
+
+def _append(batch: Batch, row: ReviewRow) -> None:
+    seq = batch.next_seq()
+    batch.add("reviews", (seq, row.decision, row.task, row.kind, row.created, row.retracts, encode(row)))
+
+
+def _forget_unreadable(connection: sqlite3.Connection) -> None:
+    """A message whose text is gone cannot be judged any more; it leaves the queue."""
+    connection.execute(
+        "DELETE FROM waiting WHERE NOT EXISTS "
+        "(SELECT 1 FROM starts s JOIN texts t ON t.sha256 = s.text_sha256 WHERE s.id = waiting.decision)"
+    )
 
 
 def _delete(connection: sqlite3.Connection, numbers: list[int], older_than: float) -> int:

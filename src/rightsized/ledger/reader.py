@@ -7,16 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
 from rightsized.core.types import Decision, Frozen
 from rightsized.ledger.database import explained, open_reader, writer_lives
-from rightsized.ledger.schema import LogRow, ReviewRow, decision
+from rightsized.ledger.schema import LogRow, ReviewRow, decision, decode_review
 
 PAGE_ROWS = 1000  # rows fetched at a time when reading everything
 
 _SELECT = "SELECT s.seq, s.run, s.record, e.record FROM starts s LEFT JOIN ends e ON e.id = s.id"
-_decode_review = msgspec.json.Decoder(ReviewRow)
 
 
 class Search(Frozen, frozen=True):
@@ -102,7 +99,7 @@ class LedgerReader:
         """Labels in force for a task, with their sequence numbers, oldest first; retracted ones are left out."""
         sql = """SELECT r.seq, r.record FROM reviews r WHERE r.task = ? AND r.retracts IS NULL
                  AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq) ORDER BY r.seq"""
-        return [(seq, _decode_review.decode(record)) for seq, record in self.query(sql, (task,))]
+        return [(seq, decode_review(record)) for seq, record in self.query(sql, (task,))]
 
     def check(self) -> list[str]:
         """What SQLite finds wrong with the file; empty where it is sound."""

@@ -2,7 +2,8 @@
 
 `starts`, `ends` and `reviews` share one sequence: the n-th row written to the file has seq n, without gaps. Each holds
 its record as JSON exactly as it was written; the other columns repeat parts of it for searching. Triggers refuse
-UPDATE and DELETE on them. `texts` alone may shrink: retention deletes there, the digests stay.
+UPDATE and DELETE on them. Two tables may shrink: `texts`, where retention deletes (the digests stay), and `waiting`,
+the decisions that a person must still look at, which follows from the others.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class LogRow(Frozen, frozen=True):
 
 _decode_start = msgspec.json.Decoder(Decision)
 _decode_end = msgspec.json.Decoder(End)
+decode_review = msgspec.json.Decoder(ReviewRow).decode
 
 
 def encode(record: Decision | End | ReviewRow) -> bytes:
@@ -98,6 +100,10 @@ def _create(connection: sqlite3.Connection) -> None:
         """CREATE TABLE reviews (seq INTEGER PRIMARY KEY, decision TEXT NOT NULL REFERENCES starts (id),
            task TEXT NOT NULL, kind TEXT NOT NULL, created REAL NOT NULL,
            retracts INTEGER UNIQUE REFERENCES reviews (seq), record BLOB NOT NULL)""",
+        """CREATE TABLE waiting (decision TEXT PRIMARY KEY REFERENCES starts (id), task TEXT NOT NULL,
+           kind TEXT NOT NULL, created REAL NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX waiting_by_task ON waiting (task, created)",
+        "CREATE INDEX waiting_by_age ON waiting (created)",
         "CREATE INDEX starts_by_task ON starts (task, started)",
         "CREATE INDEX starts_audited ON starts (task, seq) WHERE audit = 1",
         "CREATE INDEX ends_by_outcome ON ends (task, status, tier)",
@@ -138,3 +144,21 @@ def last_seq(connection: sqlite3.Connection) -> int:
     query = " UNION ALL ".join(f"SELECT max(seq) AS s FROM {t}" for t in ("starts", "ends", "reviews"))  # noqa: S608
     highest: int = connection.execute(f"SELECT coalesce(max(s), 0) FROM ({query})").fetchone()[0]  # noqa: S608
     return highest
+
+
+def in_force(
+    connection: sqlite3.Connection, decision_id: str, kinds: tuple[ReviewKind, ...]
+) -> tuple[int, ReviewRow] | None:
+    """The label of the first of these kinds that has one in force, with its sequence number."""
+    sql = """SELECT r.seq, r.record FROM reviews r WHERE r.decision = ? AND r.kind = ? AND r.retracts IS NULL
+             AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq) ORDER BY r.seq DESC LIMIT 1"""
+    for kind in kinds:
+        found = connection.execute(sql, (decision_id, kind)).fetchone()
+        if found:
+            return found[0], decode_review(found[1])
+    return None
+
+
+def retraction(seq: int, row: ReviewRow, *, reviewer: str, created: float) -> ReviewRow:
+    """The row that takes another one back."""
+    return msgspec.structs.replace(row, label="", reviewer=reviewer, created=created, retracts=seq)
