@@ -105,6 +105,7 @@ def _certified(plan: Plan, path: Path, last: int, tested: _Tested, traffic: Floa
         selective_error=found.selective_error(),
         wrong_local_rate=found.wrong_local_rate(),
         figures_from="calibrate",
+        grouped=bool(rows.groups),
         segments=tuple(_segment(plan, segment, path, last, tested) for segment in plan.segments),
     )
 
@@ -168,6 +169,7 @@ def _estimated(plan: Plan, selection: Scores, calibration: Scores | None) -> Cal
         selective_error=found.selective_error(),
         wrong_local_rate=found.wrong_local_rate(),
         figures_from="calibrate" if calibration else "out-of-fold",
+        grouped=bool(rows.groups),
         needed=needed,
     )
 

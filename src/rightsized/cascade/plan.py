@@ -90,7 +90,8 @@ class Calibration:
     Thresholds of a `certified` result were tested on the calibration rows; those of an `estimated` one were chosen
     on out-of-fold predictions and never tested. `rejected` holds the configurations shown to keep the promise, in the
     order tested. `n`, `m` and `errors` are rows, rows answered here, and those wrong, under `thresholds`, on the
-    slice named by `figures_from`. `needed` is how many fresh labels would probably do where nothing is certified.
+    slice named by `figures_from`; `grouped` where a row stands for its whole group. `needed` is how many fresh labels
+    would probably do where nothing is certified.
     """
 
     state: Literal["certified", "estimated", "none"]
@@ -112,6 +113,7 @@ class Calibration:
     selective_error: Interval
     wrong_local_rate: Interval
     figures_from: Literal["calibrate", "out-of-fold"]
+    grouped: bool = False
     needed: int | None = None
     segments: tuple[Segment, ...] = ()
 

@@ -13,6 +13,7 @@ Kind = Literal["classify", "generate", "embed", "search", "review"]
 State = Literal["certified", "estimated", "none", "suspended"]
 Promise = Literal["selective_error", "wrong_local_rate"]
 Status = Literal["answered", "abstained"]
+Loss = Literal["error", "regret", "disagreement"]
 
 TIER_TASK, TIER_SMALL, TIER_LARGE, TIER_PERSON = 3, 2, 1, 0
 
@@ -178,6 +179,9 @@ class Certificate(Frozen, frozen=True):
     `rejected` holds every configuration shown to keep the promise, in the order tested.
     `digests` names what the promise depends on: models, heads, calibrators, runtime, instruction set, data.
     `expires` is a convention in seconds since the epoch; `expires_requests` one in requests.
+    `rungs` names every rung, the last included. `figures_from` says which slice n, m, errors and intervals stand on.
+    `loss`: `error` counts wrong answers, `regret` those where the last rung would have been right, `disagreement`
+    those that differ from the last rung's.
     """
 
     id: str
@@ -212,6 +216,8 @@ class Certificate(Frozen, frozen=True):
     needed: int | None = None
     selective_error: Interval | None = None
     wrong_local_rate: Interval | None = None
+    loss: Loss = "error"
+    figures_from: Literal["calibrate", "out-of-fold"] = "calibrate"
     public_key: str = ""
     signature: str = ""
 

@@ -1,0 +1,199 @@
+"""Makes, signs and checks certificates.
+
+A certificate is signed with Ed25519 (RFC 8032) by a key derived from the home's secret. Its id is the SHA-256 of its
+canonical content: JSON with sorted keys, without `id` and `signature`, and without fields at their default, so that a
+field added later does not break older certificates. Reading and writing files is left to the caller.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+
+import msgspec
+from msgspec import field
+
+from rightsized.cascade import sentence as wording
+from rightsized.cascade.plan import Calibration
+from rightsized.core.errors import CertificateError, DataError
+from rightsized.core.types import Certificate, Frozen, Loss
+
+DAY_S = 86_400
+EXPIRES_DAYS = 90  # a convention: a promise rests on traffic staying as it was, and nobody knows for how long
+EXPIRES_REQUESTS = 100_000  # the same convention in requests
+_CONTEXT = b"rightsized certificate v1\n"
+
+
+class CertificateFacts(Frozen, frozen=True):
+    """What a certificate says beyond the figures that calibration found.
+
+    Args:
+        task: the task's name.
+        rungs: names of all rungs in order, the last included (`person` where a person stands last).
+        sampling: how the calibration rows were drawn, to follow "the 1,840 messages": "sampled at random from
+            support-mail, 3 to 28 October".
+        digests: `sha256:...` of all that the scores depend on, and the runtime and instruction set by name.
+        created: seconds since the epoch, UTC.
+        label_kind: `people`, `exact match`, `executed tests`, `judge NAME`, or `judge NAME, checked by people`.
+        loss: what counts as an error (see Certificate).
+        out_of_scope_rows: calibration rows that no label fits.
+        group_unit: what a row stands for where calibration took one a group.
+    """
+
+    task: str
+    rungs: tuple[str, ...]
+    sampling: str
+    digests: dict[str, str]
+    created: float
+    code_version: str
+    label_kind: str = "people"
+    loss: Loss = "error"
+    out_of_scope_rows: int = 0
+    unit: str = "messages"
+    group_unit: str = "conversations"
+    expires_days: float = EXPIRES_DAYS
+    expires_requests: int = field(default=EXPIRES_REQUESTS)
+
+
+def make_certificate(calibration: Calibration, facts: CertificateFacts, secret: bytes) -> Certificate:
+    """Turn what calibration found into a signed certificate, its sentence included.
+
+    Args:
+        secret: 32 bytes known to this home only.
+    Raises:
+        DataError: a certified result whose facts cannot carry a true sentence.
+    """
+    _check_facts(calibration, facts)
+    plain = _unsigned(calibration, facts)
+    said = msgspec.structs.replace(plain, sentence=wording.sentence(plain))
+    return sign(said, secret)
+
+
+def _check_facts(calibration: Calibration, facts: CertificateFacts) -> None:
+    if len(facts.rungs) != len(calibration.thresholds) + 1:
+        raise DataError(f"{len(facts.rungs)} rungs were named for {len(calibration.thresholds)} and the last.")
+    if calibration.state != "certified":
+        return
+    if not facts.sampling.strip():
+        raise DataError(
+            "A promise holds for traffic like the sample, and how the sample was drawn was not said.",
+            fix="Give `sampling`, such as 'sampled at random from support-mail, 3 to 28 October'.",
+        )
+    if not facts.digests:
+        raise DataError("A promise holds for the models that were tested, and no digest of any was given.")
+
+
+def _unsigned(calibration: Calibration, facts: CertificateFacts) -> Certificate:
+    own = {f: getattr(calibration, f) for f in Certificate.__struct_fields__ if hasattr(calibration, f)}
+    said = {f: getattr(facts, f) for f in Certificate.__struct_fields__ if hasattr(facts, f)}
+    return Certificate(
+        **own,
+        **said
+        | {
+            "id": "",
+            "sentence": "",
+            "unit": facts.group_unit if calibration.grouped else facts.unit,
+            "expires": facts.created + DAY_S * facts.expires_days,
+        },
+    )
+
+
+def canonical(certificate: Certificate) -> bytes:
+    """The bytes that the id digests and the signature covers."""
+    values = msgspec.to_builtins(certificate)
+    defaults = {f.name: f.default for f in msgspec.structs.fields(Certificate)}
+    kept = {k: v for k, v in values.items() if k not in ("id", "signature") and not _is_default(v, defaults[k])}
+    return msgspec.json.encode(kept, order="deterministic")
+
+
+def _is_default(value: object, default: object) -> bool:
+    return value == (list(default) if isinstance(default, tuple) else default)
+
+
+def sign(certificate: Certificate, secret: bytes) -> Certificate:
+    """Fill in public key, id and signature."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.from_private_bytes(_derived(secret))
+    public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
+    keyed = msgspec.structs.replace(certificate, public_key=public, id="", signature="")
+    content = canonical(keyed)
+    signature = base64.b64encode(key.sign(_CONTEXT + content)).decode()
+    return msgspec.structs.replace(keyed, id=_digest(content), signature=signature)
+
+
+def public_key(secret: bytes) -> str:
+    """The home's public key, base64: the one its certificates carry."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return base64.b64encode(
+        Ed25519PrivateKey.from_private_bytes(_derived(secret)).public_key().public_bytes_raw()
+    ).decode()
+
+
+def _derived(secret: bytes) -> bytes:
+    """A key for this one use (HKDF, RFC 5869), so that the home's secret may serve others."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    if len(secret) != 32:
+        raise CertificateError(f"The signing secret has {len(secret)} bytes instead of 32.")
+    return HKDF(SHA256(), length=32, salt=None, info=_CONTEXT).derive(secret)
+
+
+def _digest(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def verify_certificate(certificate: Certificate, trusted_key: str = "") -> None:
+    """Check id, signature and sentence. Says nothing of expiry or of models; see `why_void`.
+
+    Args:
+        trusted_key: the public key the reader trusts, base64; empty trusts the one in the certificate.
+    Raises:
+        CertificateError: the certificate was altered, or another key signed it.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    if trusted_key and certificate.public_key != trusted_key:
+        raise CertificateError(
+            f"The certificate of {certificate.task!r} was signed by another key than the trusted one.",
+            fix="Run the fit on this home again, or ask for the signer's public key.",
+        )
+    content = canonical(certificate)
+    altered = CertificateError(
+        f"The certificate of {certificate.task!r} was altered after it was signed.",
+        fix=f"Fit the task again: rightsized fit FILE --task {certificate.task}",
+    )
+    if certificate.id != _digest(content):
+        raise altered
+    try:
+        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(certificate.public_key, validate=True))
+        key.verify(base64.b64decode(certificate.signature, validate=True), _CONTEXT + content)
+    except (InvalidSignature, binascii.Error, ValueError):
+        raise altered from None
+
+
+def why_void(certificate: Certificate, *, now: float, requests: int, digests: dict[str, str]) -> str:
+    """Why the certificate is not in force, in words; empty where it is.
+
+    Args:
+        now: seconds since the epoch.
+        requests: requests answered under this certificate so far.
+        digests: what is about to serve, keyed as in the certificate.
+    """
+    for name, digest in sorted(certificate.digests.items()):
+        if digests.get(name, "absent") != digest:
+            return f"{name} is {digests.get(name, 'absent')}, and the certificate is about {digest}"
+    return why_expired(certificate.expires, certificate.expires_requests, now=now, requests=requests)
+
+
+def why_expired(expires: float, expires_requests: int, *, now: float, requests: int) -> str:
+    """Why the certificate has run out, in words; empty where it has not."""
+    if now >= expires:
+        return f"the certificate expired on {wording.day(expires)}"
+    if requests >= expires_requests:
+        return f"the certificate was for {expires_requests:,} messages"
+    return ""

@@ -1,0 +1,193 @@
+"""The cascade: asks rungs in order of cost, and the first that is sure enough answers; after the last stands a person.
+
+The hot path. It knows thresholds and the state of the promise; it does not calibrate, record or audit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rightsized.cascade.certificate import why_expired
+from rightsized.core.errors import BusyError, ConfigError, InputError, RightsizedError
+from rightsized.core.protocols import Answerer, Rung, Scored
+from rightsized.core.types import TIER_PERSON, Attempt, Reply, Request, State
+
+PERSON = "person"
+NEVER, ALWAYS = float("inf"), -float("inf")
+_FAILURES = (RightsizedError, OSError, RuntimeError, ValueError, ArithmeticError)  # of a rung; the next one is asked
+
+
+@dataclass(frozen=True)
+class CascadeSetup:
+    """What a cascade serves, as calibration left it.
+
+    Args:
+        rungs: in order of cost. With as many thresholds as rungs a person stands last; with one fewer the last rung
+            answers whatever reaches it.
+        thresholds: None where a rung never answers.
+        state: the state of the promise; only `certified` makes replies certified.
+        certificate: its id, or empty.
+        expires: seconds since the epoch; infinity where nothing expires.
+        expires_requests: requests the certificate covers; infinity where nothing expires.
+        requests: requests answered under this certificate before this cascade was built.
+        stop_when_void: an expired or suspended promise stops local answers; else they go on, uncertified.
+        clock: seconds since the epoch.
+    """
+
+    task: str
+    version: str
+    rungs: tuple[Rung, ...]
+    thresholds: tuple[float | None, ...]
+    state: State
+    certificate: str = ""
+    expires: float = NEVER
+    expires_requests: float = NEVER
+    requests: int = 0
+    stop_when_void: bool = True
+    clock: Callable[[], float] = time.time
+
+
+class Cascade(Answerer):
+    """Rungs behind thresholds. Replies are `certified` only by the path that was tested, while the promise stands."""
+
+    def __init__(self, setup: CascadeSetup) -> None:
+        if len(setup.rungs) - len(setup.thresholds) not in (0, 1) or not setup.rungs:
+            raise ConfigError(
+                f"{len(setup.thresholds)} thresholds do not fit {len(setup.rungs)} rungs: one a rung, or one fewer."
+            )
+        self.setup = setup
+        self.requests = setup.requests
+        self._state: State = setup.state
+        self._void = "the promise is suspended" if setup.state == "suspended" else ""
+        self._bars = tuple(NEVER if t is None else t for t in setup.thresholds)
+        if len(self._bars) < len(setup.rungs):
+            self._bars = (*self._bars, ALWAYS)
+
+    @property
+    def state(self) -> State:
+        """The state under which replies are given now."""
+        return self._state
+
+    def suspend(self, reason: str) -> None:
+        """Withdraw the promise at once, as on an alarm of the monitor. Only a new certificate brings it back."""
+        self._state, self._void = "suspended", reason
+
+    async def answer(self, request: Request) -> Reply:
+        """Ask the rungs in order. Raises BusyError and InputError as they come; other failures go up the ladder."""
+        begun = time.perf_counter()
+        self._expire()
+        self.requests += 1
+        certified = self._state == "certified"
+        attempts: list[Attempt] = []
+        truncated = False
+        for number, rung in enumerate(self.setup.rungs):
+            started = time.perf_counter()
+            try:
+                scored = await rung.score(request.text)
+            except (BusyError, InputError):
+                raise
+            except _FAILURES as error:
+                attempts.append(self._failed(number, rung, error, started))
+                certified = False  # whoever answers now was not the one tested on this request
+                continue
+            truncated = truncated or scored.truncated
+            attempts.append(self._tried(number, rung, scored, started))
+            if attempts[-1].accepted:
+                local = number < len(self.setup.thresholds)
+                return self._answered(request, attempts, truncated, certified and local, begun)
+        return self._abstained(request, attempts, truncated, begun)
+
+    def _expire(self) -> None:
+        setup = self.setup
+        if self._state != "certified":
+            return
+        if self.requests >= setup.expires_requests or setup.clock() >= setup.expires:
+            requests = int(min(setup.expires_requests, self.requests))
+            self._void = why_expired(setup.expires, requests, now=setup.clock(), requests=self.requests)
+            self._state = "none"  # no promise any more; nothing raised an alarm
+
+    def _tried(self, number: int, rung: Rung, scored: Scored, started: float) -> Attempt:
+        score, bar = scored.score, self._bars[number]
+        stopped = self._void and self.setup.stop_when_void and bar != ALWAYS
+        accepted = not stopped and (bar <= score <= 1.0 or bar == ALWAYS)  # NaN is below every threshold
+        return Attempt(
+            rung=rung.name,
+            tier=rung.tier,
+            model=rung.model,
+            score=score if 0.0 <= score <= 1.0 else 0.0,
+            threshold=bar if 0.0 <= bar <= 1.0 else None,
+            accepted=accepted,
+            prediction=scored.prediction,
+            reason="" if accepted else self._reason(score, bar),
+            latency_ms=(time.perf_counter() - started) * 1000,
+            cost=rung.cost,
+        )
+
+    def _reason(self, score: float, bar: float) -> str:
+        if not 0.0 <= score <= 1.0:
+            return f"the score {score} is no probability"
+        if self._void and self.setup.stop_when_void:
+            return f"local answers are stopped: {self._void}"
+        if bar == NEVER:
+            return "this rung never answers under the promise"
+        return f"not sure enough: {score:.4f} is below {bar:.4f}"
+
+    def _failed(self, number: int, rung: Rung, error: Exception, started: float) -> Attempt:
+        bar = self._bars[number]
+        return Attempt(
+            rung=rung.name,
+            tier=rung.tier,
+            model=rung.model,
+            score=0.0,
+            threshold=bar if 0.0 <= bar <= 1.0 else None,
+            accepted=False,
+            reason=f"failed: {type(error).__name__}: {error}",
+            latency_ms=(time.perf_counter() - started) * 1000,
+            cost=rung.cost,
+        )
+
+    def _answered(
+        self, request: Request, attempts: list[Attempt], truncated: bool, certified: bool, begun: float
+    ) -> Reply:
+        last = attempts[-1]
+        return Reply(
+            id=request.id,
+            task=request.task,
+            status="answered",
+            output=last.prediction,
+            rung=last.rung,
+            tier=last.tier,
+            model=last.model,
+            confidence=last.score,
+            state=self._state,
+            certificate=self.setup.certificate,
+            certified=certified,
+            cost=_cost(attempts),
+            latency_ms=(time.perf_counter() - begun) * 1000,
+            truncated=truncated,
+            attempts=tuple(attempts),
+        )
+
+    def _abstained(self, request: Request, attempts: list[Attempt], truncated: bool, begun: float) -> Reply:
+        return Reply(
+            id=request.id,
+            task=request.task,
+            status="abstained",
+            output=None,
+            rung=PERSON,
+            tier=TIER_PERSON,
+            model="",
+            confidence=next((a.score for a in reversed(attempts) if a.prediction), 0.0),
+            state=self._state,
+            certificate=self.setup.certificate,
+            cost=_cost(attempts),
+            latency_ms=(time.perf_counter() - begun) * 1000,
+            truncated=truncated,
+            attempts=tuple(attempts),
+        )
+
+
+def _cost(attempts: list[Attempt]) -> float:
+    return sum(attempt.cost for attempt in attempts)

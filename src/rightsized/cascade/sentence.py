@@ -1,0 +1,135 @@
+"""The one sentence a certificate says to its reader, made from the certificate's own figures and never by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from rightsized.core.types import Certificate, Interval
+
+PERSON = "person"
+
+
+def sentence(certificate: Certificate) -> str:
+    """What the reader may rely on, in plain words. The `sentence` field of the certificate is not read."""
+    if certificate.state == "certified":
+        return _certified(certificate)
+    return _estimated(certificate) if certificate.state == "estimated" else _none(certificate)
+
+
+def _certified(c: Certificate) -> str:
+    attempts = f"attempt {c.attempt}" if c.attempt == 1 else f"attempt {c.attempt}; all attempts together"
+    segments = _segments(c)
+    return (
+        f"Certified {day(c.created)} by a test that wrongly certifies at most {odds(c.delta)} ({attempts}):"
+        f" in the long run {claim(c)}, while traffic stays like the {_sample(c)} ({_out_of_scope(c)}).{segments}"
+        f" About {_percent_of(c.local_share)} are answered here; {_rest(c)}."
+        f" Test again by {day(c.expires)}, after {c.expires_requests:,} messages, or on any change of model."
+    )
+
+
+def _estimated(c: Certificate) -> str:
+    return (
+        f"Estimated {day(c.created)}, not certified: nothing is promised. {_figures(c)}"
+        f" About {_percent_of(c.local_share)} are answered here; {_rest(c)}. The thresholds were chosen on"
+        f" out-of-fold predictions of the training messages and have passed no test.{_needed(c)}"
+    )
+
+
+def _none(c: Certificate) -> str:
+    return (
+        f"Nothing is promised, and nothing is answered here: all {c.unit} go to {_last(c)}."
+        f" When this was examined on {day(c.created)}, no threshold was found to keep the error within"
+        f" {percent(c.epsilon)}."
+    )
+
+
+def claim(c: Certificate) -> str:
+    """The promise itself, without how it was shown."""
+    bound = f"at most {percent(c.epsilon)}"
+    each = ", counting one random message of each" if c.unit != "messages" else ""
+    if c.promise == "selective_error":
+        return f"{bound} of the {c.unit} answered here {_wrong(c)}{each}"
+    return f"{bound} of all {c.unit} are answered here and {_wrong(c)}{each}"
+
+
+def _wrong(c: Certificate) -> str:
+    judge = c.label_kind.removeprefix("judge ")
+    if c.loss == "disagreement":
+        return f"get another answer than {_last(c)} would give"
+    if judge != c.label_kind and not judge.endswith(", checked by people"):
+        return f"disagree with judge {judge}"
+    return f"are wrong where {_last(c)} would have been right" if c.loss == "regret" else "are wrong"
+
+
+def _figures(c: Certificate) -> str:
+    where = f"the {_sample(c)}" if c.figures_from == "calibrate" else f"out-of-fold predictions of {c.n:,} {c.unit}"
+    if c.promise == "selective_error":
+        found, base = c.selective_error, f"Of the {c.m:,} {c.unit} answered here among"
+    else:
+        found, base = c.wrong_local_rate, "Among"
+    share = f" {c.errors:,} {_past(c)}"
+    return f"{base} {where},{share}{'' if c.promise == 'selective_error' else ' here'}: {_percent_of(found)}."
+
+
+def _past(c: Certificate) -> str:
+    words = _wrong(c).replace("are ", "were ", 1).replace("get ", "got ", 1).replace("disagree ", "disagreed ", 1)
+    return words if c.promise == "selective_error" else f"were answered here and {words}"
+
+
+def _sample(c: Certificate) -> str:
+    one = " (one random message of each)" if c.unit != "messages" else ""
+    return f"{c.n:,} {c.unit}{one} {c.sampling}"
+
+
+def _out_of_scope(c: Certificate) -> str:
+    return f"{c.out_of_scope_rows:,} out of scope"
+
+
+def _segments(c: Certificate) -> str:
+    kept = ", ".join(s.name for s in c.segments if s.certified)
+    left = ", ".join(s.name for s in c.segments if not s.certified)
+    return (f" The same was shown of {kept} alone." if kept else "") + (
+        f" It was not shown of {left} alone." if left else ""
+    )
+
+
+def _needed(c: Certificate) -> str:
+    if c.needed is None:
+        return f" By simulation, no number of labels tried would do to certify {percent(c.epsilon)}."
+    return (
+        f" By simulation, about {c.needed:,} fresh labels of {c.unit} drawn at random would probably do to certify"
+        f" {percent(c.epsilon)}."
+    )
+
+
+def _last(c: Certificate) -> str:
+    return "a person" if c.rungs[-1] == PERSON else c.rungs[-1]
+
+
+def _rest(c: Certificate) -> str:
+    return f"the rest goes to {_last(c)}"
+
+
+def _percent_of(interval: Interval | None) -> str:
+    if interval is None or interval.n == 0:
+        return "an unknown share"
+    return f"{percent(interval.value)} ({percent(interval.low)} to {percent(interval.high)})"
+
+
+def percent(share: float) -> str:
+    """A share in percent, with three digits at most: 0.02 is `2%`, 0.8342 is `83.4%`."""
+    return f"{100 * share:.3g}%" if share < 0.9995 else "100%"
+
+
+def odds(delta: float) -> str:
+    """A small chance in words: 0.05 is `5 times in 100`."""
+    base = 100
+    while delta * base < 0.9995 and base < 1_000_000:
+        base *= 10
+    times = f"{delta * base:.3g}"
+    return f"{'once' if times == '1' else times + ' times'} in {base:,}"
+
+
+def day(seconds: float) -> str:
+    """Seconds since the epoch as a date, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
