@@ -1,0 +1,225 @@
+"""The review queue: messages that wait for a person, the labels given, and which of them may be used for what.
+
+Labels of messages that the model handed up, and users' corrections, were selected by the model: they train and nothing
+else. Labels of messages that the audit coin chose watch the promise and nothing else; who labels them sees no
+suggestion. Nothing here decides which message is audited, nor what a label is worth.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from rightsized.core.errors import InputError, NotFoundError, StoreError
+from rightsized.core.types import Decision, Frozen, Prediction, Reply
+from rightsized.ledger.log import SqliteLedger
+from rightsized.ledger.reader import LedgerReader
+from rightsized.ledger.schema import End, ReviewKind, ReviewRow, decode_review
+from rightsized.tasks.dataset import SEPARATOR
+from rightsized.tasks.records import QueueItem, Review
+
+MAX_LABEL_CHARS = 1000
+_QUEUE_KINDS: tuple[ReviewKind, ...] = ("audit", "abstained")
+
+_IN_FORCE = "r.retracts IS NULL AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq)"
+_WAITING = """SELECT w.decision, w.task, t.text, w.created, w.kind, e.record FROM waiting w
+    JOIN starts s ON s.id = w.decision JOIN texts t ON t.sha256 = s.text_sha256 JOIN ends e ON e.id = w.decision"""
+_REVIEWS = f"SELECT r.record FROM reviews r WHERE r.task = ? AND {_IN_FORCE}"  # noqa: S608 - constants only
+_TRAINING = f"""SELECT r.decision, t.text, r.kind, r.record FROM reviews r JOIN starts s ON s.id = r.decision
+    JOIN texts t ON t.sha256 = s.text_sha256
+    WHERE r.task = ? AND s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND {_IN_FORCE}
+    ORDER BY r.decision, r.kind = 'abstained', r.seq"""  # noqa: S608 - constants only
+_AUDITS = f"""SELECT s.record, e.record,
+    (SELECT r.record FROM reviews r WHERE r.decision = s.id AND r.kind = 'audit' AND {_IN_FORCE})
+    FROM starts s JOIN ends e ON e.id = s.id WHERE s.audit = 1 AND s.task = ? AND s.seq > ? ORDER BY s.seq"""  # noqa: S608
+
+_decode_end = msgspec.json.Decoder(End).decode
+_decode_start = msgspec.json.Decoder(Decision).decode
+
+
+class TrainingRow(Frozen, frozen=True):
+    """A text that a person labelled, for training only."""
+
+    decision: str
+    text: str
+    label: str
+    kind: Literal["abstained", "feedback"]
+
+
+class AuditOutcome(Frozen, frozen=True):
+    """One throw of the coin that came up: what was answered, and what a person said, if one has yet."""
+
+    decision: str
+    conversation: str
+    started: float
+    probability: float
+    reply: Reply
+    label: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether it was answered here, before the last rung."""
+        return self.reply.status == "answered"
+
+    @property
+    def wrong(self) -> bool | None:
+        """Whether the answer given differs from the person's label; None while nobody has said."""
+        if not self.local:
+            return False
+        return None if self.label is None else not agrees(self.reply, self.label)
+
+
+def agrees(reply: Reply, label: str) -> bool:
+    """Whether the labels answered are exactly those a person gave, several written as in a data file: `a|b`."""
+    return reply.output is not None and set(reply.output.labels) == {part.strip() for part in label.split(SEPARATOR)}
+
+
+class ReviewQueue:
+    """What waits, what was said, and how to say it.
+
+    Args:
+        reader: reads the decisions.
+        ledger: writes labels; None for a queue that is only looked at.
+    """
+
+    def __init__(
+        self, reader: LedgerReader, ledger: SqliteLedger | None = None, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._reader = reader
+        self._ledger = ledger
+        self._clock = clock
+
+    def waiting(self, task: str | None = None, limit: int = 100) -> list[QueueItem]:
+        """Messages that wait for a person, oldest first, of one task or of all. Audit items carry no suggestion."""
+        where = "" if task is None else " WHERE w.task = ?"
+        values = (limit,) if task is None else (task, limit)
+        rows = self._reader.query(f"{_WAITING}{where} ORDER BY w.created, w.decision LIMIT ?", values)
+        return [
+            QueueItem(
+                decision=decision,
+                task=name,
+                text=text,
+                created=created,
+                kind=kind,
+                suggestion=None if kind == "audit" else _suggestion(end),
+            )
+            for decision, name, text, created, kind, end in rows
+        ]
+
+    def count(self, task: str | None = None) -> int:
+        """How many messages wait."""
+        if task is None:
+            return int(self._reader.query("SELECT count(*) FROM waiting")[0][0])
+        return int(self._reader.query("SELECT count(*) FROM waiting WHERE task = ?", (task,))[0][0])
+
+    async def label(self, decision_id: str, label: str, reviewer: str) -> Review:
+        """Say what the right label of a queued message is; a second label replaces the first.
+
+        Raises NotFoundError (no such decision), InputError (an empty label, or the decision never waited), StoreError.
+        """
+        decision, reply = self._answered(decision_id)
+        if not decision.audit and reply.status != "abstained":
+            raise InputError(
+                f"Decision {decision_id} was answered and not audited; it does not wait for a label.",
+                fix="To correct an answer, send feedback.",
+            )
+        return await self._write(decision, "audit" if decision.audit else "abstained", label, reviewer)
+
+    async def feedback(self, decision_id: str, label: str, reviewer: str) -> Review:
+        """Keep a user's correction of an answer. It trains; it never calibrates and never counts in an audit.
+
+        Raises NotFoundError (no such decision), InputError (an empty label, or there was no reply), StoreError.
+        """
+        decision, _ = self._answered(decision_id)
+        return await self._write(decision, "feedback", label, reviewer)
+
+    async def undo(self, decision_id: str, reviewer: str = "") -> Review:
+        """Take back the label in force: the reviewer's if there is one (the message waits again), else the feedback.
+
+        Returns the label taken back. Raises NotFoundError (no such decision, or it has no label), StoreError.
+        """
+        self._decision(decision_id)
+        return _review(await self._writer().retract(decision_id, (*_QUEUE_KINDS, "feedback"), reviewer=reviewer))
+
+    def reviews(self, task: str, kind: ReviewKind | None = None) -> list[Review]:
+        """Labels in force, oldest first; of one kind, or of all."""
+        where, values = ("", (task,)) if kind is None else (" AND r.kind = ?", (task, kind))
+        rows = self._reader.query(f"{_REVIEWS}{where} ORDER BY r.seq", values)
+        return [_review(decode_review(record)) for (record,) in rows]
+
+    def training_rows(self, task: str) -> list[TrainingRow]:
+        """Labelled texts that may train and must not calibrate, one a decision; the reviewer's word before the user's.
+
+        Audited decisions are left out whatever was said of them: their labels must stay independent of training.
+        So are texts that retention has deleted.
+        """
+        found = {
+            decision: TrainingRow(decision, text, decode_review(record).label, kind)
+            for decision, text, kind, record in self._reader.query(_TRAINING, (task,))
+        }
+        return list(found.values())
+
+    def audit_outcomes(self, task: str, *, certificate: str | None = None, after: str = "") -> list[AuditOutcome]:
+        """Decisions that the coin chose, in the order of the requests, labelled or not.
+
+        Args:
+            certificate: only those answered under this certificate.
+            after: only those that started after this decision.
+        """
+        since = self._reader.query("SELECT seq FROM starts WHERE id = ?", (after,)) if after else []
+        outcomes = []
+        for start, end, review in self._reader.query(_AUDITS, (task, since[0][0] if since else 0)):
+            reply = _decode_end(end).reply
+            if reply is None or certificate not in (None, reply.certificate):
+                continue
+            begun = _decode_start(start)
+            outcomes.append(
+                AuditOutcome(
+                    decision=begun.id,
+                    conversation=begun.conversation,
+                    started=begun.started,
+                    probability=begun.audit_probability,
+                    reply=reply,
+                    label=decode_review(review).label if review else None,
+                )
+            )
+        return outcomes
+
+    async def _write(self, decision: Decision, kind: ReviewKind, label: str, reviewer: str) -> Review:
+        label = label.strip()
+        if not label or len(label) > MAX_LABEL_CHARS:
+            raise InputError(f"A label has 1 to {MAX_LABEL_CHARS} characters; this one has {len(label)}.")
+        row = ReviewRow(decision.id, decision.task, kind, label, reviewer, self._clock())
+        await self._writer().review(row)
+        return _review(row)
+
+    def _answered(self, decision_id: str) -> tuple[Decision, Reply]:
+        decision = self._decision(decision_id)
+        if decision.reply is None:
+            raise InputError(
+                f"Decision {decision_id} has no reply (it is {decision.phase}); there is nothing to judge."
+            )
+        return decision, decision.reply
+
+    def _decision(self, decision_id: str) -> Decision:
+        decision = self._reader.get(decision_id)
+        if decision is None:
+            raise NotFoundError(f"There is no decision {decision_id!r}.")
+        return decision
+
+    def _writer(self) -> SqliteLedger:
+        if self._ledger is None:
+            raise StoreError("These decisions were opened for reading only.", fix="Label through the running server.")
+        return self._ledger
+
+
+def _suggestion(end: bytes) -> Prediction | None:
+    reply = _decode_end(end).reply
+    return reply.suggestion if reply else None
+
+
+def _review(row: ReviewRow) -> Review:
+    return Review(row.decision, row.task, row.label, row.reviewer, row.created, row.kind)
