@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import threading
 from collections.abc import Sequence
 from itertools import count
 
@@ -44,15 +45,15 @@ KEYWORDS = {
     "other": ("hello", "thanks"),
 }
 SENTENCES: dict[State, str] = {
-    "certified": "Certified 2026-11-18 by a test that wrongly certifies at most 5 times in 100 (attempt 1): in the long run "
-    "at most 5% of the messages answered here are wrong, while traffic stays like the 600 messages sampled at random from "
-    "support.csv (37 out of scope). About 83% (80–86%) are answered here; the rest goes to a person. Test again by "
-    "2027-02-16, after 100,000 messages, or on any change of model.",
-    "estimated": "Estimated, not certified: 40 labels are too few to prove at most 5% wrong. On them 1 of 31 answers was "
-    "wrong (3.2%, 0.1–16.7%). About 180 fresh random labels would do.",
+    "certified": "Certified 2026-11-18 by a test that wrongly certifies at most 5 times in 100 (attempt 1): "
+    "in the long run at most 5% of the messages answered here are wrong, while traffic stays like the 600 messages "
+    "sampled at random from support.csv (37 out of scope). About 83% (80–86%) are answered here; the rest goes to a "
+    "person. Test again by 2027-02-16, after 100,000 messages, or on any change of model.",
+    "estimated": "Estimated, not certified: 40 labels are too few to prove at most 5% wrong. "
+    "On them 1 of 31 answers was wrong (3.2%, 0.1–16.7%). About 180 fresh random labels would do.",
     "none": "No promise: no configuration kept within 5% on the calibration labels.",
-    "suspended": "Suspended 2026-11-17: audits show that more than 2% of the answers given here were wrong. Nothing is "
-    "answered here until 300 fresh random labels certify it again.",
+    "suspended": "Suspended 2026-11-17: audits show that more than 2% of the answers given here were wrong. "
+    "Nothing is answered here until 300 fresh random labels certify it again.",
 }
 
 
@@ -60,7 +61,8 @@ def make_certificate(task: str, state: State, epsilon: float = 0.05) -> Certific
     share = Interval(0.83, 0.80, 0.86, 600)
     return Certificate(
         id=f"cert-{task}-1", task=task, state=state, promise="selective_error", epsilon=epsilon, delta=0.05,
-        delta_spent=0.025, attempt=1, method="pareto fixed sequence, exact binomial", n=600, m=498, errors=13, rungs=("ngram", "encoder"),
+        delta_spent=0.025, attempt=1, method="pareto",
+        n=600, m=498, errors=13, rungs=("ngram", "encoder"),
         thresholds=(0.91, 0.72) if state != "none" else (None, None), rejected=((0.95, 0.80), (0.91, 0.72)),
         local_share=share, expected_cost=0.0004, sampling="simple random sample", unit="messages", label_kind="human",
         out_of_scope_rows=37, digests={"model": "sha256:" + "5e" * 32, "head": "sha256:" + "a7" * 32, "cpu": "avx2"},
@@ -94,6 +96,7 @@ class FakeService:
 
     def __init__(self, *, empty: bool = False, delay: float = 0.0) -> None:
         self.delay, self.busy, self.broken, self.started, self.closed = delay, False, False, False, False
+        self.arrived, self.waiting, self.closed_while_busy = threading.Event(), 0, False
         self._ids = count(1)
         self._tasks = {} if empty else {
             s.task.name: s
@@ -121,7 +124,7 @@ class FakeService:
         self.started = True
 
     async def close(self) -> None:
-        self.closed = True
+        self.closed, self.closed_while_busy = True, self.waiting > 0
 
     def ready(self) -> bool:
         return self.started and not self.closed
@@ -135,11 +138,17 @@ class FakeService:
         if not text.strip():
             raise InputError("The text is empty.", fix="Send at least one word.")
         if self.delay:
-            await asyncio.sleep(self.delay)
+            await self._dawdle()
         reply = self._record(task, text, audit=False, conversation=conversation)
         if reply.output is None:
             self._queue[reply.id] = QueueItem(reply.id, task, text, NOW, "abstained", reply.suggestion)
         return reply
+
+    async def _dawdle(self) -> None:
+        self.waiting += 1
+        self.arrived.set()
+        await asyncio.sleep(self.delay)
+        self.waiting -= 1
 
     async def classify_many(self, task: str, texts: Sequence[str]) -> list[Reply]:
         return [await self.classify(task, text) for text in texts]
@@ -301,9 +310,22 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=8400)
     parser.add_argument("--empty", action="store_true")
+    parser.add_argument("--delay", type=float, default=0.0)
     given = parser.parse_args()
-    app = create_app(FakeService(empty=given.empty), Config())
-    serve(app, "127.0.0.1", given.port, on_ready=lambda at: print(at.url, flush=True))
+    service = _Talking(empty=given.empty, delay=given.delay)
+    serve(create_app(service, Config()), "127.0.0.1", given.port, on_ready=lambda at: print(at.url, flush=True))
+
+
+class _Talking(FakeService):
+    """Says on standard output what happens to it, for a test that watches from outside."""
+
+    async def _dawdle(self) -> None:
+        print("arrived", flush=True)
+        await super()._dawdle()
+
+    async def close(self) -> None:
+        await super().close()
+        print("closed", flush=True)
 
 
 if __name__ == "__main__":

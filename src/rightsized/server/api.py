@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from rightsized.core.errors import JobError
 from rightsized.core.types import Explanation
 from rightsized.server import bodies
 from rightsized.server.problems import RefusedError
@@ -71,7 +72,10 @@ async def list_jobs(service: Service, call: Call) -> bodies.Jobs:
 
 
 async def cancel_job(service: Service, call: Call) -> None:
-    service.cancel_job(call.path["id"])
+    try:
+        service.cancel_job(call.path["id"])
+    except JobError as error:
+        raise RefusedError("job-ended", error.message, fix=error.fix) from None
 
 
 async def health(service: Service, call: Call) -> bodies.Health:

@@ -24,6 +24,7 @@ HTTP_KINDS: dict[str, tuple[int, str]] = {
     "cross-site": (403, "Another web site sent this request through a browser."),
     "unknown-route": (404, "There is nothing at this address."),
     "method-not-allowed": (405, "This address does not take this method."),
+    "job-ended": (409, "The job has already ended."),
     "text-removed": (410, "The text was deleted when its time of keeping ended."),
     "payload-too-large": (413, "The body is larger than this server takes."),
     "unsupported-media-type": (415, "The body is not of a type that this address takes."),

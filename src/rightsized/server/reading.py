@@ -49,7 +49,7 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int
 def _too_large(limit: int) -> RefusedError:
     return RefusedError(
         "payload-too-large",
-        f"The body is larger than {limit / MIB:g} MiB.",
+        f"The body is larger than {limit / MIB:.3g} MiB.",
         fix="Send fewer or shorter texts, or raise [server] max_body_mb.",
         headers={"connection": "close"},  # the rest of the body is not read
     )

@@ -1,19 +1,225 @@
-"""placeholder"""
+"""The console's pages and forms. Every form works without JavaScript: a post answers with a page or leads to one."""
 
 from __future__ import annotations
 
-from starlette.responses import HTMLResponse, Response
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
 
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from rightsized.core.errors import JobError, RightsizedError
+from rightsized.core.types import Decision, Explanation, Reply
+from rightsized.server import problems
+from rightsized.server.console import views
+from rightsized.server.console.assets import Assets
+from rightsized.server.console.request import Asked, page
 from rightsized.server.endpoint import Respond
-from rightsized.server.problems import Problem
+from rightsized.server.guards import PAGE_HEADERS, REPORT_HEADERS
+from rightsized.server.problems import Problem, RefusedError
+from rightsized.tasks import pages
+from rightsized.tasks.records import QueueItem, TaskStatus
 from rightsized.tasks.service_protocol import Service
+
+TEMPLATES = Path(__file__).parent / "templates"
+SHOWN = 200  # waiting messages looked through for the queue page
+NEXT = 8  # waiting messages listed below the current one
+REVIEWER = "reviewer"  # the cookie that remembers who labels
+REVIEWER_DAYS = 365
+NOBODY = "console"
 
 
 class Console:
-    def __init__(self, service: Service, limit: int) -> None: ...
+    """Builds the pages from what the service says. `limit` is the largest form, bytes."""
+
+    def __init__(self, service: Service, limit: int) -> None:
+        self._service, self._limit = service, limit
 
     def addresses(self) -> dict[str, dict[str, Respond]]:
-        return {}
+        """Every address of the console with what answers it."""
+        table: dict[str, dict[str, Any]] = {
+            "/": {"GET": self.home},
+            "/try": {"GET": self.home, "POST": self.try_message},
+            "/queue": {"GET": self.queue},
+            "/queue/{id}": {"POST": self.label},
+            "/queue/{id}/undo": {"POST": self.undo},
+            "/reviewer": {"POST": self.name_reviewer},
+            "/decisions/{id}": {"GET": self.decision},
+            "/decisions/{id}/feedback": {"POST": self.correct},
+            "/tasks/{name}": {"GET": self.task},
+            "/tasks/{name}/report": {"GET": self.report},
+            "/jobs": {"GET": self.jobs},
+            "/jobs/{id}/cancel": {"POST": self.cancel},
+            "/problems/{code}": {"GET": self.kinds},
+        }
+        made = {path: {m: page(handler, self._limit) for m, handler in by.items()} for path, by in table.items()}
+        return {**made, "/static/{name}": {"GET": Assets()}}
+
+    def _show(self, template: str, *, http: int = 200, **context: Any) -> Response:
+        context.setdefault("tasks", self._service.tasks())
+        waiting = sum(status.waiting for status in context["tasks"])
+        text = pages.render(template, folders=(TEMPLATES,), waiting=waiting, views=views, **context)
+        return HTMLResponse(text, http, dict(PAGE_HEADERS))
+
+    async def home(self, asked: Asked) -> Response:
+        return self._show("home.html", chosen=asked.query.get("task", ""), text="", outcome=None, problem=None)
+
+    async def try_message(self, asked: Asked) -> Response:
+        task, text = asked.form.get("task", ""), asked.form.get("text", "")
+        try:
+            reply = await self._service.classify(task, text)
+            outcome = await self._outcome(reply, text)
+        except RightsizedError as error:
+            problem, _ = problems.from_error(error, "/try")
+            return self._show("home.html", http=problem.status, chosen=task, text=text, outcome=None, problem=problem)
+        return self._show("home.html", chosen=task, text=text, outcome=outcome, problem=None)
+
+    async def _outcome(self, reply: Reply, text: str | None) -> dict[str, Any]:
+        """What `_outcome.html` shows of a reply. Where it cannot be explained the page says why and shows the rest."""
+        status = self._service.task(reply.task)
+        explanation, unexplained = None, "The text was deleted; only its digest is kept."
+        if text is not None:
+            explanation, unexplained = await self._explain(reply.task, text)
+        return {
+            "reply": reply,
+            "status": status,
+            "text": text,
+            "rungs": views.rungs(reply, status.certificate),
+            "explanation": explanation,
+            "unexplained": unexplained,
+            "pieces": views.marked(text, explanation.contributions) if text is not None and explanation else [],
+        }
+
+    async def _explain(self, task: str, text: str) -> tuple[Explanation | None, str]:
+        try:
+            return await self._service.explain(task, text), ""
+        except RightsizedError as error:
+            return None, str(error)
+
+    async def decision(self, asked: Asked) -> Response:
+        decision = self._service.decision(asked.path["id"])
+        if self._awaits_blind_review(decision):
+            return self._show("blind.html", decision=decision)
+        text = self._service.decision_text(decision.id)
+        outcome = await self._outcome(decision.reply, text) if decision.reply else None
+        status = self._service.task(decision.task)
+        corrected = asked.query.get("corrected", "")
+        if corrected not in status.task.labels:
+            corrected = ""
+        return self._show(
+            "decision.html", decision=decision, text=text, outcome=outcome, status=status, corrected=corrected
+        )
+
+    def _awaits_blind_review(self, decision: Decision) -> bool:
+        """Whether showing the prediction would spoil an audit that waits for its label."""
+        if not decision.audit:
+            return False
+        waiting = self._service.queue(decision.task, SHOWN)
+        return any(item.decision == decision.id and item.kind == "audit" for item in waiting)
+
+    async def correct(self, asked: Asked) -> Response:
+        decision_id, label = asked.path["id"], asked.form.get("label", "")
+        await self._service.feedback(decision_id, label, _reviewer(asked.cookies))
+        return _go(f"/decisions/{quote(decision_id, safe='')}", corrected=label)
+
+    async def queue(self, asked: Asked) -> Response:
+        task = asked.query.get("task") or None
+        if task:
+            self._service.task(task)
+        items = self._service.queue(task, SHOWN)
+        current = _current(items, asked.query.get("after", ""))
+        return self._show(
+            "queue.html",
+            task=task,
+            after=asked.query.get("after", ""),
+            current=current,
+            status=self._service.task(current.task) if current else None,
+            coming=[item for item in items if item is not current][:NEXT],
+            done=self._done(asked.query),
+            reviewer=_reviewer(asked.cookies),
+        )
+
+    def _done(self, query: Mapping[str, str]) -> tuple[str, str] | None:
+        """The decision just labelled and its label, so that it can be undone; None where the address was made up."""
+        try:
+            decision = self._service.decision(query.get("done", ""))
+            labels = self._service.task(decision.task).task.labels
+        except RightsizedError:
+            return None
+        return (decision.id, query["as"]) if query.get("as") in labels else None
+
+    async def label(self, asked: Asked) -> Response:
+        decision_id, label = asked.path["id"], asked.form.get("label", "").strip()
+        await self._service.label(decision_id, label, _reviewer(asked.cookies))
+        return _go(
+            "/queue",
+            task=asked.form.get("task", ""),
+            after=asked.form.get("after", ""),
+            done=decision_id,
+            **{"as": label},
+        )
+
+    async def undo(self, asked: Asked) -> Response:
+        await self._service.unlabel(asked.path["id"])
+        return _go("/queue", task=asked.form.get("task", ""))
+
+    async def name_reviewer(self, asked: Asked) -> Response:
+        response = _go("/queue", task=asked.form.get("task", ""))
+        name = asked.form.get("name", "").strip()[:100] or NOBODY
+        response.set_cookie(
+            REVIEWER, quote(name), max_age=REVIEWER_DAYS * 86_400, httponly=True, samesite="strict", path="/"
+        )
+        return response
+
+    async def task(self, asked: Asked) -> Response:
+        status = self._service.task(asked.path["name"])
+        return self._show("task.html", status=status, has_report=self._has_report(status))
+
+    def _has_report(self, status: TaskStatus) -> bool:
+        try:
+            self._service.report_html(status.task.name)
+        except RightsizedError:
+            return False
+        return True
+
+    async def report(self, asked: Asked) -> Response:
+        return HTMLResponse(self._service.report_html(asked.path["name"]), 200, dict(REPORT_HEADERS))
+
+    async def jobs(self, asked: Asked) -> Response:
+        return self._show("jobs.html", jobs=self._service.jobs())
+
+    async def cancel(self, asked: Asked) -> Response:
+        try:
+            self._service.cancel_job(asked.path["id"])
+        except JobError as error:
+            raise RefusedError("job-ended", error.message, fix=error.fix) from None
+        return _go("/jobs")
+
+    async def kinds(self, asked: Asked) -> Response:
+        code, known = asked.path["code"], problems.kinds()
+        if code not in known:
+            raise RefusedError("unknown-route", f"There is no kind of problem called {code!r}.")
+        return self._show("kinds.html", code=code, kinds=known)
 
     def problem(self, problem: Problem) -> Response:
-        return HTMLResponse(problem.title, problem.status)
+        """A problem as a page for a person. It asks the service nothing: the service may be what went wrong."""
+        return self._show("problem.html", http=problem.status, problem=problem, tasks=())
+
+
+def _current(items: list[QueueItem], after: str) -> QueueItem | None:
+    """The first waiting message, or the one that follows a skipped one."""
+    places = [place for place, item in enumerate(items) if item.decision == after]
+    if places:
+        items = items[places[0] + 1 :] or items
+    return items[0] if items else None
+
+
+def _reviewer(cookies: Mapping[str, str]) -> str:
+    return unquote(cookies.get(REVIEWER, "")).strip()[:100] or NOBODY
+
+
+def _go(path: str, **query: str) -> RedirectResponse:
+    """Lead on with GET, so that reloading a page never posts twice."""
+    given = urlencode({name: value for name, value in query.items() if value})
+    return RedirectResponse(f"{path}?{given}" if given else path, 303, dict(PAGE_HEADERS))

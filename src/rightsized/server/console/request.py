@@ -1,0 +1,41 @@
+"""What a page's handler sees of a request: parts of the path, the query, a posted form, and cookies."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from starlette.requests import cookie_parser
+from starlette.responses import Response
+
+from rightsized.server.endpoint import Respond
+from rightsized.server.reading import FORM_TYPE, Receive, Scope, decode_form, read_body, require_type
+
+
+class Asked(NamedTuple):
+    """A request to a page. Unknown query parameters and fields do no harm and are passed over."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    form: Mapping[str, str]
+    cookies: Mapping[str, str]
+
+
+Handler = Callable[[Asked], Awaitable[Response]]
+
+
+def page(handler: Handler, limit: int) -> Respond:
+    """Reads the request for a handler. `limit` is the largest form, bytes."""
+
+    async def respond(scope: Scope, receive: Receive) -> Response:
+        headers = dict(scope["headers"])
+        form: dict[str, str] = {}
+        if scope["method"] == "POST":
+            require_type(headers, FORM_TYPE)
+            form = decode_form(await read_body(receive, headers, limit))
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        cookies = cookie_parser(headers.get(b"cookie", b"").decode("latin-1"))
+        return await handler(Asked(scope["path_params"], query, form, cookies))
+
+    return respond

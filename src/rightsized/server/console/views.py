@@ -1,0 +1,176 @@
+"""What the pages show, worked out from the records: sentences, rows and marked words. No HTML and no HTTP here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rightsized.core.types import Certificate, Contribution, Decision, Explanation, Reply, State
+from rightsized.tasks.pages.figures import percent
+from rightsized.tasks.records import JobStatus, QueueItem, TaskStatus
+
+MARK_FROM = 0.12  # words that moved the score less than this part of the strongest are left unmarked
+STEPS = 3  # shades of a mark
+STRONGEST = 8  # words listed with their figures
+KEYS = 9  # labels that get a key of their own: 1 to 9
+ORDER: tuple[State, ...] = ("certified", "estimated", "none", "suspended")
+STATE_WORDS: dict[State, str] = {
+    "certified": "certified",
+    "estimated": "estimated, not certified",
+    "none": "no promise",
+    "suspended": "suspended",
+}
+WHY_WAITING = {
+    "abstained": "No rung was sure enough to answer.",
+    "audit": "A random check. It comes without a suggestion, so that the promise is judged fairly.",
+    "feedback": "Somebody says that the answer was wrong.",
+}
+
+
+class Piece(NamedTuple):
+    """A stretch of the text; `mark` is empty, or `for1`..`for3` or `against1`..`against3`."""
+
+    text: str
+    mark: str
+    value: float
+
+
+class WordRow(NamedTuple):
+    """One of the strongest words; `width` is its bar's length in [0, 100]."""
+
+    text: str
+    value: float
+    width: float
+
+
+class RungView(NamedTuple):
+    """What one rung said, or why it was not asked."""
+
+    name: str
+    said: str
+    score: float | None
+    threshold: float | None
+    outcome: str
+    latency_ms: float | None
+    answered: bool
+
+
+class LabelChoice(NamedTuple):
+    """A label a reviewer can choose; `key` is the key that chooses it, or empty."""
+
+    label: str
+    key: str
+    suggested: bool
+
+
+def summary(tasks: Sequence[TaskStatus]) -> str:
+    """One line for all tasks: `3 tasks are served here: 1 certified, 1 estimated, 1 suspended.`"""
+    if not tasks:
+        return "No task is served here yet."
+    counts = [(sum(status.state == state for status in tasks), STATE_WORDS[state]) for state in ORDER]
+    states = ", ".join(f"{n} {words}" for n, words in counts if n)
+    return f"{plural(len(tasks), 'task is', 'tasks are')} served here: {states}."
+
+
+def plural(n: int, one: str, many: str) -> str:
+    """`1 message waits`, `5 messages wait`."""
+    return f"{n:,} {one if n == 1 else many}"
+
+
+def headline(reply: Reply) -> str:
+    """The outcome in a sentence."""
+    if reply.output is not None:
+        labels = ", ".join(reply.output.labels) or "none of the labels"
+        return f"{labels}, {percent(reply.confidence)} sure"
+    return "Not sure enough to answer: a person decides"
+
+
+def best_guess(reply: Reply) -> str:
+    """Where nothing was answered: what came closest, and what it lacked."""
+    if reply.output is not None or not reply.attempts or reply.suggestion is None:
+        return ""
+    tried = max((a for a in reply.attempts if a.prediction), key=lambda a: a.score)
+    label = tried.prediction.label if tried.prediction else ""
+    if tried.threshold is None:
+        return f"Its best guess was {label} ({percent(tried.score)}), but it may not answer now."
+    return f"Its best guess was {label} ({percent(tried.score)}); to answer it must be {percent(tried.threshold)} sure."
+
+
+def rungs(reply: Reply, certificate: Certificate) -> list[RungView]:
+    """Each rung in order: what it said, or why it was not asked; a person stands last."""
+    attempts = {attempt.rung: attempt for attempt in reply.attempts}
+    names = list(dict.fromkeys([*attempts, *(rung for rung in certificate.rungs if rung != "person")]))
+    limits = dict(zip(certificate.rungs, certificate.thresholds, strict=False))
+    rows = []
+    for name in names:
+        tried = attempts.get(name)
+        if tried is None:
+            rows.append(RungView(name, "", None, limits.get(name), "not asked: answered before", None, False))
+            continue
+        said = ", ".join(tried.prediction.labels) if tried.prediction else ""
+        outcome = "answered" if tried.accepted else f"passed on: {tried.reason or 'not sure enough'}"
+        rows.append(RungView(name, said, tried.score, tried.threshold, outcome, tried.latency_ms, tried.accepted))
+    last = "not asked: answered before" if reply.output else "decides: the message waits in the queue"
+    return [*rows, RungView("a person", "", None, None, last, None, False)]
+
+
+def marked(text: str, contributions: Sequence[Contribution]) -> list[Piece]:
+    """The text in pieces, each word marked by how far it moved the score."""
+    strongest = max((abs(c.value) for c in contributions), default=0.0)
+    pieces, at = [], 0
+    for part in sorted(contributions, key=lambda c: c.start):
+        if part.start < at or part.end > len(text):
+            continue  # overlapping or foreign offsets: show the text plainly rather than wrongly
+        if part.start > at:
+            pieces.append(Piece(text[at : part.start], "", 0.0))
+        pieces.append(Piece(text[part.start : part.end], _mark(part.value, strongest), part.value))
+        at = part.end
+    return [*pieces, Piece(text[at:], "", 0.0)] if at < len(text) else pieces
+
+
+def _mark(value: float, strongest: float) -> str:
+    if strongest <= 0 or abs(value) < MARK_FROM * strongest:
+        return ""
+    step = min(STEPS, 1 + int(STEPS * abs(value) / strongest))
+    return f"{'for' if value > 0 else 'against'}{step}"
+
+
+def strongest_words(explanation: Explanation) -> list[WordRow]:
+    """The words that moved the score most, strongest first."""
+    ranked = sorted(explanation.contributions, key=lambda c: -abs(c.value))[:STRONGEST]
+    top = abs(ranked[0].value) if ranked else 0.0
+    return [WordRow(c.text, c.value, 100 * abs(c.value) / top) for c in ranked if top > 0]
+
+
+def choices(status: TaskStatus, item: QueueItem | None) -> tuple[list[LabelChoice], list[str]]:
+    """Labels with a key each, and the labels to be typed. Up to nine keep their order, so that hands can learn it."""
+    labels = status.task.labels
+    suggestion = item.suggestion if item and item.kind != "audit" else None
+    guess = suggestion.label if suggestion else ""
+    if len(labels) <= KEYS:
+        shown = list(labels)
+    else:
+        shown = [score.label for score in suggestion.scores[:KEYS] if score.label in labels] if suggestion else []
+    keyed = [LabelChoice(label, str(place), label == guess) for place, label in enumerate(shown, 1)]
+    return keyed, [] if len(labels) <= KEYS else sorted(labels)
+
+
+def decision_lead(decision: Decision) -> str:
+    """What became of a request, in a sentence."""
+    if decision.phase == "interrupted":
+        return "The server stopped before this request was answered."
+    if decision.phase == "failed":
+        return f"This request failed: {decision.error or 'no reason was recorded'}"
+    if decision.reply is None:
+        return "This request is being answered."
+    if decision.reply.output is None:
+        return "No rung was sure enough; a person decides."
+    return f"Answered by the {decision.reply.rung} rung, {percent(decision.reply.confidence)} sure."
+
+
+def jobs_lead(jobs: Sequence[JobStatus]) -> str:
+    """How many jobs run, in a sentence."""
+    running = sum(job.state in ("running", "waiting") for job in jobs)
+    if not jobs:
+        return "Nothing has run yet."
+    return f"{plural(running, 'job runs', 'jobs run')} now." if running else "No job runs now."
