@@ -24,7 +24,7 @@ ECE_BINS = 15
 CURVE_POINTS = 200
 
 
-class Scores(Struct):
+class ScoredRows(Struct):
     """What each local rung said of each row.
 
     `score` float64 (n, K) in [0, 1]; `correct` bool (n, K); `predicted` K lists of n predictions;
@@ -70,7 +70,7 @@ def _normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
-def measure(rows: Scores, thresholds: Sequence[float | None], slice_: Slice, multi_label: bool = False) -> Measured:
+def measure(rows: ScoredRows, thresholds: Sequence[float | None], slice_: Slice, multi_label: bool = False) -> Measured:
     """All figures of one slice at these thresholds."""
     n = len(rows.texts)
     in_scope = np.array([bool(labels) or multi_label for labels in rows.labels], dtype=bool)
@@ -111,7 +111,7 @@ def auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float
     return (rank_sum - len(positive) * (len(positive) + 1) / 2) / (len(positive) * len(negative))
 
 
-def label_rows(rows: Scores, n_train: dict[str, int], multi_label: bool = False) -> tuple[LabelRow, ...]:
+def label_rows(rows: ScoredRows, n_train: dict[str, int], multi_label: bool = False) -> tuple[LabelRow, ...]:
     """Precision, recall and F1 of each label, by the most capable local rung."""
     true: Counter[str] = Counter()
     said: Counter[str] = Counter()
@@ -132,7 +132,7 @@ def label_rows(rows: Scores, n_train: dict[str, int], multi_label: bool = False)
     return tuple(table)
 
 
-def confusions(rows: Scores, most: int = 12) -> tuple[Confusion, ...]:
+def confusions(rows: ScoredRows, most: int = 12) -> tuple[Confusion, ...]:
     """The pairs of labels mixed up most often, with up to three texts each."""
     pairs: dict[tuple[str, str], list[str]] = {}
     for text, labels, prediction in zip(rows.texts, rows.labels, rows.predicted[-1], strict=True):

@@ -5,7 +5,6 @@ The calibrate rows are a simple random sample of a size fixed before any model i
 
 from __future__ import annotations
 
-import hashlib
 import math
 import random
 from collections.abc import Sequence
@@ -87,14 +86,3 @@ def _cut(blocks: list[list[int]], *sizes: int) -> list[list[int]]:
             at += 1
         slices[at].extend(block)
     return slices
-
-
-def one_per_group(groups: Sequence[str], seed: int) -> list[int]:
-    """One row of each group, chosen by hash; rows without a group stay. Keeps the order of the rows."""
-    best: dict[str, tuple[bytes, int]] = {}
-    for i, group in enumerate(groups):
-        rank = hashlib.sha256(f"{seed}\0{group}\0{i}".encode()).digest()
-        key = group or f"\0{i}"
-        if key not in best or rank < best[key][0]:
-            best[key] = (rank, i)
-    return sorted(i for _, i in best.values())

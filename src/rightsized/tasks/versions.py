@@ -82,7 +82,7 @@ class TaskStore:
         folder.mkdir()
         try:
             yield version, folder
-            atomic.install_folder(folder, parent / version)
+            atomic.install_folder(folder, parent / version, aside=parent / f"{_STAGING}{version}-aside")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

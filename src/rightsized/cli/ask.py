@@ -1,0 +1,76 @@
+"""`rightsized ask`: answer one text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from rightsized.cli.commands import Common, Result
+from rightsized.cli.tables import aligned
+from rightsized.core.types import Explanation, Reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskOptions(Common):
+    task: Annotated[str, typer.Argument(help="Name of the task.")]
+    text: Annotated[str, typer.Argument(help="The text; - reads standard input.")]
+    explain: Annotated[bool, typer.Option("--explain", help="Show which words moved the answer.")] = False
+
+
+def run(options: AskOptions) -> Result:
+    """Answer one text, through the running server where there is one."""
+    import sys
+
+    from rightsized.store.home import Home
+    from rightsized.tasks.remote import find_server
+
+    text = sys.stdin.read() if options.text == "-" else options.text
+    config = options.settings()
+    server = find_server(Home(config.home))
+    if server is not None and not options.explain:
+        reply, why = server.classify(options.task, text), None
+    else:
+        reply, why = _here(options, text, record=server is None)
+    data = {"reply": reply, "explanation": why} if options.explain else reply
+    return Result(data, _text(reply, why))
+
+
+def _here(options: AskOptions, text: str, record: bool) -> tuple[Reply, Explanation | None]:
+    import asyncio
+
+    from rightsized.tasks.service import open_service
+
+    async def answer() -> tuple[Reply, Explanation | None]:
+        async with open_service(options.settings(), purpose="ask", record=record) as service:
+            reply = await service.classify(options.task, text)
+            return reply, await service.explain(options.task, text) if options.explain else None
+
+    return asyncio.run(answer())
+
+
+def _text(reply: Reply, why: Explanation | None) -> str:
+    last = reply.suggestion
+    answer = reply.label if reply.output else f"for a person (best guess: {last.label if last else 'none'})"
+    rows = [
+        ["answer", str(answer)],
+        ["confidence", f"{reply.confidence:.3f}"],
+        ["answered by", f"{reply.rung} (tier {reply.tier})" if reply.output else "a person"],
+        ["state", f"{reply.state}{'' if reply.certified else ', this reply is uncertified'}"],
+        ["latency", f"{reply.latency_ms:.1f} ms"],
+    ]
+    if reply.id:
+        rows.append(["decision", reply.id])
+    if reply.truncated:
+        rows.append(["note", "the text was longer than the model reads; its end was not seen"])
+    lines = aligned(["", ""], rows).strip()
+    if why:
+        words = [
+            [c.text.strip(), f"{c.value:+.2f}"] for c in sorted(why.contributions, key=lambda c: -abs(c.value))[:12]
+        ]
+        lines += f"\n\nwords that moved it ({why.method}, log-odds):\n{aligned(['word', 'moved'], words)}"
+        near = [[f"{n.similarity:.2f}", n.label, n.text[:80]] for n in why.neighbours]
+        if near:
+            lines += f"\n\nnearest labelled examples:\n{aligned(['cosine', 'label', 'text'], near)}"
+    return lines

@@ -1,0 +1,63 @@
+"""`rightsized certificate`: show and check a task's certificate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from rightsized.cli.commands import Common, Result, add
+from rightsized.cli.tables import aligned, percent
+from rightsized.core.types import Certificate
+
+app = typer.Typer(name="certificate", help="Show a task's certificate, and check it.", no_args_is_help=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named(Common):
+    task: Annotated[str, typer.Argument(help="Name of the task.")]
+
+
+def show(options: Named) -> Result:
+    """Show what is promised, and on what evidence."""
+    from rightsized.store.home import Home
+    from rightsized.tasks.versions import TaskStore
+
+    certificate = TaskStore(Home(options.settings().home)).read(options.task, "certificate.json", Certificate)
+    return Result(certificate, f"{certificate.sentence}\n\n{_facts(certificate)}")
+
+
+def verify(options: Named) -> Result:
+    """Check signature, digests, expiry and the scores of the reference texts on this machine."""
+    import asyncio
+
+    from rightsized.tasks.standing import verify_task
+
+    standing = asyncio.run(verify_task(options.settings(), options.task))
+    lines = [f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}" for check in standing.checks]
+    return Result(standing, "\n".join(lines), status=0 if standing.ok else 1)
+
+
+def _facts(c: Certificate) -> str:
+    rows = [
+        ["id", c.id],
+        ["state", c.state],
+        ["promise", f"{c.promise} at most {c.epsilon:.2%}, confidence {1 - c.delta:.1%}"],
+        ["attempt", f"{c.attempt} (tested at delta = {c.delta_spent:.4f})"],
+        ["method", c.method],
+        ["rows", f"{c.n:,} {c.unit}, {c.m:,} answered here, {c.errors} of them wrong"],
+        ["sampling", c.sampling],
+        ["answered here", percent(c.local_share)],
+        [
+            "thresholds",
+            ", ".join(
+                f"{r}: {'never' if t is None else f'{t:.4f}'}" for r, t in zip(c.rungs, c.thresholds, strict=True)
+            ),
+        ],
+    ]
+    return aligned(["", ""], rows).strip()
+
+
+add(app, "show", Named, show)
+add(app, "verify", Named, verify)

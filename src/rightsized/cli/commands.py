@@ -1,0 +1,129 @@
+"""How a command is made: its options are one frozen dataclass, its result is data plus a way to show it.
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options(Common):
+        task: Annotated[str, typer.Argument(help="Task to ask.")]
+
+    def run(options: Options) -> Result: ...
+
+    add(app, "ask", Options, run)
+
+`add` turns the dataclass into the command's parameters, prints the result as text or JSON, and turns every error
+raised on purpose into a sentence, its fix and an exit status.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from rightsized.core.config import Config, load
+from rightsized.core.errors import RightsizedError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """Options that every command takes."""
+
+    home: Annotated[
+        Path | None, typer.Option(help="Folder for models, tasks and decisions. Default: ~/.rightsized.")
+    ] = None
+    config: Annotated[Path | None, typer.Option(help="Settings file. Default: rightsized.toml here.")] = None
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False
+
+    def settings(self, **flags: Any) -> Config:
+        """Settings from file, environment and these options. Raises ConfigError."""
+        return load(self.config, flags={"home": str(self.home) if self.home else None, **flags})
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command found: `data` for --json, `text` for people; `status` is the exit status."""
+
+    data: Any
+    text: RenderableType = ""
+    status: int = 0
+
+
+OptionsT = TypeVar("OptionsT", bound=Common)
+
+
+def add(app: typer.Typer, name: str, options: type[OptionsT], run: Callable[[OptionsT], Result | None]) -> None:
+    """Register `run` as the command `name`; its help is the docstring of `run`."""
+    hints = get_type_hints(options, include_extras=True)
+    parameters = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(options)
+    ]
+
+    def command(**given: Any) -> None:
+        _guarded(run, options(**given))
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by typer
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    command.__doc__ = run.__doc__
+    app.command(name)(command)
+
+
+def _guarded(run: Callable[[OptionsT], Result | None], options: OptionsT) -> None:
+    try:
+        result = run(options)
+    except RightsizedError as error:
+        fail(error, options.json)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)  # noqa: T201 - the command line speaks here
+        raise typer.Exit(130) from None
+    except BrokenPipeError:  # the reader went away, as with `| head`
+        sys.stderr.close()
+        raise typer.Exit(0) from None
+    else:
+        if result is not None:
+            show(result, options.json)
+            if result.status:
+                raise typer.Exit(result.status)
+
+
+def show(result: Result, as_json: bool) -> None:
+    """Print a result."""
+    if as_json:
+        import msgspec
+
+        document = msgspec.json.format(msgspec.json.encode(result.data), indent=2)
+        sys.stdout.write(document.decode() + "\n")
+        return
+    from rich.console import Console
+
+    Console(highlight=False).print(result.text, soft_wrap=True, markup=False)
+
+
+def fail(error: RightsizedError, as_json: bool) -> None:
+    """Print an error as a sentence and its fix, and leave with its exit status."""
+    if as_json:
+        import msgspec
+
+        body = {"error": {"code": error.code, "message": error.message, "fix": error.fix, "retryable": error.retryable}}
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(body), indent=2).decode() + "\n")
+    else:
+        from rich.console import Console
+
+        console = Console(stderr=True, highlight=False)
+        console.print("[bold]error:[/bold] ", end="")
+        console.print(error.message, markup=False)
+        if error.fix:
+            console.print(error.fix, markup=False)
+    raise typer.Exit(error.exit_code)

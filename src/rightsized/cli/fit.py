@@ -1,0 +1,126 @@
+"""`rightsized fit`: from labelled examples to a certified task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rightsized.cli.commands import Common, Result
+from rightsized.cli.progress import progress_bars
+from rightsized.core.errors import InputError
+
+PROMISES = ("selective_error", "wrong_local_rate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions(Common):
+    file: Annotated[Path, typer.Argument(help="Labelled examples: CSV, TSV, JSONL or Parquet, also .gz.")]
+    task: Annotated[str, typer.Option(help="Name of the task.")]
+    text: Annotated[str, typer.Option(help="Column with the text.")] = "text"
+    label: Annotated[str, typer.Option(help="Column with the label.")] = "label"
+    group: Annotated[
+        str | None, typer.Option(help="Column that names the conversation, where rows belong together.")
+    ] = None
+    multi_label: Annotated[bool, typer.Option("--multi-label", help="A text may have several labels: a|b.")] = False
+    out_of_scope: Annotated[str, typer.Option(help="Label of rows that fit no label; they are never trained.")] = (
+        "out_of_scope"
+    )
+    max_error: Annotated[float, typer.Option(help="Error budget, such as 0.02.")] = 0.05
+    confidence: Annotated[float, typer.Option(help="Confidence level of the certificate.")] = 0.95
+    promise: Annotated[str, typer.Option(help="selective_error or wrong_local_rate.")] = "selective_error"
+    calibrate: Annotated[
+        Path | None, typer.Option(help="Rows to calibrate on: a random sample of real traffic, not used to train.")
+    ] = None
+    sampling: Annotated[
+        str, typer.Option(help="How the calibrate rows were sampled, in words, for the certificate.")
+    ] = ""
+    encoder: Annotated[str, typer.Option(help="Encoder to embed with.")] = "minilm"
+    budget_ms: Annotated[float | None, typer.Option(help="Latency budget, milliseconds at the 95th percentile.")] = None
+    budget_mb: Annotated[float | None, typer.Option(help="Memory budget, megabytes.")] = None
+    memory_limit_mb: Annotated[float | None, typer.Option(help="Memory the fit itself may take; more ends it.")] = None
+    incremental: Annotated[
+        bool,
+        typer.Option("--incremental", help="Start from the version in force: faster, not repeatable from the file."),
+    ] = False
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0
+
+
+def run(options: FitOptions) -> Result:
+    """Train, calibrate, certify and report a task from labelled examples.
+
+    Both lower rungs are trained (n-grams, encoder head); a certificate says how much each may answer.
+    """
+    from rightsized.jobs.local import run_in_child
+    from rightsized.store.home import Home
+    from rightsized.tasks.records import FitReport
+    from rightsized.tasks.report import summary
+
+    _check(options)
+    config = options.settings()
+    with progress_bars(options.json) as progress:
+        report = run_in_child(
+            Home(config.home),
+            "fit",
+            entry="rightsized.tasks.fit:fit_job",
+            arguments=_arguments(options, config.home),
+            result_type=FitReport,
+            progress=progress,
+            memory_mb=options.memory_limit_mb,
+        )
+    return Result(summary(report), _text(report))
+
+
+def _check(options: FitOptions) -> None:
+    if options.promise not in PROMISES:
+        raise InputError(f"--promise {options.promise!r} is not known.", fix=f"Known: {', '.join(PROMISES)}.")
+    for name, value in (("--max-error", options.max_error), ("--confidence", options.confidence)):
+        if not 0 < value < 1:
+            raise InputError(f"{name} {value:g} must lie between 0 and 1, such as 0.02 for 2%.")
+
+
+def _arguments(options: FitOptions, home: str) -> dict[str, Any]:
+    return {
+        "home": home,
+        "file": str(options.file),
+        "calibrate": str(options.calibrate) if options.calibrate else None,
+        "task": options.task,
+        "columns": {
+            "text": options.text,
+            "label": options.label,
+            "group": options.group,
+            "multi_label": options.multi_label,
+            "out_of_scope": options.out_of_scope,
+        },
+        "targets": {
+            "max_error": options.max_error,
+            "confidence": options.confidence,
+            "promise": options.promise,
+            "budget_ms": options.budget_ms,
+            "budget_mb": options.budget_mb,
+        },
+        "sampling": options.sampling,
+        "encoder": options.encoder,
+        "seed": options.seed,
+        "incremental": options.incremental,
+    }
+
+
+def _text(report: Any) -> str:
+    from rightsized.cli.tables import aligned, percent
+
+    measured = report.measured
+    rows = [
+        ["state", report.state],
+        ["rows", f"{report.n_train:,} train, {report.n_calibrate:,} calibrate, {report.n_report:,} report"],
+        ["accuracy", f"{percent(measured.accuracy)} on {measured.slice}"],
+        ["answered here", f"{percent(measured.coverage)}"],
+        ["wrong among those", f"{percent(measured.selective_error)}"],
+        ["latency", f"p50 {report.latency.p50:.1f} ms, p95 {report.latency.p95:.1f} ms"],
+        ["memory", f"{report.rss_mb:.0f} MB"],
+        ["report", report.report],
+    ]
+    findings = "".join(f"\nnote: {finding.message}" for finding in report.findings)
+    return f"{report.certificate.sentence}\n\n{aligned(['', ''], rows).strip()}{findings}"

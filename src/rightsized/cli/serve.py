@@ -1,0 +1,59 @@
+"""`rightsized serve`: the API and the console on one port."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from rightsized.cli.commands import Common
+from rightsized.core.config import Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions(Common):
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None
+    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one. Default: 8321.")] = None
+
+
+def run(options: ServeOptions) -> None:
+    """Serve every task of this home until stopped: API, metrics and pages on one port."""
+    serve_home(options.settings(**{"server.host": options.host, "server.port": options.port}), options.json)
+
+
+def serve_home(config: Config, as_json: bool, stream: tuple[str, list[str]] | None = None) -> None:
+    """Serve a home. `stream`: a task and texts to send through it once ready, so that there is something to see."""
+    import asyncio
+
+    from rightsized.core.egress import Egress
+    from rightsized.jobs.local import LocalJobs
+    from rightsized.server.app import create_app
+    from rightsized.server.run import Listening, serve
+    from rightsized.store.home import Home
+    from rightsized.tasks.service import LocalService
+
+    Egress(frozenset(config.egress.allow)).watch()
+    service = LocalService(config, purpose="serve", record=True, jobs=LocalJobs(Home(config.home)))
+    sending: list[asyncio.Task[object]] = []
+
+    def ready(listening: Listening) -> None:
+        service.announce(listening.url)
+        names = [status.task.name for status in service.tasks()]
+        _say(listening.url, names, as_json)
+        if stream is not None:
+            sending.append(asyncio.ensure_future(service.classify_many(stream[0], stream[1])))
+
+    serve(create_app(service, config), config.server.host, config.server.port, config.server.drain_seconds, ready)
+
+
+def _say(url: str, names: list[str], as_json: bool) -> None:
+    if as_json:
+        import msgspec
+
+        sys.stdout.write(msgspec.json.encode({"url": url, "tasks": names}).decode() + "\n")
+    else:
+        served = ", ".join(names) or "no task yet; fit one: rightsized fit FILE --task NAME"
+        sys.stdout.write(f"Serving {served}\n{url}  (Ctrl-C stops)\n")
+    sys.stdout.flush()

@@ -1,0 +1,57 @@
+"""`rightsized tasks`: fitted tasks and their versions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from rightsized.cli.commands import Common, Result, add
+from rightsized.cli.tables import aligned
+
+app = typer.Typer(name="tasks", help="Fitted tasks and their versions: list, versions, rollback.", no_args_is_help=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named(Common):
+    task: Annotated[str, typer.Argument(help="Name of the task.")]
+
+
+def list_tasks(options: Common) -> Result:
+    """List the tasks of this home and the state of each promise."""
+    from rightsized.core.types import Certificate
+    from rightsized.store.home import Home
+    from rightsized.tasks.versions import TaskStore
+
+    store = TaskStore(Home(options.settings().home))
+    found = [(name, store.current(name), store.read(name, "certificate.json", Certificate)) for name in store.names()]
+    data = [{"task": name, "version": version, "state": c.state, "certificate": c.id} for name, version, c in found]
+    rows = [[name, version, c.state, f"{c.promise} {c.epsilon:.1%}"] for name, version, c in found]
+    empty = "No task yet. Fit one: rightsized fit FILE --task NAME --text COLUMN --label COLUMN"
+    return Result(data, aligned(["task", "version", "state", "promise"], rows) if rows else empty)
+
+
+def versions(options: Named) -> Result:
+    """List the versions of a task; the one in force is marked."""
+    from rightsized.store.home import Home
+    from rightsized.tasks.versions import TaskStore
+
+    store = TaskStore(Home(options.settings().home))
+    current, kept = store.current(options.task), store.versions(options.task)
+    lines = [f"{'*' if version == current else ' '} {version}" for version in kept]
+    return Result({"current": current, "versions": kept}, "\n".join(lines))
+
+
+def rollback(options: Named) -> Result:
+    """Put the version before the one in force back; a running server takes it up within seconds."""
+    from rightsized.store.home import Home
+    from rightsized.tasks.versions import TaskStore
+
+    version = TaskStore(Home(options.settings().home)).rollback(options.task)
+    return Result({"task": options.task, "version": version}, f"{options.task} is back at {version}.")
+
+
+add(app, "list", Common, list_tasks)
+add(app, "versions", Named, versions)
+add(app, "rollback", Named, rollback)

@@ -1,0 +1,197 @@
+"""The Python face of Rightsized: `fit`, `load`, and a task that answers.
+
+Plain functions over the asynchronous core: one event loop runs in a background thread and belongs to the task.
+Nothing is recorded from here; decisions are recorded by `rightsized serve`, `ask` and `queue`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import threading
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from rightsized.core import config as settings
+from rightsized.core.protocols import Progress, no_progress
+from rightsized.core.types import Certificate, Explanation, Promise, Reply
+from rightsized.jobs.local import run_in_child
+from rightsized.store.home import Home
+from rightsized.tasks.evaluation import Evaluation, evaluate_rows
+from rightsized.tasks.records import FitReport
+from rightsized.tasks.service import open_service
+from rightsized.tasks.versions import TaskStore
+
+T = TypeVar("T")
+Label = str | Sequence[str]
+
+
+class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The rarer options of `fit`.
+
+    `sampling` says in words how the calibrate rows were drawn; it is printed on the certificate.
+    """
+
+    seed: int = 0
+    encoder: str = "minilm"
+    multi_label: bool = False
+    sampling: str = ""
+    out_of_scope: str = "out_of_scope"
+    budget_ms: float | None = None
+    budget_mb: float | None = None
+    home: str | Path | None = None
+    progress: Progress = no_progress
+
+
+def fit(
+    texts: Sequence[str],
+    labels: Sequence[Label],
+    *,
+    task: str = "task",
+    max_error: float = 0.05,
+    confidence: float = 0.95,
+    promise: Promise = "selective_error",
+    calibrate: tuple[Sequence[str], Sequence[Label]] | None = None,
+    options: FitOptions | None = None,
+) -> FittedTask:
+    """Train, calibrate, certify and install a task, in a child process.
+
+    Args:
+        texts: labelled examples.
+        labels: one label each; a sequence of labels each in a multi-label task.
+        task: name to install it under; the version before it is kept.
+        max_error: error budget in (0, 1).
+        confidence: confidence level of the certificate in (0, 1).
+        promise: `selective_error` or `wrong_local_rate`.
+        calibrate: texts and labels of a random sample of traffic, none of them among `texts`; split off if absent.
+        options: seed, encoder, multi-label, budgets, home, progress.
+    Raises:
+        DataError: the examples cannot be learned from.
+        NotFoundError: the encoder is not installed; names the command.
+    """
+    options = options or FitOptions()
+    config = _config(options.home)
+    arguments = {
+        "home": config.home,
+        "task": task,
+        "rows": [list(texts), [_plain(label) for label in labels]],
+        "calibrate_rows": None if calibrate is None else [list(calibrate[0]), [_plain(y) for y in calibrate[1]]],
+        "columns": {"multi_label": options.multi_label, "out_of_scope": options.out_of_scope},
+        "targets": {
+            "max_error": max_error,
+            "confidence": confidence,
+            "promise": promise,
+            "budget_ms": options.budget_ms,
+            "budget_mb": options.budget_mb,
+        },
+        "sampling": options.sampling,
+        "encoder": options.encoder,
+        "seed": options.seed,
+    }
+    run_in_child(
+        Home(config.home),
+        "fit",
+        entry="rightsized.tasks.fit:fit_job",
+        arguments=arguments,
+        result_type=FitReport,
+        progress=options.progress,
+    )
+    return load(task, home=options.home)
+
+
+def load(task: str, *, home: str | Path | None = None) -> FittedTask:
+    """Open a fitted task. Raises NotFoundError, IntegrityError."""
+    return FittedTask(task, _config(home))
+
+
+class FittedTask:
+    """A task that answers. Close it, or use it in a `with` block, to free its threads."""
+
+    def __init__(self, name: str, config: settings.Config) -> None:
+        self.name = name
+        store = TaskStore(Home(config.home))
+        self.report: FitReport = store.read(name, "report.json", FitReport)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"rightsized-{name}", daemon=True)
+        self._thread.start()
+        self._stack = AsyncExitStack()
+        try:
+            self._service = self._wait(
+                self._stack.enter_async_context(open_service(config, purpose="library", record=False))
+            )
+            self._service.task(name)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def certificate(self) -> Certificate:
+        """The certificate in force, whatever its state."""
+        return self._service.task(self.name).certificate
+
+    def answer(self, text: str) -> Reply:
+        """Answer one text. Raises InputError, BusyError."""
+        return self._wait(self._service.classify(self.name, text))
+
+    def answer_many(self, texts: Sequence[str]) -> list[Reply]:
+        """Answer several, in order."""
+        return self._wait(self._service.classify_many(self.name, list(texts)))
+
+    def explain(self, text: str) -> Explanation:
+        """Which words moved the answer, and the nearest labelled examples."""
+        return self._wait(self._service.explain(self.name, text))
+
+    def evaluate(self, texts: Sequence[str], labels: Sequence[Label]) -> Evaluation:
+        """Figures on labelled texts that were not used to fit."""
+        return self._wait(evaluate_rows(self._service, self.name, list(texts), [_plain(y) for y in labels]))
+
+    def close(self) -> None:
+        """Free threads and models; calling it again does nothing."""
+        if self._loop.is_closed():
+            return
+        self._wait(self._stack.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<FittedTask {self.name!r}, {self.certificate.state}, {len(self.report.task.labels)} labels>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the promise in words, and the main figures."""
+        measured = self.report.measured
+        rows = [
+            ("accuracy", measured.accuracy),
+            ("answered here", measured.coverage),
+            ("wrong among those", measured.selective_error),
+        ]
+        cells = "".join(
+            f"<tr><td>{name}</td><td>{x.value:.1%}</td><td>{x.low:.1%} to {x.high:.1%}</td><td>n = {x.n:,}</td></tr>"
+            for name, x in rows
+        )
+        head = f"<b>{html.escape(self.name)}</b>: {html.escape(self.certificate.state)}"
+        return f"<p>{head}</p><p>{html.escape(self.certificate.sentence)}</p><table>{cells}</table>"
+
+
+def _config(home: str | Path | None) -> settings.Config:
+    return settings.load(flags={"home": str(home) if home else None})
+
+
+def _plain(label: Label) -> Any:
+    return label if isinstance(label, str) else list(label)

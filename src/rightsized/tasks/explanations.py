@@ -1,0 +1,53 @@
+"""Explains an answer of a served task: word contributions at the most capable rung, and the nearest labelled examples.
+
+Runs in a thread beside the requests; one explanation at a time, so that answering keeps its processors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from rightsized.core.errors import InputError, NotFoundError
+from rightsized.core.types import Explanation
+from rightsized.explain.labels import label_log_odds
+from rightsized.explain.neighbours import Examples, open_examples
+from rightsized.explain.words import explain_words
+from rightsized.tasks.snapshot import Loaded
+
+NEIGHBOURS = 5
+MAX_CHARS = 20_000  # a longer text would hold the processors for minutes
+
+
+class Explainer:
+    """Keeps the labelled examples of the tasks it has explained."""
+
+    def __init__(self) -> None:
+        self._examples: dict[Path, Examples] = {}
+        self._turn = asyncio.Lock()
+
+    async def explain(self, loaded: Loaded, text: str) -> Explanation:
+        """Explain the label that the most capable rung gives. Raises InputError for a text that is too long."""
+        if len(text) > MAX_CHARS:
+            raise InputError(f"The text has {len(text):,} characters; at most {MAX_CHARS:,} can be explained.")
+        async with self._turn:
+            return await asyncio.to_thread(self._explain, loaded, text)
+
+    def _explain(self, loaded: Loaded, text: str) -> Explanation:
+        encoder, classifier = loaded.encoder, loaded.classifier
+        vector = encoder.encode_now(text).vector
+        label = classifier.score_vector(text, vector).prediction.label
+        found = explain_words(text, label_log_odds(classifier, label, encoder, encoder.threads), label=label)
+        examples = self._of(loaded.opened.folder)
+        near = examples.nearest(vector, NEIGHBOURS) if examples else ()
+        return msgspec.structs.replace(found, neighbours=near)
+
+    def _of(self, folder: Path) -> Examples | None:
+        if folder not in self._examples:
+            try:
+                self._examples[folder] = open_examples(folder)
+            except NotFoundError:
+                return None
+        return self._examples[folder]

@@ -1,0 +1,127 @@
+"""Assembles the FitReport from what the stages of a fit found."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections import Counter
+
+import msgspec
+
+from rightsized.core.types import Certificate, LabelScore, Prediction, Task
+from rightsized.tasks import rightsizing
+from rightsized.tasks.evaluate import ScoredRows, confusions, curve, label_rows, measure
+from rightsized.tasks.measure import Serving
+from rightsized.tasks.records import Finding, FitReport, Measured, NoisyLabel, Slice
+from rightsized.tasks.slices import FitPlan, Slices
+from rightsized.tune.classifier import Fitted
+from rightsized.tune.noise import suspicious_rows
+
+MIN_REPORT_ROWS = 100  # a smaller report slice says too little; then the calibrate rows are shown
+NOISY_SHOWN = 30
+
+
+class Outcome(msgspec.Struct):
+    """Everything the stages found."""
+
+    plan: FitPlan
+    task: Task
+    slices: Slices
+    fitted: Fitted
+    calibrate: ScoredRows | None
+    report: ScoredRows | None
+    certificate: Certificate
+    serving: Serving
+    sizes: rightsizing.Sizes
+    models: tuple[str, str]
+    machine: dict[str, str]
+    cpu_seconds: float
+    path: str
+
+
+def out_of_fold(slices: Slices, fitted: Fitted) -> ScoredRows:
+    """The out-of-fold predictions as scored rows."""
+    predicted = [[_prediction(pair[k]) for pair in fitted.oof_predicted] for k in range(2)]
+    return ScoredRows(
+        list(slices.train.texts), list(slices.train.labels), fitted.oof_scores, fitted.oof_correct, predicted
+    )
+
+
+def _prediction(labels: tuple[str, ...]) -> Prediction:
+    best = labels[0] if labels else ""
+    return Prediction(best, labels, tuple(LabelScore(label, 1.0) for label in labels))
+
+
+def report_of(outcome: Outcome) -> FitReport:
+    """The right-sizing report."""
+    rows, slice_ = _shown(outcome)
+    measured = measure(rows, outcome.certificate.thresholds, slice_, outcome.task.multi_label)
+    fitted, serving, targets = outcome.fitted, outcome.serving, outcome.task.targets
+    n_train = Counter(label for labels in outcome.slices.train.labels for label in labels)
+    return FitReport(
+        task=outcome.task,
+        created=time.time(),
+        seed=outcome.plan.seed,
+        data_name=outcome.slices.data.name,
+        data_sha256=outcome.slices.data.sha256,
+        rows=len(outcome.slices.data),
+        n_train=len(outcome.slices.train),
+        n_calibrate=len(outcome.slices.calibrate or ()),
+        n_report=len(outcome.slices.report or ()),
+        split=outcome.slices.split.note,
+        state=outcome.certificate.state,
+        measured=measured,
+        certificate=outcome.certificate,
+        latency=serving.latency,
+        rss_mb=serving.rss_mb,
+        budgets=rightsizing.budgets(targets, serving),
+        rungs=rightsizing.rung_rows(rows, outcome.certificate.thresholds, outcome.models, serving, outcome.sizes),
+        candidates=rightsizing.candidates(fitted.oof_scores, fitted.oof_correct, targets, serving, outcome.sizes),
+        curve=curve(rows.score[:, -1], rows.correct[:, -1]),
+        labels=label_rows(rows, dict(n_train), outcome.task.multi_label),
+        confusions=confusions(rows),
+        noisy_labels=_noisy(outcome),
+        findings=_findings(outcome, measured),
+        cost=rightsizing.cost(measured.coverage.value, serving),
+        train_cpu_s=outcome.cpu_seconds,
+        machine=outcome.machine | {f"chosen: {k}": v for k, v in fitted.chosen.items()},
+        report=outcome.path,
+    )
+
+
+def _shown(outcome: Outcome) -> tuple[ScoredRows, Slice]:
+    """The slice whose figures are shown: report, else calibrate, else out-of-fold."""
+    if outcome.report is not None and len(outcome.report.texts) >= MIN_REPORT_ROWS:
+        return outcome.report, "report"
+    if outcome.calibrate is not None:
+        return outcome.calibrate, "calibrate"
+    return out_of_fold(outcome.slices, outcome.fitted), "out-of-fold"
+
+
+def _noisy(outcome: Outcome) -> tuple[NoisyLabel, ...]:
+    train = outcome.slices.train
+    found = suspicious_rows(train.labels, outcome.fitted.classifier.labels, outcome.fitted.oof_probabilities)
+    return tuple(
+        NoisyLabel(train.rows[s.row], train.texts[s.row], s.given, s.suggested, s.probability)
+        for s in found[:NOISY_SHOWN]
+    )
+
+
+def _findings(outcome: Outcome, measured: Measured) -> tuple[Finding, ...]:
+    said = [*outcome.slices.findings, *(Finding("rare", message) for message in outcome.fitted.findings)]
+    for budget in rightsizing.budgets(outcome.task.targets, outcome.serving):
+        if not budget.kept:
+            said.append(
+                Finding(
+                    "budget",
+                    f"{budget.name}: {budget.measured:.1f} {budget.unit} is over {budget.limit} {budget.unit}.",
+                )
+            )
+    unique = {finding.message: finding for finding in said}
+    return tuple(unique.values())
+
+
+def machine_facts(extra: dict[str, str]) -> dict[str, str]:
+    """What a reader needs to judge the times."""
+    return {"python": platform.python_version(), "system": platform.platform(), "cores": str(os.cpu_count()), **extra}

@@ -1,0 +1,93 @@
+"""Talking to the server that holds this home: other commands write through it. Loopback HTTP, standard library only."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from rightsized.core import errors
+from rightsized.core.types import Decision, Reply
+from rightsized.store.home import Home, holder
+from rightsized.tasks.records import QueueItem, Review
+
+T = TypeVar("T")
+TIMEOUT_S = 60.0
+
+
+def find_server(home: Home) -> RunningServer | None:
+    """The server that writes to this home, or None where nobody does. Raises HomeLockedError for another writer."""
+    found = holder(home)
+    if found is None:
+        return None
+    if not found.address:
+        raise errors.HomeLockedError(
+            f"Process {found.pid} ({found.purpose}) is writing to {home.path}.",
+            fix="Wait for it to end, then try again.",
+        )
+    return RunningServer(found.address)
+
+
+class RunningServer:
+    """A client of our own server for what the command line needs."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/")
+
+    def classify(self, task: str, text: str) -> Reply:
+        """Raises what the server answered, as the error it was there."""
+        return msgspec.convert(self._call("POST", "/v1/classify", {"task": task, "text": text}), Reply)
+
+    def decision(self, decision_id: str) -> Decision:
+        return msgspec.convert(self._call("GET", f"/v1/decisions/{quote(decision_id)}"), Decision)
+
+    def queue(self, task: str | None, limit: int) -> list[QueueItem]:
+        query = f"?limit={limit}" + (f"&task={quote(task)}" if task else "")
+        body = self._call("GET", f"/v1/queue{query}")
+        return msgspec.convert(body["items"] if isinstance(body, dict) else body, list[QueueItem])
+
+    def label(self, decision_id: str, label: str, reviewer: str) -> Review:
+        body = {"label": label, "reviewer": reviewer}
+        return msgspec.convert(self._call("POST", f"/v1/queue/{quote(decision_id)}", body), Review)
+
+    def undo(self, decision_id: str, reviewer: str) -> Review:
+        path = f"/v1/queue/{quote(decision_id)}"
+        return msgspec.convert(self._call("DELETE", path, {"reviewer": reviewer}), Review)
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(  # noqa: S310 - the address comes from our own lock file
+            self.address + path,
+            method=method,
+            data=None if body is None else msgspec.json.encode(body),
+            headers={"Content-Type": "application/json", "Accept": "application/json"},
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback never goes through a proxy
+        try:
+            with opener.open(request, timeout=TIMEOUT_S) as response:
+                return msgspec.json.decode(response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _as_raised(error.read(), error.code) from None
+        except (urllib.error.URLError, TimeoutError) as error:
+            raise errors.StoreError(
+                f"The server at {self.address} holds this home but does not answer: {error}.",
+                fix="Look at its output, or stop it and try again.",
+            ) from None
+
+
+def _as_raised(body: bytes, status: int) -> errors.RightsizedError:
+    """A problem document (RFC 9457) as the error that made it."""
+    try:
+        problem = msgspec.json.decode(body)
+        code, detail, fix = problem.get("code", ""), problem.get("detail", ""), problem.get("fix", "")
+    except (msgspec.DecodeError, AttributeError):
+        code, detail, fix = "", f"The server answered {status}.", ""
+    kinds = {kind("").code: kind for kind in _tree(errors.RightsizedError)}
+    return kinds.get(code, errors.RightsizedError)(detail, fix=fix)
+
+
+def _tree(kind: type[errors.RightsizedError]) -> list[type[errors.RightsizedError]]:
+    return [kind, *(inner for child in kind.__subclasses__() for inner in _tree(child))]

@@ -1,0 +1,262 @@
+"""The tasks of one home folder, open for use: answers, explains, queues. What the server, the command line and the
+library talk to (`service_protocol.Service`).
+
+With `record`, this process is the home's one writer and every decision is on disk before its reply is given out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Protocol, Self
+
+from rightsized.cascade.coin import AuditCoin
+from rightsized.core.config import Config
+from rightsized.core.errors import InputError, NotFoundError, StoreError
+from rightsized.core.types import Decision, Explanation, Reply, Request
+from rightsized.ledger.log import SqliteLedger
+from rightsized.ledger.reader import LedgerReader
+from rightsized.ledger.recorded import no_coin
+from rightsized.store.home import Home, WriterLock
+from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
+from rightsized.tasks.explanations import Explainer
+from rightsized.tasks.opened import Encoders
+from rightsized.tasks.queue import ReviewQueue
+from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus
+from rightsized.tasks.snapshot import Builder, Loaded, Snapshot
+
+COIN_SECRET = "audit-coin"  # noqa: S105 - the name of a secret, not one
+RELOAD_S = 2.0  # how often a new version is looked for
+RETENTION_S = 3600.0  # how often old texts are deleted
+DAY_S = 86_400.0
+
+
+class JobTable(Protocol):
+    """The jobs of a home, as `jobs` keeps them."""
+
+    def list(self) -> list[JobStatus]: ...
+
+    def cancel(self, job_id: str) -> None: ...
+
+
+class LocalService:
+    """Opened by `start` or `async with`; closed by `close`."""
+
+    def __init__(self, config: Config, *, purpose: str, record: bool, jobs: JobTable | None = None) -> None:
+        self._config = config
+        self._jobs = jobs
+        self._purpose = purpose
+        self._record = record and config.record.enabled
+        self._home = Home(config.home)
+        self._stack = ExitStack()
+        self._background: list[asyncio.Task[None]] = []
+        self._snapshot = Snapshot({}, {})
+        self._queue: ReviewQueue | None = None
+        self._reader: LedgerReader | None = None
+        self._lock: WriterLock | None = None
+        self._started = False
+
+    async def start(self) -> None:
+        """Take the home, open its tasks. Raises HomeLockedError, IntegrityError, StoreError."""
+        try:
+            self._home.ensure()
+            ledger = self._open_ledger() if self._record else None
+            coin = AuditCoin(self._home.secret(COIN_SECRET), self._config.audit.rate) if ledger else no_coin
+            self._encoders = Encoders(self._config)
+            self._stack.callback(self._encoders.close)
+            self._builder = Builder(self._config, self._encoders, ledger, coin)
+            self._snapshot = await self._builder.build()
+            self._explainer = Explainer()
+        except BaseException:
+            self._stack.close()
+            raise
+        self._started = True
+        if ledger is not None:
+            self._background = [
+                asyncio.create_task(self._reload_loop()),
+                asyncio.create_task(self._retention_loop(ledger)),
+            ]
+
+    def _open_ledger(self) -> SqliteLedger:
+        self._lock = self._stack.enter_context(WriterLock(self._home, self._purpose))
+        ledger = self._stack.enter_context(SqliteLedger(self._home.decisions, group_ms=self._config.record.group_ms))
+        self._reader = ledger.reader
+        self._queue = ReviewQueue(ledger.reader, ledger)
+        return ledger
+
+    async def close(self) -> None:
+        """Let the home go. Ends of requests in flight are written first."""
+        self._started = False
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        for loaded in self._snapshot.tasks.values():
+            drain = getattr(loaded.answerer, "drain", None)
+            if drain is not None:
+                await drain()
+        await asyncio.to_thread(self._stack.close)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def announce(self, address: str) -> None:
+        """Tell other processes where this writer can be reached."""
+        if self._lock is not None:
+            self._lock.announce(address)
+
+    async def classify(self, task: str, text: str, *, conversation: str = "") -> Reply:
+        """Answer one text. Raises NotFoundError, InputError, BusyError."""
+        loaded = self.loaded(task)
+        if len(text) > self._config.engine.max_text_chars:
+            raise InputError(
+                f"The text has {len(text):,} characters; {self._config.engine.max_text_chars:,} is the most.",
+                fix="Send less, or raise engine.max_text_chars.",
+            )
+        reply = await loaded.answerer.answer(Request(task=task, text=text, conversation=conversation))
+        if reply.output is None:
+            loaded.counts.abstained += 1
+        else:
+            loaded.counts.answered += 1
+        return reply
+
+    async def classify_many(self, task: str, texts: Sequence[str]) -> list[Reply]:
+        """Answer several; replies stand in the order of the texts."""
+        gate = asyncio.Semaphore(max(1, self._config.engine.queue // 4))  # one batch leaves room for other callers
+
+        async def one(text: str) -> Reply:
+            async with gate:
+                return await self.classify(task, text)
+
+        return list(await asyncio.gather(*(one(text) for text in texts)))
+
+    def loaded(self, name: str) -> Loaded:
+        """A task's parts. Raises NotFoundError, or what was wrong when it was opened."""
+        found = self._snapshot.tasks.get(name)
+        if found is not None:
+            return found
+        if name in self._snapshot.broken:
+            raise self._snapshot.broken[name]
+        known = ", ".join(sorted(self._snapshot.tasks)) or "none yet"
+        raise NotFoundError(
+            f"There is no task {name!r}. Tasks here: {known}.",
+            fix=f"Fit it: rightsized fit FILE --task {name} --text COLUMN --label COLUMN",
+        )
+
+    def tasks(self) -> list[TaskStatus]:
+        """Every task served, by name."""
+        return [self.task(name) for name in sorted(self._snapshot.tasks)]
+
+    def task(self, name: str) -> TaskStatus:
+        """One task. Raises NotFoundError."""
+        loaded = self.loaded(name)
+        return TaskStatus(
+            task=loaded.task,
+            state=loaded.state,
+            certificate=loaded.certificate,
+            answered=loaded.counts.answered,
+            abstained=loaded.counts.abstained,
+            waiting=self._queue.count(name) if self._queue else 0,
+            note=loaded.note,
+        )
+
+    def decision(self, decision_id: str) -> Decision:
+        """The record of one request. Raises NotFoundError."""
+        found = self._records().get(decision_id)
+        if found is None:
+            raise NotFoundError(f"There is no decision {decision_id!r} on record.")
+        return found
+
+    def decision_text(self, decision_id: str) -> str | None:
+        """The text of a decision, or None once retention removed it."""
+        self.decision(decision_id)
+        return self._records().text(decision_id)
+
+    async def explain(self, task: str, text: str) -> Explanation:
+        """Which words moved the label, and the nearest labelled examples."""
+        return await self._explainer.explain(self.loaded(task), text)
+
+    async def feedback(self, decision_id: str, label: str, reviewer: str) -> Review:
+        """A correction of an answer: it trains, and never calibrates."""
+        return await self._reviews().feedback(decision_id, self._known_label(decision_id, label), reviewer)
+
+    def queue(self, task: str | None, limit: int) -> list[QueueItem]:
+        """Messages that wait for a person, oldest first."""
+        return self._reviews().waiting(task, limit)
+
+    async def label(self, decision_id: str, label: str, reviewer: str) -> Review:
+        """A person's label for a waiting message."""
+        return await self._reviews().label(decision_id, self._known_label(decision_id, label), reviewer)
+
+    async def undo(self, decision_id: str, reviewer: str) -> Review:
+        """Take a label back; the message waits again."""
+        return await self._reviews().undo(decision_id, reviewer)
+
+    def report_html(self, task: str) -> str:
+        """The task's right-sizing report."""
+        path = self.loaded(task).opened.folder / "report.html"
+        if not path.is_file():
+            raise NotFoundError(f"The task {task!r} has no report.", fix=f"Fit it again: rightsized fit --task {task}")
+        return path.read_text("utf-8")
+
+    def jobs(self) -> list[JobStatus]:
+        """Long work of this home, newest first."""
+        return self._jobs.list() if self._jobs else []
+
+    def cancel_job(self, job_id: str) -> None:
+        """End a job. Raises NotFoundError."""
+        if self._jobs is None:
+            raise NotFoundError(f"There is no job {job_id!r}.")
+        self._jobs.cancel(job_id)
+
+    def ready(self) -> bool:
+        """Whether requests can be answered."""
+        return self._started and not self._snapshot.broken
+
+    def _reviews(self) -> ReviewQueue:
+        if self._queue is None:
+            raise StoreError("Decisions are not recorded here, so there is no queue.", fix="Set record.enabled = true.")
+        return self._queue
+
+    def _records(self) -> LedgerReader:
+        if self._reader is None:
+            raise StoreError("Decisions are not recorded here.", fix="Set record.enabled = true.")
+        return self._reader
+
+    def _known_label(self, decision_id: str, label: str) -> str:
+        """The label, if the decision's task knows it (or it says: out of scope). Raises InputError."""
+        name = self.decision(decision_id).task
+        labels = self.loaded(name).task.labels
+        parts = label.split(SEPARATOR) if self.loaded(name).task.multi_label else [label]
+        unknown = [part for part in parts if part not in labels and part != OUT_OF_SCOPE]
+        if unknown:
+            raise InputError(
+                f"The task {name!r} has no label {unknown[0]!r}.", fix=f"It has: {', '.join(labels)}, {OUT_OF_SCOPE}."
+            )
+        return label
+
+    async def _reload_loop(self) -> None:
+        while True:
+            await asyncio.sleep(RELOAD_S)
+            with contextlib.suppress(NotFoundError):  # a task removed between two looks
+                if self._builder.changed(self._snapshot):
+                    self._snapshot = await self._builder.build(self._snapshot)
+
+    async def _retention_loop(self, ledger: SqliteLedger) -> None:
+        while True:
+            await ledger.purge_texts(time.time() - self._config.record.text_days * DAY_S)
+            await asyncio.sleep(RETENTION_S)
+
+
+def open_service(config: Config, *, purpose: str, record: bool, jobs: JobTable | None = None) -> LocalService:
+    """The service of a home, to be used with `async with`."""
+    return LocalService(config, purpose=purpose, record=record, jobs=jobs)

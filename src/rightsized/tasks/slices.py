@@ -1,0 +1,112 @@
+"""From files or lists to the three slices of a fit: read, check, split, and keep near-duplicates on one side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import field
+
+from rightsized.core.errors import DataError
+from rightsized.core.types import Frozen, Targets
+from rightsized.tasks.dataset import Columns, Dataset, check, from_lists, read
+from rightsized.tasks.records import Finding
+from rightsized.tasks.split import Split, split_rows
+from rightsized.tune.duplicates import straddling
+
+
+class FitPlan(Frozen, frozen=True):
+    """Everything a fit is told. Data come as a file or as rows ([texts, labels]); so do calibrate rows."""
+
+    home: str
+    task: str
+    file: str | None = None
+    rows: tuple[list[str], list[Any]] | None = None
+    calibrate: str | None = None
+    calibrate_rows: tuple[list[str], list[Any]] | None = None
+    columns: Columns = field(default_factory=Columns)
+    targets: Targets = Targets()
+    sampling: str = ""
+    encoder: str = "minilm"
+    seed: int = 0
+    incremental: bool = False  # start from the version in force: faster, but not repeatable from the data alone
+
+
+class Slices(msgspec.Struct):
+    """The slices of a fit. `calibrate` and `report` are None where all rows train."""
+
+    data: Dataset
+    labels: list[str]
+    train: Dataset
+    calibrate: Dataset | None
+    report: Dataset | None
+    split: Split
+    sampling: str
+    findings: list[Finding]
+
+
+def prepare(plan: FitPlan) -> Slices:
+    """Read, check and split. Raises DataError, NotFoundError."""
+    data = _data(plan, plan.file, plan.rows, "the examples")
+    labels = check(data)
+    if plan.calibrate or plan.calibrate_rows:
+        return _given(plan, data, labels)
+    targets = plan.targets
+    split = split_rows(data.groups, len(labels), targets.max_error, 1 - targets.confidence, plan.seed)
+    calibrate = data.take(split.calibrate) if split.calibrate else None
+    report = data.take(split.report) if split.report else None
+    sampling = plan.sampling or f"drawn at random from {data.name} before anything was fitted"
+    return _without_straddlers(
+        Slices(data, labels, data.take(split.train), calibrate, report, split, sampling, list(data.findings)), plan
+    )
+
+
+def _given(plan: FitPlan, data: Dataset, labels: list[str]) -> Slices:
+    calibrate = _data(plan, plan.calibrate, plan.calibrate_rows, "the calibrate rows")
+    if not len(calibrate):
+        raise DataError(f"{calibrate.name} has no usable row to calibrate on.")
+    note = f"All {len(data)} rows of {data.name} train; all {len(calibrate)} rows of {calibrate.name} calibrate."
+    split = Split(tuple(range(len(data))), tuple(range(len(calibrate))), (), "file", note)
+    sampling = plan.sampling or f"of {calibrate.name}, which is taken to be a random sample of the traffic"
+    findings = [*data.findings, *calibrate.findings]
+    unknown = sorted({label for row in calibrate.labels for label in row} - set(labels))
+    if unknown:
+        message = (
+            f"{len(unknown)} labels of {calibrate.name} were never trained and always count as wrong: {unknown[:5]}."
+        )
+        findings.append(Finding("unknown-label", message))
+    return _without_straddlers(Slices(data, labels, data, calibrate, None, split, sampling, findings), plan)
+
+
+def _data(plan: FitPlan, file: str | None, rows: tuple[list[str], list[Any]] | None, name: str) -> Dataset:
+    if file is not None:
+        return read(Path(file), plan.columns)
+    if rows is None:
+        raise DataError("No examples were given.")
+    return from_lists(rows[0], rows[1], plan.columns, name)
+
+
+def _without_straddlers(slices: Slices, plan: FitPlan) -> Slices:
+    """Take out of train what is out of scope, or nearly repeats a row that measures; the measuring rows stay whole."""
+    drop: set[int] = set()
+    if not plan.columns.multi_label:
+        outside = [i for i, labels in enumerate(slices.train.labels) if not labels]
+        drop.update(outside)
+        if outside:
+            slices.findings.append(
+                Finding(
+                    "out-of-scope", f"{len(outside)} out-of-scope rows were kept out of training.", tuple(outside[:100])
+                )
+            )
+    measured = [*(slices.calibrate.texts if slices.calibrate else []), *(slices.report.texts if slices.report else [])]
+    if measured:
+        near = sorted({pair.first for pair in straddling(slices.train.texts, measured)} - drop)
+        drop.update(near)
+        if near:
+            rows = tuple(slices.train.rows[i] for i in near[:100])
+            message = f"{len(near)} train rows nearly repeat calibrate or report rows and were not trained on."
+            slices.findings.append(Finding("near-duplicate", message, rows))
+    slices.train = slices.train.take([i for i in range(len(slices.train)) if i not in drop])
+    slices.labels = check(slices.train)
+    return slices

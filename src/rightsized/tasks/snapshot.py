@@ -1,0 +1,153 @@
+"""What is served at one moment: every task, judged and composed. A reload builds a new one and swaps one reference.
+
+`build` is the only place that composes answerers: Recorded(Cascade([n-gram rung, encoder rung])).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from rightsized.cascade.route import Cascade, CascadeSetup
+from rightsized.core.config import Config
+from rightsized.core.errors import RightsizedError
+from rightsized.core.protocols import Answerer, Rung
+from rightsized.core.types import Certificate, State, Task
+from rightsized.engines.classifier import Classifier
+from rightsized.engines.onnx import OnnxEncoder
+from rightsized.ledger.log import SqliteLedger
+from rightsized.ledger.reader import Search
+from rightsized.ledger.recorded import Recorded, no_coin
+from rightsized.store.home import Home
+from rightsized.tasks.opened import Encoders, OpenedTask, open_task
+from rightsized.tasks.standing import Standing, examine
+from rightsized.tasks.versions import TaskStore
+
+Coin = Callable[[str, str], tuple[bool, float]]
+
+
+class Counts(Struct):
+    """Requests of one version since it was put in force, those recorded before this process included."""
+
+    answered: int = 0
+    abstained: int = 0
+
+    @property
+    def requests(self) -> int:
+        return self.answered + self.abstained
+
+
+class Loaded(Struct):
+    """A task as served: its parts, its standing, and the answerer composed over them."""
+
+    opened: OpenedTask
+    standing: Standing
+    cascade: Cascade
+    answerer: Answerer
+    counts: Counts
+    note: str = ""
+
+    @property
+    def task(self) -> Task:
+        return self.opened.task
+
+    @property
+    def certificate(self) -> Certificate:
+        return self.opened.certificate
+
+    @property
+    def classifier(self) -> Classifier:
+        return self.opened.classifier
+
+    @property
+    def encoder(self) -> OnnxEncoder:
+        return self.opened.encoder
+
+    @property
+    def rungs(self) -> Sequence[Rung]:
+        return self.opened.rungs
+
+    @property
+    def state(self) -> State:
+        """The state under which replies are given now."""
+        return self.cascade.state
+
+
+class Snapshot(Struct, frozen=True):
+    """Tasks by name, and those that could not be opened with the reason."""
+
+    tasks: dict[str, Loaded]
+    broken: dict[str, RightsizedError]
+
+
+class Builder:
+    """Builds snapshots for one service; versions that have not changed are taken over from the one before."""
+
+    def __init__(self, config: Config, encoders: Encoders, ledger: SqliteLedger | None, coin: Coin = no_coin) -> None:
+        self._config, self._encoders, self._ledger, self._coin = config, encoders, ledger, coin
+        self._home = Home(config.home)
+        self._store = TaskStore(self._home)
+
+    def changed(self, before: Snapshot) -> bool:
+        """Whether a task came, went or has another version in force."""
+        names = set(self._store.names())
+        if names != set(before.tasks) | set(before.broken):
+            return True
+        return any(self._store.current(name) != loaded.task.version for name, loaded in before.tasks.items())
+
+    async def build(self, before: Snapshot | None = None) -> Snapshot:
+        """Open, judge and compose every task."""
+        tasks: dict[str, Loaded] = {}
+        broken: dict[str, RightsizedError] = {}
+        for name in self._store.names():
+            old = before.tasks.get(name) if before else None
+            try:
+                if old is not None and self._store.current(name) == old.task.version:
+                    tasks[name] = old
+                else:
+                    tasks[name] = await self._load(name)
+            except RightsizedError as error:  # one broken task must not stop the others
+                broken[name] = error
+        return Snapshot(tasks, broken)
+
+    async def _load(self, name: str) -> Loaded:
+        opened = open_task(self._store, self._encoders, name)
+        counts = self._counts(opened.task)
+        standing = await examine(self._home, opened, counts.requests)
+        cascade = Cascade(self._setup(opened, standing, counts))
+        answerer: Answerer = cascade
+        if self._ledger is not None:
+            answerer = Recorded(cascade, self._ledger, coin=self._coin, version=opened.task.version)
+        return Loaded(opened, standing, cascade, answerer, counts, standing.failure)
+
+    def _setup(self, opened: OpenedTask, standing: Standing, counts: Counts) -> CascadeSetup:
+        certificate = opened.certificate
+        thresholds: tuple[float | None, ...] = certificate.thresholds
+        state: State = certificate.state
+        if not standing.ok:
+            state = "none"
+            if self._config.audit.stop_on_alarm:
+                thresholds = tuple(None for _ in thresholds)
+        return CascadeSetup(
+            task=opened.task.name,
+            version=opened.task.version,
+            rungs=tuple(opened.rungs),
+            thresholds=thresholds,
+            state=state,
+            certificate=certificate.id,
+            expires=certificate.expires,
+            expires_requests=certificate.expires_requests,
+            requests=counts.requests,
+            stop_when_void=self._config.audit.stop_on_alarm,
+        )
+
+    def _counts(self, task: Task) -> Counts:
+        """Decisions recorded for this task since this version was made."""
+        if self._ledger is None:
+            return Counts()
+        reader = self._ledger.reader
+        return Counts(
+            answered=reader.count(Search(task=task.name, status="answered")),
+            abstained=reader.count(Search(task=task.name, status="abstained")),
+        )
