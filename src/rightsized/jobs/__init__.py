@@ -1,1 +1,1 @@
-"""Long work in a child process: progress, memory limit, checkpoint, cancel and a table of jobs."""
+"""Long work in a child process: progress, memory limit, cancel, and a table that any process can read."""
