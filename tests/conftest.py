@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,33 @@ from rightsized.store.home import Home
 from rightsized.store.models import ModelStore
 
 ROOT = Path(__file__).parents[1]
+REQUIRED = frozenset(os.environ.get("RIGHTSIZED_REQUIRE", "").split(",")) - {""}
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # spinning threads cost more than they bring on shared cores
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The socket guard: in the test process nothing reaches beyond loopback, by any library."""
+    Egress().watch()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """A test that needs what this machine must have (RIGHTSIZED_REQUIRE) may not be skipped."""
+    report = yield
+    needs = {marker.name.removeprefix("needs_") for marker in item.iter_markers() if marker.name.startswith("needs_")}
+    if report.skipped and needs & REQUIRED and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but RIGHTSIZED_REQUIRE asks for {sorted(needs & REQUIRED)}: {report.longrepr}"
+    return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that use the encoder or the measuring data say so, so that RIGHTSIZED_REQUIRE sees them."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        for fixture, marker in (("encoder_home", "needs_encoder"), ("data_dir", "needs_data")):
+            if fixture in fixtures:
+                item.add_marker(marker)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from rightsized.tasks.split import fewest, one_per_group, split_rows
+from rightsized.tasks.split import fewest, split_rows
 
 
 def test_fewest_is_the_exact_bound() -> None:
@@ -33,12 +33,3 @@ def test_a_conversation_stays_on_one_side() -> None:
     split = split_rows(groups, 5, 0.05, 0.05, seed=3)
     sides = [{groups[i] for i in part} for part in (split.train, split.calibrate, split.report)]
     assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
-
-
-def test_one_row_a_group() -> None:
-    groups = ["a", "a", "", "b", "", "a"]
-    kept = one_per_group(groups, seed=0)
-    assert [groups[i] for i in kept].count("a") == 1
-    assert {2, 3, 4} <= set(kept)
-    picks = {next(i for i in one_per_group(groups, seed) if groups[i] == "a") for seed in range(30)}
-    assert picks == {0, 1, 5}

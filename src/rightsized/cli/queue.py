@@ -70,10 +70,10 @@ def undo(options: UndoOptions) -> Result:
     reviewer = options.reviewer or getpass.getuser()
     server = _server(options)
     if server is not None:
-        review = server.undo(options.decision, reviewer)
+        server.unlabel(options.decision)
     else:
-        review = _with_service(options, lambda service: service.undo(options.decision, reviewer))
-    return Result(review, f"{review.decision} waits again.")
+        _with_service(options, lambda service: service.unlabel(options.decision, reviewer))
+    return Result({"decision": options.decision, "waits": True}, f"{options.decision} waits again.")
 
 
 def _server(options: Common) -> RunningServer | None:

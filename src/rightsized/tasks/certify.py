@@ -20,13 +20,12 @@ from rightsized.cascade.plan import Calibration, Plan
 from rightsized.cascade.reference import REFERENCE_TEXTS, Reference
 from rightsized.cascade.scores import Scores
 from rightsized.core.types import Certificate, Frozen
-from rightsized.engines.onnx import OnnxEncoder
 from rightsized.store.home import Home
 from rightsized.tasks.dataset import Dataset
 from rightsized.tasks.evaluate import ScoredRows
+from rightsized.tasks.identity import SIGNING_SECRET
 from rightsized.tasks.slices import FitPlan, Slices
 
-SIGNING_SECRET = "signing"  # noqa: S105 - the name of a secret, not one
 PERSON = "person"
 
 
@@ -118,11 +117,6 @@ def slice_digest(data: Dataset | None) -> str:
     for row in _row_digests(data) if data is not None else ():
         digest.update(row.encode())
     return f"sha256:{digest.hexdigest()}"
-
-
-def serving_digests(classifier: str, encoder: OnnxEncoder) -> dict[str, str]:
-    """What the scores depend on, by name; compared with the certificate's at every load."""
-    return {"classifier": classifier, "encoder": encoder.digest, "runtime": encoder.runtime}
 
 
 def make_reference(texts: Sequence[str], scores: np.ndarray) -> Reference:

@@ -26,11 +26,12 @@ from rightsized.store import atomic
 from rightsized.store.home import Home
 from rightsized.store.models import ModelStore
 from rightsized.tasks import rightsizing
-from rightsized.tasks.certify import Evidence, certify, make_reference, serving_digests, slice_digest
+from rightsized.tasks.certify import Evidence, certify, make_reference, slice_digest
 from rightsized.tasks.dataset import SEPARATOR, Dataset
 from rightsized.tasks.embeddings import embed
 from rightsized.tasks.encoders import open_encoder
 from rightsized.tasks.evaluate import ScoredRows
+from rightsized.tasks.identity import serving_digests
 from rightsized.tasks.measure import measure_serving
 from rightsized.tasks.opened import rescore
 from rightsized.tasks.outcome import Outcome, machine_facts, report_of

@@ -90,6 +90,11 @@ async def _measure(body: dict[str, object]) -> Serving:
 
 
 def _peak_bytes() -> int:
+    """Peak resident set of this program; `ru_maxrss` would count the parent's pages before exec on Linux."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(row for row in status.read_text("ascii").splitlines() if row.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024

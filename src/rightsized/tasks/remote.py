@@ -39,7 +39,8 @@ class RunningServer:
 
     def classify(self, task: str, text: str) -> Reply:
         """Raises what the server answered, as the error it was there."""
-        return msgspec.convert(self._call("POST", "/v1/classify", {"task": task, "text": text}), Reply)
+        body = self._call("POST", "/v1/classify", {"task": task, "text": text})
+        return msgspec.convert(body["replies"][0], Reply)
 
     def decision(self, decision_id: str) -> Decision:
         return msgspec.convert(self._call("GET", f"/v1/decisions/{quote(decision_id)}"), Decision)
@@ -47,15 +48,14 @@ class RunningServer:
     def queue(self, task: str | None, limit: int) -> list[QueueItem]:
         query = f"?limit={limit}" + (f"&task={quote(task)}" if task else "")
         body = self._call("GET", f"/v1/queue{query}")
-        return msgspec.convert(body["items"] if isinstance(body, dict) else body, list[QueueItem])
+        return msgspec.convert(body["items"], list[QueueItem])
 
     def label(self, decision_id: str, label: str, reviewer: str) -> Review:
         body = {"label": label, "reviewer": reviewer}
         return msgspec.convert(self._call("POST", f"/v1/queue/{quote(decision_id)}", body), Review)
 
-    def undo(self, decision_id: str, reviewer: str) -> Review:
-        path = f"/v1/queue/{quote(decision_id)}"
-        return msgspec.convert(self._call("DELETE", path, {"reviewer": reviewer}), Review)
+    def unlabel(self, decision_id: str) -> None:
+        self._call("DELETE", f"/v1/queue/{quote(decision_id)}")
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         request = urllib.request.Request(  # noqa: S310 - the address comes from our own lock file
@@ -67,7 +67,8 @@ class RunningServer:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback never goes through a proxy
         try:
             with opener.open(request, timeout=TIMEOUT_S) as response:
-                return msgspec.json.decode(response.read())
+                content = response.read()
+                return msgspec.json.decode(content) if content else None
         except urllib.error.HTTPError as error:
             with error:
                 raise _as_raised(error.read(), error.code) from None

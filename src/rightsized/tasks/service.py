@@ -38,7 +38,7 @@ DAY_S = 86_400.0
 class JobTable(Protocol):
     """The jobs of a home, as `jobs` keeps them."""
 
-    def list(self) -> list[JobStatus]: ...
+    def all(self) -> list[JobStatus]: ...
 
     def cancel(self, job_id: str) -> None: ...
 
@@ -197,9 +197,9 @@ class LocalService:
         """A person's label for a waiting message."""
         return await self._reviews().label(decision_id, self._known_label(decision_id, label), reviewer)
 
-    async def undo(self, decision_id: str, reviewer: str) -> Review:
-        """Take a label back; the message waits again."""
-        return await self._reviews().undo(decision_id, reviewer)
+    async def unlabel(self, decision_id: str, reviewer: str = "") -> None:
+        """Take the last label of a message back; it waits again."""
+        await self._reviews().undo(decision_id, reviewer)
 
     def report_html(self, task: str) -> str:
         """The task's right-sizing report."""
@@ -210,7 +210,7 @@ class LocalService:
 
     def jobs(self) -> list[JobStatus]:
         """Long work of this home, newest first."""
-        return self._jobs.list() if self._jobs else []
+        return self._jobs.all() if self._jobs else []
 
     def cancel_job(self, job_id: str) -> None:
         """End a job. Raises NotFoundError."""

@@ -15,7 +15,7 @@ from rightsized.core.config import Config
 from rightsized.core.errors import CertificateError
 from rightsized.core.types import Certificate, Frozen
 from rightsized.store.home import Home
-from rightsized.tasks.certify import SIGNING_SECRET, serving_digests
+from rightsized.tasks.identity import SIGNING_SECRET, serving_digests
 from rightsized.tasks.opened import OpenedTask, rescore
 
 
