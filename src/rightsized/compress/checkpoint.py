@@ -108,7 +108,7 @@ class Checkpoint:
         if self.config.get("position_embedding_type", "absolute") != "absolute":
             raise StoreError(f"Relative positions ({self.config['position_embedding_type']}) are not supported.")
         try:
-            return Shape(
+            shape = Shape(
                 layers=int(read("layers")),
                 heads=int(read("heads")),
                 dimension=int(read("dimension")),
@@ -119,6 +119,9 @@ class Checkpoint:
             )
         except (TypeError, ValueError) as error:
             raise IntegrityError(f"{self.folder / 'config.json'} cannot be used: {error}.") from None
+        if shape.heads < 1 or shape.dimension % shape.heads:
+            raise IntegrityError(f"A width of {shape.dimension} cannot be split among {shape.heads} heads.")
+        return shape
 
     def _pooling(self) -> Pooling:
         path = self.folder / "modules.json"

@@ -17,7 +17,7 @@ import onnx
 
 from rightsized.compress.checkpoint import Checkpoint
 from rightsized.compress.network import Float32, Network, Precision
-from rightsized.core.errors import InputError, StoreError
+from rightsized.core.errors import InputError, IntegrityError, StoreError
 
 _GELU = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
 _NORM_FLOOR = 1e-12  # least norm divided by, as in sentence-transformers
@@ -75,7 +75,10 @@ class _Builder:
     def _embed(self) -> str:
         net, weights = self._net, self._weights
         ids = net.op("Reshape", "input_ids", net.integers(-1))
-        words = net.precision.rows(net, ids, "words", weights.tensor("words"))
+        table = weights.tensor("words")
+        if table.ndim != 2 or table.shape[1] != self._shape.dimension:
+            raise IntegrityError(f"word_embeddings has shape {table.shape}; its width is not {self._shape.dimension}.")
+        words = net.precision.rows(net, ids, "words", table)
         places = net.precision.rows(net, self._positions(ids), "positions", weights.tensor("positions"))
         total = net.op("Add", words, places)
         if weights.family.token_types:  # one sequence: every token has type 0

@@ -90,6 +90,16 @@ class OnnxEncoder:
         """What else decides the last bits: the runtime's version and this processor's instruction set."""
         return runtime()
 
+    @property
+    def waiting(self) -> int:
+        """Texts that wait for a thread now."""
+        return self._pool.waiting
+
+    @property
+    def in_flight(self) -> int:
+        """Texts taken and not answered yet, those that wait included."""
+        return self._pool.in_flight
+
     def prepare(self, text: str) -> Tokens:
         """First phase, processor only: token ids."""
         return self._tokenize(text)

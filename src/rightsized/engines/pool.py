@@ -44,6 +44,16 @@ class Pool(Generic[T]):
         self._workers: list[threading.Thread] = []
         self._closed = False
 
+    @property
+    def waiting(self) -> int:
+        """Texts that wait for a thread now."""
+        return len(self._waiting)
+
+    @property
+    def in_flight(self) -> int:
+        """Texts taken and not answered yet, those that wait included."""
+        return len(self._in_flight)
+
     async def submit(self, text: str) -> T:
         """The function's value for `text`.
 
