@@ -114,6 +114,10 @@ class FakeService:
         if not empty:
             self._seed()
 
+    def add_task(self, name: str, labels: tuple[str, ...]) -> None:
+        """One more task, without local answers: everything asked of it waits for a person."""
+        self._tasks[name] = _status(name, labels, "none", None)
+
     def _seed(self) -> None:
         for kind, text in WAITING:
             reply = self._record("support", text, kind == "audit")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import math
 import signal
 import socket
@@ -11,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import uvicorn
 
@@ -78,15 +79,8 @@ def serve(
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket. Raises ConfigError where the address or the port cannot be had."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except socket.gaierror as error:
-        raise ConfigError(
-            f"The address {host!r} cannot be found: {error.strerror}.", fix="Use --host 127.0.0.1."
-        ) from None
-    listener = socket.socket(family, kind, protocol)
+    family, address = _address(host, port)
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -95,6 +89,24 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise _cannot_bind(host, port, error) from None
     return listener
+
+
+def _address(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
+    """Where to listen. A literal address is not looked up: that would ask the network, which may not be allowed."""
+    try:
+        literal = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        pass
+    else:
+        family = socket.AF_INET if literal.version == 4 else socket.AF_INET6
+        return family, (str(literal), port)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        message = f"The address {host!r} cannot be found: {error.strerror}."
+        raise ConfigError(message, fix="Use --host 127.0.0.1.") from None
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return family, address
 
 
 def _cannot_bind(host: str, port: int, error: OSError) -> ConfigError:

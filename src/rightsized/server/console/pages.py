@@ -57,7 +57,7 @@ class Console:
         return {**made, "/static/{name}": {"GET": Assets()}}
 
     def _show(self, template: str, *, http: int = 200, **context: Any) -> Response:
-        context.setdefault("tasks", self._service.tasks())
+        context.setdefault("tasks", views.by_state(self._service.tasks()))
         waiting = sum(status.waiting for status in context["tasks"])
         text = pages.render(template, folders=(TEMPLATES,), waiting=waiting, views=views, **context)
         return HTMLResponse(text, http, dict(PAGE_HEADERS))

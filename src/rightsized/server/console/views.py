@@ -10,6 +10,7 @@ from rightsized.tasks.pages.figures import percent
 from rightsized.tasks.records import JobStatus, QueueItem, TaskStatus
 
 MARK_FROM = 0.12  # words that moved the score less than this part of the strongest are left unmarked
+FULL_MARK = 0.5  # log-odds; where no word moved the score so far, none gets the strongest mark
 STEPS = 3  # shades of a mark
 STRONGEST = 8  # words listed with their figures
 KEYS = 9  # labels that get a key of their own: 1 to 9
@@ -67,9 +68,14 @@ def summary(tasks: Sequence[TaskStatus]) -> str:
     """One line for all tasks: `3 tasks are served here: 1 certified, 1 estimated, 1 suspended.`"""
     if not tasks:
         return "No task is served here yet."
-    counts = [(sum(status.state == state for status in tasks), STATE_WORDS[state]) for state in ORDER]
-    states = ", ".join(f"{n} {words}" for n, words in counts if n)
+    counts = [(sum(status.state == state for status in tasks), state) for state in ORDER]
+    states = ", ".join(f"{n} {'without a promise' if state == 'none' else state}" for n, state in counts if n)
     return f"{plural(len(tasks), 'task is', 'tasks are')} served here: {states}."
+
+
+def by_state(tasks: Sequence[TaskStatus]) -> list[TaskStatus]:
+    """Tasks with the best promise first, then by name."""
+    return sorted(tasks, key=lambda status: (ORDER.index(status.state), status.task.name))
 
 
 def plural(n: int, one: str, many: str) -> str:
@@ -116,7 +122,7 @@ def rungs(reply: Reply, certificate: Certificate) -> list[RungView]:
 
 def marked(text: str, contributions: Sequence[Contribution]) -> list[Piece]:
     """The text in pieces, each word marked by how far it moved the score."""
-    strongest = max((abs(c.value) for c in contributions), default=0.0)
+    strongest = max(FULL_MARK, *(abs(c.value) for c in contributions))
     pieces, at = [], 0
     for part in sorted(contributions, key=lambda c: c.start):
         if part.start < at or part.end > len(text):
@@ -129,7 +135,7 @@ def marked(text: str, contributions: Sequence[Contribution]) -> list[Piece]:
 
 
 def _mark(value: float, strongest: float) -> str:
-    if strongest <= 0 or abs(value) < MARK_FROM * strongest:
+    if abs(value) < MARK_FROM * strongest:
         return ""
     step = min(STEPS, 1 + int(STEPS * abs(value) / strongest))
     return f"{'for' if value > 0 else 'against'}{step}"
@@ -155,6 +161,14 @@ def choices(status: TaskStatus, item: QueueItem | None) -> tuple[list[LabelChoic
     return keyed, [] if len(labels) <= KEYS else sorted(labels)
 
 
+def promise(certificate: Certificate) -> str:
+    """What is promised, in words."""
+    share = percent(certificate.epsilon, 1)
+    if certificate.promise == "selective_error":
+        return f"at most {share} of the messages answered here are wrong"
+    return f"at most {share} of all messages are answered here and wrong"
+
+
 def decision_lead(decision: Decision) -> str:
     """What became of a request, in a sentence."""
     if decision.phase == "interrupted":
@@ -165,7 +179,7 @@ def decision_lead(decision: Decision) -> str:
         return "This request is being answered."
     if decision.reply.output is None:
         return "No rung was sure enough; a person decides."
-    return f"Answered by the {decision.reply.rung} rung, {percent(decision.reply.confidence)} sure."
+    return f"{headline(decision.reply)}: answered by the {decision.reply.rung} rung."
 
 
 def jobs_lead(jobs: Sequence[JobStatus]) -> str:
