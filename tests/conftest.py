@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +74,40 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f"the measuring data sets are not at {path}; set RIGHTSIZED_DATA")
     return path
+
+
+@pytest.fixture(scope="session")
+def fitted_home(encoder_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the sample tasks `support` (certified) and `tone` (estimated). Never write to it."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root  # shared by the workers
+    home, done = root / "fitted-home", root / "fitted-home.done"
+    with _one_at_a_time(root / "fitted-home.lock"):
+        if not done.exists():
+            share_encoder(encoder_home, home)
+            command = [sys.executable, "-m", "rightsized.cli", "demo", "--no-serve", "--home", str(home), "--json"]
+            subprocess.run(command, check=True, capture_output=True, text=True)
+            done.touch()
+    return home
+
+
+def share_encoder(encoder_home: Path, home: Path) -> Path:
+    """A fresh home that has the encoder of another."""
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(encoder_home / "models", home / "models", copy_function=os.link)
+    return home
+
+
+@pytest.fixture
+def home(encoder_home: Path, tmp_path: Path) -> Path:
+    """An empty home of one's own that has the encoder."""
+    return share_encoder(encoder_home, tmp_path / "home")
+
+
+@pytest.fixture
+def copied_home(fitted_home: Path, tmp_path: Path) -> Path:
+    """A copy of `fitted_home` to write to."""
+    return Path(shutil.copytree(fitted_home, tmp_path / "copied-home"))
 
 
 @contextmanager

@@ -199,10 +199,34 @@ def test_audit_outcomes_by_certificate_and_in_request_order(ledger: SqliteLedger
     asyncio.run(label_backwards())
     assert [o.decision for o in queue.audit_outcomes("support")] == ids
     assert [o.decision for o in queue.audit_outcomes("support", certificate="c2")] == ids[3:]
-    assert [o.decision for o in queue.audit_outcomes("support", after=ids[1])] == ids[2:]
     assert {(o.probability, o.conversation, o.wrong) for o in queue.audit_outcomes("support")} == {
         (0.1, "audited", False)
     }
+
+
+def test_audit_outcomes_stop_at_the_first_one_still_being_answered(tmp_path: Path) -> None:
+    async def scenario(ledger: SqliteLedger) -> None:
+        gate = asyncio.Event()
+
+        class Slow(Words):
+            async def answer(self, request: Request) -> Reply:
+                if "slow" in request.text:
+                    await gate.wait()
+                return await super().answer(request)
+
+        recorded = Recorded(Slow(), ledger, coin=lambda *_: (True, 1.0))
+        texts = ["billing 1", "billing slow", "billing 3"]
+        asked = [asyncio.ensure_future(recorded.answer(Request("support", text))) for text in texts]
+        third = await asked[2]
+        first = await asked[0]
+        queue = ReviewQueue(ledger.reader)
+        assert [o.decision for o in queue.audit_outcomes("support")] == [first.id]
+        gate.set()
+        slow = await asked[1]
+        assert [o.decision for o in queue.audit_outcomes("support")] == [first.id, slow.id, third.id]
+
+    with SqliteLedger(tmp_path / "slow.sqlite", group_ms=0) as ledger:
+        asyncio.run(scenario(ledger))
 
 
 def test_several_labels_agree_as_sets() -> None:

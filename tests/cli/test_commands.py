@@ -1,0 +1,144 @@
+"""Every command as a user runs it: its JSON contract, its errors, its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rightsized.data import path as sample
+
+
+def rightsized(home: Path, *arguments: str | Path, status: int = 0) -> str:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RIGHTSIZED_")}
+    command = [sys.executable, "-m", "rightsized.cli", *map(str, arguments), "--home", str(home)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout if status == 0 or "--json" in arguments else done.stderr
+
+
+def as_json(home: Path, *arguments: str | Path, status: int = 0) -> Any:
+    return json.loads(rightsized(home, *arguments, "--json", status=status))
+
+
+def test_fit_prints_the_contract(home: Path) -> None:
+    found = as_json(
+        home, "fit", sample("support_train.csv"), "--task", "t", "--label", "department", "--max-error", "0.1",
+        "--confidence", "0.9", "--calibrate", sample("support_calibrate.csv"), "--seed", "3", "--budget-ms", "500",
+    )  # fmt: skip
+    assert set(found) >= {
+        "task", "n_train", "n_calibrate", "n_report", "state", "accuracy", "macro_f1", "coverage",
+        "wrong_local_rate", "selective_error", "certificate", "latency_ms", "rss_mb", "report",
+    }  # fmt: skip
+    assert set(found["certificate"]) >= {"id", "epsilon", "delta", "attempt", "n", "method", "expires"}
+    assert set(found["latency_ms"]) >= {"p50", "p95"}
+    assert (found["task"], found["state"], found["n_train"], found["n_calibrate"]) == ("t", "certified", 400, 600)
+    assert found["certificate"]["epsilon"] == 0.1
+    assert found["certificate"]["delta"] == pytest.approx(0.1)
+    assert found["selective_error"] <= 0.1
+    assert found["wrong_local_rate"] == pytest.approx(found["selective_error"] * found["coverage"])
+    assert set(found["measured_on"]) >= {"accuracy", "coverage", "wrong_local_rate", "selective_error"}
+    assert Path(found["report"]).read_text("utf-8").lower().startswith("<!doctype html>")
+
+
+def test_ask_prints_the_reply_and_records_it(copied_home: Path) -> None:
+    reply = as_json(copied_home, "ask", "support", "my parcel has not arrived, where is it?")
+    assert reply["task"] == "support"
+    assert reply["id"]
+    assert reply["status"] in ("answered", "abstained")
+    assert reply["attempts"][0]["rung"] == "ngram"
+    text = rightsized(copied_home, "ask", "support", "my parcel has not arrived", "--explain")
+    assert "words that moved it" in text
+    assert "nearest labelled examples" in text
+
+
+def test_eval_prints_the_contract_and_agrees_with_the_report(fitted_home: Path) -> None:
+    found = as_json(
+        fitted_home, "eval", "support", sample("support_calibrate.csv"), "--label", "department",
+        "--oos-label", "out_of_scope",
+    )  # fmt: skip
+    assert set(found) >= {
+        "n", "accuracy", "macro_f1", "coverage", "wrong_local_rate", "selective_error", "ece", "oos_auroc"
+    }  # fmt: skip
+    report = as_json(fitted_home, "report", "support")
+    assert found["n"] == 600
+    for name in ("accuracy", "coverage", "wrong_local_rate", "selective_error"):
+        assert found[name] == pytest.approx(report[name]), name
+    assert 0.5 < found["oos_auroc"] <= 1
+
+
+def test_certificate_show_and_verify(copied_home: Path) -> None:
+    assert as_json(copied_home, "certificate", "show", "support")["state"] == "certified"
+    assert all(check["ok"] for check in as_json(copied_home, "certificate", "verify", "support")["checks"])
+    [path] = (copied_home / "tasks" / "support").glob("*/certificate.json")
+    path.write_text(path.read_text("utf-8").replace('"epsilon": 0.05', '"epsilon": 0.01'), "utf-8")
+    checks = {c["name"]: c for c in as_json(copied_home, "certificate", "verify", "support", status=1)["checks"]}
+    assert not checks["signature"]["ok"]
+    assert "altered" in checks["signature"]["detail"]
+
+
+def test_an_altered_certificate_stops_local_answers(copied_home: Path) -> None:
+    [path] = (copied_home / "tasks" / "support").glob("*/certificate.json")
+    path.write_text(path.read_text("utf-8").replace('"epsilon": 0.05', '"epsilon": 0.01'), "utf-8")
+    reply = as_json(copied_home, "ask", "support", "my parcel has not arrived, where is it?")
+    assert (reply["status"], reply["certified"], reply["state"]) == ("abstained", False, "none")
+
+
+def test_queue_list_label_undo(copied_home: Path) -> None:
+    reply = as_json(copied_home, "ask", "support", "qwerty uiop")
+    assert reply["status"] == "abstained"
+    waiting = as_json(copied_home, "queue", "list")
+    assert [item["decision"] for item in waiting] == [reply["id"]]
+    assert as_json(copied_home, "queue", "label", reply["id"], "delivery", "--reviewer", "kim")["reviewer"] == "kim"
+    assert as_json(copied_home, "queue", "list") == []
+    as_json(copied_home, "queue", "undo", reply["id"])
+    assert len(as_json(copied_home, "queue", "list")) == 1
+    error = as_json(copied_home, "queue", "label", reply["id"], "no-such-label", status=2)["error"]
+    assert "no label 'no-such-label'" in error["message"]
+
+
+def test_tasks_versions_and_rollback(copied_home: Path) -> None:
+    first = as_json(copied_home, "tasks", "versions", "tone")["current"]
+    assert as_json(copied_home, "tasks", "rollback", "tone", status=3)["error"]["code"] == "not-found"
+    as_json(copied_home, "fit", sample("tone.csv"), "--task", "tone", "--label", "tone", "--seed", "5")
+    assert as_json(copied_home, "tasks", "versions", "tone")["current"] != first
+    assert as_json(copied_home, "tasks", "rollback", "tone")["version"] == first
+    assert {row["task"]: row["version"] for row in as_json(copied_home, "tasks", "list")}["tone"] == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["ask", "absent", "hello"], 3, "There is no task 'absent'"),
+        (["fit", "absent.csv", "--task", "t"], 3, "There is no file absent.csv"),
+        (["fit", "x.csv", "--task", "t", "--max-error", "2"], 2, "must lie between 0 and 1"),
+        (["fit", "x.csv", "--task", "t", "--promise", "none"], 2, "Known: selective_error"),
+        (["models", "show", "absent"], 3, "models pull absent"),
+        (["report", "absent"], 3, "There is no task 'absent'"),
+    ],
+)
+def test_errors_are_sentences(home: Path, arguments: list[str], status: int, words: str) -> None:
+    said = rightsized(home, *arguments, status=status)
+    assert words in said
+    assert "Traceback" not in said
+    assert as_json(home, *arguments, status=status)["error"]["message"]
+
+
+def test_models_list_show_verify_and_a_tampered_file(copied_home: Path) -> None:
+    assert [card["name"] for card in as_json(copied_home, "models", "list")] == ["minilm"]
+    assert as_json(copied_home, "models", "show", "minilm")["dimension"] == 384
+    assert as_json(copied_home, "models", "verify", "minilm")["ok"] is True
+    tokenizer = copied_home / "models" / "minilm" / "tokenizer.json"
+    content = tokenizer.read_bytes()
+    tokenizer.unlink()  # the file may be shared with other homes
+    tokenizer.write_bytes(content[:-10] + b" " * 10)
+    found = as_json(copied_home, "models", "verify", "minilm", status=1)
+    assert any("tokenizer.json" in problem for problem in found["problems"])
+    assert as_json(copied_home, "ask", "support", "hello", status=1)["error"]["code"] == "integrity"
+    as_json(copied_home, "models", "remove", "minilm")
+    assert as_json(copied_home, "models", "list") == []
