@@ -54,18 +54,21 @@ def _prose(docstring: str) -> str:
 
 
 def _signature(name: str, function: Any) -> str:
-    signature = str(inspect.signature(function)).replace("'", "")
-    if len(name + signature) <= 100:
-        return name + signature
-    head, _, returns = signature.rpartition(" -> ")
-    parameters = [str(p).replace("'", "") for p in inspect.signature(function).parameters.values()]
-    keyword = [p.kind for p in inspect.signature(function).parameters.values()]
-    lines = []
-    for text, kind in zip(parameters, keyword, strict=True):
-        if kind is inspect.Parameter.KEYWORD_ONLY and "*," not in lines:
-            lines.append("*,")
-        lines.append(f"{text},")
-    return f"{name}(\n" + "\n".join(f"    {line}" for line in lines) + f"\n) -> {returns}" if head else name + signature
+    """The call as a reader would write it, over several lines where it is long."""
+    signature = inspect.signature(function)
+    parts = []
+    for parameter in signature.parameters.values():
+        if parameter.name == "self":
+            continue
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and "*" not in parts:
+            parts.append("*")
+        default = "" if parameter.default is inspect.Parameter.empty else f" = {parameter.default!r}"
+        parts.append(f"{parameter.name}: {parameter.annotation}{default}")
+    flat = f"{name}({', '.join(parts)}) -> {signature.return_annotation}"
+    if len(flat) <= 100:
+        return flat
+    inner = "".join(f"    {part},\n" for part in parts)
+    return f"{name}(\n{inner}) -> {signature.return_annotation}"
 
 
 def _fields(kind: type[msgspec.Struct]) -> str:
@@ -103,8 +106,7 @@ def _methods(kind: type, properties_only: bool = False) -> str:
         if isinstance(member, property):
             rows.append((code(name), cell(inspect.getdoc(member) or "")))
         elif inspect.isfunction(member) and not properties_only:
-            signature = str(inspect.signature(member)).replace("'", "").replace("(self, ", "(").replace("(self)", "()")
-            rows.append((code(name + signature), cell(inspect.getdoc(member) or "")))
+            rows.append((code(_signature(name, member)), cell(inspect.getdoc(member) or "")))
     return ("\n" + table(("member", "meaning"), rows)) if rows else ""
 
 

@@ -45,10 +45,10 @@ def _section(path: str, command: Any) -> str:
     parameters = [p for p in command.params if p.name not in ("help", "install_completion", "show_completion")]
     arguments = [p for p in parameters if p.param_type_name == "argument"]
     options = [p for p in parameters if p.param_type_name == "option"]
-    usage = " ".join([path, *(argument.human_readable_name.upper() for argument in arguments)])
+    usage = " ".join([path, *((argument.name or "").upper() for argument in arguments)])
     parts = [f"## `{path}`\n\n{inspect.cleandoc(command.help or '')}\n\n```text\n{usage} [OPTIONS]\n```\n"]
     if arguments:
-        rows = [(code(a.human_readable_name.upper()), cell(getattr(a, "help", "") or "")) for a in arguments]
+        rows = [(code((a.name or "").upper()), cell(getattr(a, "help", "") or "")) for a in arguments]
         parts.append(table(("argument", "meaning"), rows))
     described = [(code(", ".join(o.opts)), _default(o), cell(o.help or "")) for o in options]
     parts.append(table(("option", "default", "meaning"), described))
