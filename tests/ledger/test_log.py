@@ -24,7 +24,7 @@ from rightsized.core.errors import (
 )
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader, Search
-from rightsized.ledger.schema import encode, leaf
+from rightsized.ledger.schema import EventRow, ReviewRow, encode, leaf
 
 
 def test_a_decision_is_read_back_whole(tmp_path: Path) -> None:
@@ -116,10 +116,8 @@ def test_a_start_without_end_reads_interrupted_once_its_writer_is_gone(tmp_path:
         assert ledger.get(begun.id).phase == "interrupted"
 
 
-@pytest.mark.parametrize("table", ["starts", "ends", "reviews", "runs"])
+@pytest.mark.parametrize("table", ["starts", "ends", "reviews", "events", "runs"])
 def test_triggers_refuse_changes(tmp_path: Path, table: str) -> None:
-    from rightsized.ledger.schema import ReviewRow
-
     begun = started()
     path = tmp_path / "d.sqlite"
 
@@ -127,6 +125,7 @@ def test_triggers_refuse_changes(tmp_path: Path, table: str) -> None:
         await ledger.begin(begun, "text")
         await ledger.finish(replace(begun, phase="done", reply=reply(begun.id, answered=False)))
         await ledger.review(ReviewRow(begun.id, "support", "abstained", "billing", "ana", 1.0))
+        await ledger.note(EventRow("alarm", "support", "c1", 2.0, "too many wrong"))
 
     with open_ledger(path) as ledger:
         asyncio.run(scenario(ledger))

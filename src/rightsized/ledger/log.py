@@ -22,7 +22,17 @@ from rightsized.core.types import Decision
 from rightsized.ledger.database import FileLock, explained, open_writer
 from rightsized.ledger.group import QUEUE_ROWS, ROW_ERRORS, Batch, GroupWriter
 from rightsized.ledger.reader import LedgerReader
-from rightsized.ledger.schema import End, ReviewKind, ReviewRow, encode, in_force, last_seq, migrate, retraction
+from rightsized.ledger.schema import (
+    End,
+    EventRow,
+    ReviewKind,
+    ReviewRow,
+    encode,
+    in_force,
+    last_seq,
+    migrate,
+    retraction,
+)
 
 T = TypeVar("T")
 
@@ -37,6 +47,7 @@ _INSERTS = {
     "ends": "INSERT INTO ends (seq, id, task, status, tier, record) VALUES {rows}",
     "waiting": "INSERT INTO waiting (decision, task, kind, created) VALUES {rows}",
     "reviews": "INSERT INTO reviews (seq, decision, task, kind, created, retracts, record) VALUES {rows}",
+    "events": "INSERT INTO events (seq, kind, task, certificate, created, record) VALUES {rows}",
 }
 
 
@@ -178,6 +189,15 @@ class SqliteLedger:
 
         taken: ReviewRow = await self._writer.submit(work)
         return taken
+
+    async def note(self, event: EventRow) -> None:
+        """Append an event; returns once it is on the disk. Raises DiskFullError, StoreError."""
+
+        def work(batch: Batch) -> None:
+            e = event
+            batch.add("events", (batch.next_seq(), e.kind, e.task, e.certificate, e.created, encode(e)))
+
+        await self._writer.submit(work, bounded=False)
 
     async def purge_texts(self, older_than: float) -> int:
         """Delete texts last used before `older_than` (seconds since the epoch) and give their space back.

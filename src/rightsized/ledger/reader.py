@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from rightsized.core.types import Decision, Frozen
 from rightsized.ledger.database import explained, open_reader, writer_lives
-from rightsized.ledger.schema import LogRow, ReviewRow, decision, decode_review
+from rightsized.ledger.schema import SEQUENCED, EventRow, LogRow, ReviewRow, decision, decode_event, decode_review
 
 PAGE_ROWS = 1000  # rows fetched at a time when reading everything
 
@@ -88,9 +88,8 @@ class LedgerReader:
 
     def rows(self, after: int = 0) -> Iterator[LogRow]:
         """Every row of the log in order of its sequence number, from the first one after `after`."""
-        sql = """SELECT seq, 'starts', record FROM starts WHERE seq > ?1 AND seq <= ?2
-                 UNION ALL SELECT seq, 'ends', record FROM ends WHERE seq > ?1 AND seq <= ?2
-                 UNION ALL SELECT seq, 'reviews', record FROM reviews WHERE seq > ?1 AND seq <= ?2 ORDER BY 1"""
+        page_of = "SELECT seq, '{0}', record FROM {0} WHERE seq > ?1 AND seq <= ?2"
+        sql = " UNION ALL ".join(page_of.format(table) for table in SEQUENCED) + " ORDER BY 1"
         while page := self.query(sql, (after, after + PAGE_ROWS)):
             yield from (LogRow(seq, table, bytes(record)) for seq, table, record in page)
             after += PAGE_ROWS
@@ -101,20 +100,26 @@ class LedgerReader:
                  AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq) ORDER BY r.seq"""
         return [(seq, decode_review(record)) for seq, record in self.query(sql, (task,))]
 
+    def events(self, certificate: str) -> list[EventRow]:
+        """What happened under a certificate, oldest first."""
+        rows = self.query("SELECT record FROM events WHERE certificate = ? ORDER BY seq", (certificate,))
+        return [decode_event(record) for (record,) in rows]
+
     def check(self) -> list[str]:
         """What SQLite finds wrong with the file; empty where it is sound."""
         return [row[0] for row in self.query("PRAGMA integrity_check") if row[0] != "ok"]
 
-    def _decisions(self, sql: str, values: tuple[Any, ...]) -> list[Decision]:
-        rows = self.query(sql, values)
-        live = self._live_run() if any(end is None for *_, end in rows) else None
-        return [decision(start, end, live=run == live) for _, run, start, end in rows]
-
-    def _live_run(self) -> int | None:
+    def live_run(self) -> int | None:
+        """Number of the run that writes at this moment; None where no process does."""
         if not writer_lives(self.path):
             return None
         newest: int | None = self.query("SELECT max(run) FROM runs")[0][0]
         return newest
+
+    def _decisions(self, sql: str, values: tuple[Any, ...]) -> list[Decision]:
+        rows = self.query(sql, values)
+        live = self.live_run() if any(end is None for *_, end in rows) else None
+        return [decision(start, end, live=run == live) for _, run, start, end in rows]
 
 
 def _only_outcome(search: Search) -> bool:

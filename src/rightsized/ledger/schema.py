@@ -1,9 +1,9 @@
 """The tables of `decisions.sqlite`, their numbered migrations, and the bytes that a later proof will hash.
 
-`starts`, `ends` and `reviews` share one sequence: the n-th row written to the file has seq n, without gaps. Each holds
-its record as JSON exactly as it was written; the other columns repeat parts of it for searching. Triggers refuse
-UPDATE and DELETE on them. Two tables may shrink: `texts`, where retention deletes (the digests stay), and `waiting`,
-the decisions that a person must still look at, which follows from the others.
+`starts`, `ends`, `reviews` and `events` share one sequence: the n-th row written to the file has seq n, without gaps.
+Each holds its record as JSON exactly as it was written; the other columns repeat parts of it for searching. Triggers
+refuse UPDATE and DELETE on them. Two tables may shrink: `texts`, where retention deletes (the digests stay), and
+`waiting`, the decisions that a person must still look at, which follows from the others.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import msgspec
 from rightsized.core.errors import StoreError
 from rightsized.core.types import Decision, Frozen, Reply
 
-Table = Literal["starts", "ends", "reviews"]
+Table = Literal["starts", "ends", "reviews", "events"]
 ReviewKind = Literal["abstained", "audit", "feedback"]
-APPEND_ONLY = ("starts", "ends", "reviews", "runs")
+SEQUENCED: tuple[Table, ...] = ("starts", "ends", "reviews", "events")
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 
@@ -46,6 +46,16 @@ class ReviewRow(Frozen, frozen=True):
     retracts: int | None = None
 
 
+class EventRow(Frozen, frozen=True):
+    """Something that happened to a task other than a request, such as an alarm, with its details in words."""
+
+    kind: Literal["alarm"]
+    task: str
+    certificate: str
+    created: float
+    detail: str
+
+
 class LogRow(Frozen, frozen=True):
     """One row of the log in order: its sequence number, its table, and its record as stored."""
 
@@ -57,9 +67,10 @@ class LogRow(Frozen, frozen=True):
 _decode_start = msgspec.json.Decoder(Decision)
 _decode_end = msgspec.json.Decoder(End)
 decode_review = msgspec.json.Decoder(ReviewRow).decode
+decode_event = msgspec.json.Decoder(EventRow).decode
 
 
-def encode(record: Decision | End | ReviewRow) -> bytes:
+def encode(record: Decision | End | ReviewRow | EventRow) -> bytes:
     """The canonical JSON of a record: fields in declared order, mappings sorted."""
     return _encoder.encode(record)
 
@@ -110,14 +121,28 @@ def _create(connection: sqlite3.Connection) -> None:
         "CREATE INDEX reviews_by_decision ON reviews (decision)",
         "CREATE INDEX reviews_by_task ON reviews (task, kind)",
     ]
-    for table in APPEND_ONLY:
-        for verb in ("UPDATE", "DELETE"):
-            statements.append(
-                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: no {verb} on {table}'); END"
-            )
     for statement in statements:
         connection.execute(statement)
+    for table in ("starts", "ends", "reviews", "runs"):
+        _append_only(connection, table)
+
+
+@_migration
+def _events(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        """CREATE TABLE events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, task TEXT NOT NULL,
+           certificate TEXT NOT NULL, created REAL NOT NULL, record BLOB NOT NULL)"""
+    )
+    connection.execute("CREATE INDEX events_by_certificate ON events (certificate)")
+    _append_only(connection, "events")
+
+
+def _append_only(connection: sqlite3.Connection, table: str) -> None:
+    for verb in ("UPDATE", "DELETE"):
+        connection.execute(
+            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: no {verb} on {table}'); END"
+        )
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -141,7 +166,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 def last_seq(connection: sqlite3.Connection) -> int:
     """The highest sequence number written; 0 in an empty file."""
-    query = " UNION ALL ".join(f"SELECT max(seq) AS s FROM {t}" for t in ("starts", "ends", "reviews"))  # noqa: S608
+    query = " UNION ALL ".join(f"SELECT max(seq) AS s FROM {t}" for t in SEQUENCED)  # noqa: S608
     highest: int = connection.execute(f"SELECT coalesce(max(s), 0) FROM ({query})").fetchone()[0]  # noqa: S608
     return highest
 

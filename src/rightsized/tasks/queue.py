@@ -34,7 +34,9 @@ _TRAINING = f"""SELECT r.decision, t.text, r.kind, r.record FROM reviews r JOIN 
     ORDER BY r.decision, r.kind = 'abstained', r.seq"""  # noqa: S608 - constants only
 _AUDITS = f"""SELECT s.record, e.record,
     (SELECT r.record FROM reviews r WHERE r.decision = s.id AND r.kind = 'audit' AND {_IN_FORCE})
-    FROM starts s JOIN ends e ON e.id = s.id WHERE s.audit = 1 AND s.task = ? AND s.seq > ? ORDER BY s.seq"""  # noqa: S608
+    FROM starts s JOIN ends e ON e.id = s.id WHERE s.audit = 1 AND s.task = ?1 AND s.seq < coalesce(
+        (SELECT min(o.seq) FROM starts o WHERE o.audit = 1 AND o.task = ?1 AND o.run = ?2
+         AND NOT EXISTS (SELECT 1 FROM ends WHERE ends.id = o.id)), 9e18) ORDER BY s.seq"""  # noqa: S608
 
 _decode_end = msgspec.json.Decoder(End).decode
 _decode_start = msgspec.json.Decoder(Decision).decode
@@ -162,16 +164,16 @@ class ReviewQueue:
         }
         return list(found.values())
 
-    def audit_outcomes(self, task: str, *, certificate: str | None = None, after: str = "") -> list[AuditOutcome]:
+    def audit_outcomes(self, task: str, *, certificate: str | None = None) -> list[AuditOutcome]:
         """Decisions that the coin chose, in the order of the requests, labelled or not.
+
+        Ends before the first one that is still being answered: the order of what is returned never changes later.
 
         Args:
             certificate: only those answered under this certificate.
-            after: only those that started after this decision.
         """
-        since = self._reader.query("SELECT seq FROM starts WHERE id = ?", (after,)) if after else []
         outcomes = []
-        for start, end, review in self._reader.query(_AUDITS, (task, since[0][0] if since else 0)):
+        for start, end, review in self._reader.query(_AUDITS, (task, self._reader.live_run())):
             reply = _decode_end(end).reply
             if reply is None or certificate not in (None, reply.certificate):
                 continue

@@ -170,6 +170,7 @@ class MonitorStatus(Frozen, frozen=True):
     alarmed: bool
     messages_to_detection: float | None
     drift_warning: str = ""
+    if_waiting_wrong: float = 0.0  # the evidence, were every audit that still waits for its label wrong
 
 
 class TaskStatus(Frozen, frozen=True):

@@ -1,0 +1,132 @@
+"""Feeds the labels of coin audits to the monitor, in the order of the requests, and keeps an alarm once it has sounded.
+
+The monitor is built afresh from the ledger at each look: so late labels, corrected ones and restarts need no care. An
+alarm is written to the ledger and stays, whatever is relabelled afterwards; only a new certificate ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from rightsized.cascade.monitor import Monitor, MonitorPlan
+from rightsized.core.config import AuditConfig
+from rightsized.core.types import Certificate
+from rightsized.ledger.log import SqliteLedger
+from rightsized.ledger.reader import LedgerReader
+from rightsized.ledger.schema import EventRow
+from rightsized.tasks.queue import AuditOutcome, ReviewQueue
+from rightsized.tasks.records import MonitorStatus
+
+
+class AuditWatch:
+    """Watches the promise of one certificate.
+
+    Args:
+        ledger: where decisions and labels are, and where an alarm is written.
+        certificate: what is watched; only a `certified` one makes a promise.
+        audit: the coin's rate and the chance of a false alarm.
+        on_alarm: called with the reason, in words, once the alarm has sounded, and again after each restart.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        ledger: SqliteLedger,
+        certificate: Certificate,
+        audit: AuditConfig,
+        *,
+        on_alarm: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._ledger = ledger
+        self._queue = ReviewQueue(ledger.reader)
+        self._certificate = certificate
+        self._plan = monitor_plan(certificate, audit)
+        self._on_alarm = on_alarm
+        self._clock = clock
+        self._seen: tuple[int, int] | None = None  # last rows of ends and reviews at the last look
+        self.status: MonitorStatus | None = None
+        self.alarm = standing_alarm(ledger.reader, certificate.id)
+        if self.alarm is not None:
+            on_alarm(self.alarm.detail)
+
+    async def refresh(self) -> MonitorStatus | None:
+        """Look at all audits again; None where there is no promise to watch, or no coin is thrown.
+
+        Cheap where nothing was recorded since the last look. Reads and reckons in another thread.
+        """
+        if self._plan is None:
+            return None
+        marks = await asyncio.to_thread(self._marks)
+        if marks != self._seen:
+            found = await asyncio.to_thread(self._look, self._plan)
+            if found.alarmed and self.alarm is None:
+                await self._sound(found)
+            self.status, self._seen = found, marks
+        return self.status
+
+    def _marks(self) -> tuple[int, int]:
+        row = self._ledger.reader.query(
+            "SELECT coalesce((SELECT max(seq) FROM ends), 0), coalesce((SELECT max(seq) FROM reviews), 0)"
+        )[0]
+        return row[0], row[1]
+
+    def _look(self, plan: MonitorPlan) -> MonitorStatus:
+        outcomes = self._queue.audit_outcomes(self._certificate.task, certificate=self._certificate.id)
+        status = monitor_status(plan, outcomes)
+        return status if self.alarm is None else msgspec.structs.replace(status, alarmed=True)
+
+    async def _sound(self, status: MonitorStatus) -> None:
+        detail = (
+            f"{status.wrong} of {status.audits} audited answers were wrong: the error rate was above "
+            f"{self._certificate.epsilon:g} at some time (evidence {status.e_value:.1f}, alarm at {status.alarm_at:g})."
+        )
+        self._on_alarm(detail)  # stop first: the promise is gone whether or not the row can be written
+        alarm = EventRow("alarm", self._certificate.task, self._certificate.id, self._clock(), detail)
+        await self._ledger.note(alarm)
+        self.alarm = alarm
+
+
+def monitor_plan(certificate: Certificate, audit: AuditConfig) -> MonitorPlan | None:
+    """What to watch; None where nothing was certified, or no coin is thrown."""
+    if certificate.state != "certified" or audit.rate <= 0:
+        return None
+    return MonitorPlan(certificate.promise, certificate.epsilon, audit.alarm_delta, audit.rate)
+
+
+def monitor_status(plan: MonitorPlan, outcomes: list[AuditOutcome]) -> MonitorStatus:
+    """The monitor after these audits, which stand in the order of their requests. Labels are entered oldest first."""
+    monitor = Monitor(plan)
+    wanted = [
+        outcome
+        for outcome in outcomes
+        if monitor.watch(
+            outcome.decision,
+            local=outcome.local and outcome.reply.certified,
+            audit=True,
+            probability=outcome.probability,
+        )
+    ]
+    for outcome in wanted:
+        if outcome.wrong is not None:
+            monitor.label(outcome.decision, wrong=outcome.wrong)
+    reading = monitor.reading()
+    return MonitorStatus(
+        audits=reading.audits - reading.waiting,
+        wrong=reading.wrong,
+        waiting=reading.waiting,
+        e_value=reading.e_value,
+        alarm_at=reading.alarm_at,
+        alarmed=reading.alarmed,
+        messages_to_detection=reading.messages_to_detection,
+        if_waiting_wrong=reading.if_waiting_wrong,
+    )
+
+
+def standing_alarm(reader: LedgerReader, certificate: str) -> EventRow | None:
+    """The alarm that sounded under this certificate, if one did."""
+    return next((event for event in reader.events(certificate) if event.kind == "alarm"), None)
