@@ -167,7 +167,7 @@ class FakeService:
             )
         done = [d.reply for d in self._decisions.values() if d.task == name and d.reply]
         answered = sum(1 for reply in done if reply.output)
-        waiting = sum(1 for item in self._queue.values() if item.task == name)
+        waiting = len(self.queue(name, 1_000_000))
         return msgspec.structs.replace(
             self._tasks[name], answered=answered, abstained=len(done) - answered, waiting=waiting
         )
@@ -231,7 +231,7 @@ class FakeService:
 
     def report_html(self, task: str) -> str:
         self.task(task)
-        return f"<!doctype html><html lang=en><title>{task}</title><style>p{{margin:0}}</style><p>Report of {task}</p>"
+        return f"<!doctype html><meta name=viewport content=width=device-width><title>{task}</title><style>p{{margin:0}}</style><p>Report of {task}</p>"
 
     def jobs(self) -> list[JobStatus]:
         return sorted(self._jobs.values(), key=lambda job: -job.created)
