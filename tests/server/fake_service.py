@@ -231,7 +231,8 @@ class FakeService:
 
     def report_html(self, task: str) -> str:
         self.task(task)
-        return f"<!doctype html><meta name=viewport content=width=device-width><title>{task}</title><style>p{{margin:0}}</style><p>Report of {task}</p>"
+        head = f"<meta name=viewport content=width=device-width><title>{task}</title><style>p{{margin:0}}</style>"
+        return f"<!doctype html>{head}<p>Report of {task}</p>"
 
     def jobs(self) -> list[JobStatus]:
         return sorted(self._jobs.values(), key=lambda job: -job.created)
