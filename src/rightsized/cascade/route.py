@@ -70,6 +70,11 @@ class Cascade(Answerer):
         """The state under which replies are given now."""
         return self._state
 
+    @property
+    def void(self) -> str:
+        """Why the promise is not in force any more, in words; empty where it is, or never was."""
+        return self._void
+
     def suspend(self, reason: str) -> None:
         """Withdraw the promise at once, as on an alarm of the monitor. Only a new certificate brings it back."""
         self._state, self._void = "suspended", reason

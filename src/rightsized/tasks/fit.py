@@ -34,12 +34,13 @@ from rightsized.tasks.evaluate import ScoredRows
 from rightsized.tasks.identity import serving_digests
 from rightsized.tasks.measure import measure_serving
 from rightsized.tasks.opened import rescore
-from rightsized.tasks.outcome import Outcome, machine_facts, report_of
+from rightsized.tasks.outcome import Outcome, machine_facts, out_of_fold, report_of
 from rightsized.tasks.records import FitReport
 from rightsized.tasks.report import render_report
 from rightsized.tasks.score import score_rows
 from rightsized.tasks.slices import FitPlan, Slices, prepare
 from rightsized.tasks.versions import TaskStore, check_name, write_record
+from rightsized.tasks.watch import DRIFT_FILE, drift_reference
 from rightsized.tune.classifier import Fitted, fit_classifier
 from rightsized.tune.training import FitOptions, TrainingData
 
@@ -136,6 +137,8 @@ class _Stage:
         reference = self._reference()
         certificate = certify(self._evidence(calibrate, reference))
         self._save(certificate, reference)
+        shown = calibrate or out_of_fold(self.slices, self.fitted)
+        write_record(self.folder, DRIFT_FILE, drift_reference(shown, certificate.thresholds))
         self.progress("Measuring", 0, 1)
         texts = (self.slices.report or self.slices.calibrate or self.slices.train).texts
         serving = measure_serving(self.plan.home, self.folder, self.plan.encoder, certificate.thresholds, texts)

@@ -19,7 +19,7 @@ from rightsized.core.config import Config
 from rightsized.core.errors import InputError, NotFoundError, StoreError
 from rightsized.core.types import Decision, Explanation, Reply, Request
 from rightsized.ledger.log import SqliteLedger
-from rightsized.ledger.reader import LedgerReader
+from rightsized.ledger.reader import LedgerReader, Search
 from rightsized.ledger.recorded import no_coin
 from rightsized.store.home import Home, WriterLock
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
@@ -33,6 +33,7 @@ COIN_SECRET = "audit-coin"  # noqa: S105 - the name of a secret, not one
 RELOAD_S = 2.0  # how often a new version is looked for
 RETENTION_S = 3600.0  # how often old texts are deleted
 DAY_S = 86_400.0
+AUDITED = 100_000  # most recent audits whose conversations get no second one
 
 
 class JobTable(Protocol):
@@ -65,7 +66,7 @@ class LocalService:
         try:
             self._home.ensure()
             ledger = self._open_ledger() if self._record else None
-            coin = AuditCoin(self._home.secret(COIN_SECRET), self._config.audit.rate) if ledger else no_coin
+            coin = self._coin(ledger) if ledger else no_coin
             self._encoders = Encoders(self._config)
             self._stack.callback(self._encoders.close)
             self._builder = Builder(self._config, self._encoders, ledger, coin)
@@ -87,6 +88,10 @@ class LocalService:
         self._reader = ledger.reader
         self._queue = ReviewQueue(ledger.reader, ledger)
         return ledger
+
+    def _coin(self, ledger: SqliteLedger) -> AuditCoin:
+        audited = [d.conversation for d in ledger.reader.search(Search(audit=True), limit=AUDITED) if d.conversation]
+        return AuditCoin(self._home.secret(COIN_SECRET), self._config.audit.rate, audited)
 
     async def close(self) -> None:
         """Let the home go. Ends of requests in flight are written first."""
@@ -127,6 +132,8 @@ class LocalService:
             loaded.counts.abstained += 1
         else:
             loaded.counts.answered += 1
+        if loaded.watch is not None:
+            loaded.watch.see(reply)
         return reply
 
     async def classify_many(self, task: str, texts: Sequence[str]) -> list[Reply]:
@@ -166,6 +173,7 @@ class LocalService:
             answered=loaded.counts.answered,
             abstained=loaded.counts.abstained,
             waiting=self._queue.count(name) if self._queue else 0,
+            monitor=loaded.watch.status() if loaded.watch else None,
             note=loaded.note,
         )
 
@@ -250,6 +258,9 @@ class LocalService:
             with contextlib.suppress(NotFoundError):  # a task removed between two looks
                 if self._builder.changed(self._snapshot):
                     self._snapshot = await self._builder.build(self._snapshot)
+            for loaded in self._snapshot.tasks.values():
+                if loaded.watch is not None:
+                    await loaded.watch.refresh()
 
     async def _retention_loop(self, ledger: SqliteLedger) -> None:
         while True:

@@ -23,6 +23,7 @@ from rightsized.store.home import Home
 from rightsized.tasks.opened import Encoders, OpenedTask, open_task
 from rightsized.tasks.standing import Standing, examine
 from rightsized.tasks.versions import TaskStore
+from rightsized.tasks.watch import TaskWatch
 
 Coin = Callable[[str, str], tuple[bool, float]]
 
@@ -46,7 +47,12 @@ class Loaded(Struct):
     cascade: Cascade
     answerer: Answerer
     counts: Counts
-    note: str = ""
+    watch: TaskWatch | None = None
+
+    @property
+    def note(self) -> str:
+        """Why the promise is not in force, in words; empty where nothing is wrong."""
+        return self.standing.failure or self.cascade.void
 
     @property
     def task(self) -> Task:
@@ -116,10 +122,18 @@ class Builder:
         counts = self._counts(opened.task)
         standing = await examine(self._home, opened, counts.requests)
         cascade = Cascade(self._setup(opened, standing, counts))
-        answerer: Answerer = cascade
-        if self._ledger is not None:
-            answerer = Recorded(cascade, self._ledger, coin=self._coin, version=opened.task.version)
-        return Loaded(opened, standing, cascade, answerer, counts, standing.failure)
+        if self._ledger is None:
+            return Loaded(opened, standing, cascade, cascade, counts)
+        answerer = Recorded(cascade, self._ledger, coin=self._coin, version=opened.task.version)
+        watch = TaskWatch(
+            opened.folder,
+            opened.certificate,
+            ledger=self._ledger,
+            audit=self._config.audit,
+            on_alarm=cascade.suspend,
+        )
+        await watch.refresh()
+        return Loaded(opened, standing, cascade, answerer, counts, watch)
 
     def _setup(self, opened: OpenedTask, standing: Standing, counts: Counts) -> CascadeSetup:
         certificate = opened.certificate
