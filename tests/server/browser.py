@@ -98,7 +98,10 @@ class Browser:
         self.command("Input.dispatchMouseEvent", type="mousePressed", **point)
         self.command("Input.dispatchMouseEvent", type="mouseReleased", **point)
 
-    def type(self, text: str) -> None:
+    def fill(self, selector: str, text: str) -> None:
+        """Types into a field."""
+        self.wait(f"document.querySelector({json.dumps(selector)})")
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).focus()")
         self.command("Input.insertText", text=text)
 
     def text(self, selector: str = "main") -> str:

@@ -34,7 +34,7 @@ def url(client: Client, path: str) -> str:
 def test_trying_a_message_updates_the_page_in_place(browser: Browser, client: Client) -> None:
     browser.open(url(client, "/"))
     browser.evaluate("window.same = true")
-    browser.type(MESSAGE)
+    browser.fill("#text", MESSAGE)
     browser.press("Enter", modifiers=2)
     browser.wait("document.querySelector('#result .verdict')")
     assert "billing" in browser.text("#result .verdict")
@@ -68,7 +68,7 @@ def test_an_error_is_shown_where_the_answer_would_be(browser: Browser, start: Ca
     client = start(FakeService())
     browser.open(url(client, "/"))
     client.service.busy = True
-    browser.type(MESSAGE)
+    browser.fill("#text", MESSAGE)
     browser.press("Enter", modifiers=2)
     browser.wait("document.querySelector('#result .alert')")
     assert "The queue of 256 texts is full." in browser.text("#result")
@@ -83,7 +83,7 @@ def test_everything_works_without_javascript(browser: Browser, start: Callable[.
     browser.command("Emulation.setScriptExecutionDisabled", value=True)
     try:
         browser.open(url(client, "/"))
-        browser.type(MESSAGE)
+        browser.fill("#text", MESSAGE)
         browser.press_with_mouse("form.ask button")
         browser.wait("document.querySelector('#result .verdict')")
         assert "billing" in browser.text("#result .verdict")
@@ -134,7 +134,9 @@ def test_pages_print(browser: Browser, client: Client, tmp_path: Path) -> None:
 
 def test_text_from_outside_never_runs(browser: Browser, client: Client) -> None:
     browser.open(url(client, "/"))
-    browser.type("<img src=x onerror='window.broken=1'><script>window.broken=1</script> refund invoice payment")
+    browser.fill(
+        "#text", "<img src=x onerror='window.broken=1'><script>window.broken=1</script> refund invoice payment"
+    )
     browser.press("Enter", modifiers=2)
     browser.wait("document.querySelector('#result .verdict')")
     assert browser.evaluate("window.broken") is None
