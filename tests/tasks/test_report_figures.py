@@ -58,7 +58,7 @@ def test_the_thousand_of_a_certified_task_is_an_upper_limit() -> None:
 
 
 def test_the_thousand_without_a_promise() -> None:
-    assert words.thousand(sample("estimated"))[1:] == (11, 170, "perhaps")  # 830 x 1.24% = 10.3
+    assert words.thousand(sample("estimated"))[1:] == (24, 170, "perhaps")  # 830 x 2 of 70 = 23.7
     for state in ("none", "suspended"):
         assert words.thousand(sample(state)).person == 1000
     lost = Interval(math.nan, math.nan, math.nan, 0)
@@ -130,4 +130,4 @@ def test_money(dollars: float, written: str) -> None:
 
 
 def test_shares_that_were_set_carry_no_needless_digits() -> None:
-    assert [words.share(v) for v in (0.02, 0.005, 0.9337, 1.0)] == ["2%", "0.5%", "93.37%", "100%"]
+    assert [svg.share(v) for v in (0.02, 0.005, 0.9337, 1.0)] == ["2%", "0.5%", "93.37%", "100%"]

@@ -18,7 +18,8 @@ from rightsized.tasks.report import svg, words
 HERE = Path(__file__).parent
 WORST = 10  # labels shown before the full table
 MOST_LABELS = 400  # rows in the full table: the page stays under 300 KB; report.json has all
-MOST_ROWS = 12  # confusions, noisy labels
+MOST_ROWS = 12  # noisy labels, row numbers
+MOST_PAIRS = 6  # confusions shown at once
 CURVE_POINTS = 160  # points drawn of the curve; more cannot be seen
 RISKS = (0.005, 0.01, 0.02, 0.05, 0.1)  # error shares read off the curve
 
@@ -54,20 +55,22 @@ def _figures(report: FitReport) -> dict[str, Any]:
     proof, measured = report.certificate, report.measured
     joint = proof.promise == "wrong_local_rate"
     of_thousand = words.thousand(report)
-    risk = measured.wrong_local_rate if joint else measured.selective_error
-    chosen = (measured.coverage.value, risk.value) if of_thousand.local and measured.coverage.value > 0 else None
+    share, risk = words.shown_figures(report)
+    chosen = (share.value, risk.value) if of_thousand.local and share.value > 0 else None
     points = _thinned(report.curve)
     ordered = sorted(report.labels, key=_difficulty)
     return {
         "joint": joint,
         "of_thousand": of_thousand,
         "picture": svg.thousand(of_thousand.right, of_thousand.wrong),
+        "share": share,
         "risk": risk,
         "curve": svg.risk_coverage(points, measured.n, proof.epsilon, chosen, joint),
         "readings": _readings(report.curve, joint),
         "worst": ordered[:WORST],
         "all_labels": sorted(report.labels, key=lambda row: row.label)[:MOST_LABELS],
         "most_rows": MOST_ROWS,
+        "most_pairs": MOST_PAIRS,
         "dearest": max(report.cost.large_per_1000, report.cost.cascade_per_1000, 1e-12),
         "largest": max((candidate.size_mb for candidate in report.candidates), default=1.0) or 1.0,
     }

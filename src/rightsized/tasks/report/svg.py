@@ -12,7 +12,6 @@ from markupsafe import Markup, escape
 
 from rightsized.tasks.pages.figures import percent
 from rightsized.tasks.records import CurvePoint
-from rightsized.tasks.report.words import share
 
 COLUMNS, PITCH, CELL = 50, 10, 8  # the picture of 1,000 messages: 50 across, 20 down
 TOP, PLOT, BOTTOM = 22, 220, 28  # pixels above, in and below the plot of the curve
@@ -65,6 +64,11 @@ def bar(share: float, kind: str = "accent") -> Markup:
     rect = tag("rect", class_=f"bar-{kind}", width=width, height=10)
     back = tag("rect", class_="bar-back", width="100%", height=10)
     return tag("svg", back, rect, class_="meter", width="100%", height=10, aria_hidden="true")
+
+
+def share(value: float) -> str:
+    """A share that was set, not measured, without needless digits: `2%`, `0.5%`, `93.4%`."""
+    return f"{round(100 * value, 2):g}%"
 
 
 def axis(points: Sequence[tuple[float, float]], budget: float) -> tuple[float, float]:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from rightsized.core.types import Certificate, Interval, State
 from rightsized.tasks.pages.figures import NO_FIGURE, count, percent
-from rightsized.tasks.records import FitReport, Slice
+from rightsized.tasks.records import FitReport, LabelRow, Slice
+from rightsized.tasks.report.svg import share, wilson
 
 SMALL_SHARE = 0.3  # below this, "yes" alone would mislead: most messages go to a person
 
@@ -59,7 +60,7 @@ LABELS = (
 
 CHOSEN: dict[State, str] = {
     "certified": "The chosen setting answers as much as the test could still vouch for.",
-    "estimated": "The chosen setting looks right, but was not put to the test.",
+    "estimated": "The chosen setting was not put to the test.",
     "none": "No setting passed the test, so none is in force.",
     "suspended": "The chosen setting passed the test then; it is no longer in force.",
 }
@@ -87,19 +88,30 @@ def units(proof: Certificate) -> str:
 
 def thousand(report: FitReport) -> Thousand:
     """What to expect of 1,000 messages. Certified: at most so many wrong; else the measured guess."""
-    proof, measured = report.certificate, report.measured
-    certified = report.state == "certified"
+    proof, certified = report.certificate, report.state == "certified"
     stopped = report.state in ("none", "suspended")
     part = 0.0 if stopped else proof.local_share.value
     local = round(1000 * min(max(part, 0.0), 1.0)) if math.isfinite(part) else 0
-    if certified:
-        of = 1000 if proof.promise == "wrong_local_rate" else local
-        wrong, limit = math.ceil(round(of * proof.epsilon, 6)), "at most"
-    else:
-        risk = measured.selective_error.value
-        wrong, limit = (math.ceil(local * risk) if math.isfinite(risk) else 0), "perhaps"
+    rate = proof.epsilon if certified else shown_figures(report)[1].value
+    of = 1000 if proof.promise == "wrong_local_rate" else local
+    wrong = math.ceil(round(of * rate, 6)) if math.isfinite(rate) else 0
+    limit = "at most" if certified else "perhaps"
     wrong = min(wrong, local)
     return Thousand(local - wrong, wrong, 1000 - local, limit)
+
+
+def shown_figures(report: FitReport) -> tuple[Interval, Interval]:
+    """The share answered here and the risk promised about, on the slice that is shown.
+
+    Where that is the calibrate slice, the certificate's own intervals count: they allow for the threshold having been
+    chosen on these rows.
+    """
+    proof, measured = report.certificate, report.measured
+    joint = proof.promise == "wrong_local_rate"
+    risk = measured.wrong_local_rate if joint else measured.selective_error
+    if measured.slice != proof.figures_from:
+        return measured.coverage, risk
+    return proof.local_share, (proof.wrong_local_rate if joint else proof.selective_error) or risk
 
 
 def measured_on(report: FitReport) -> str:
@@ -111,14 +123,23 @@ def measured_on(report: FitReport) -> str:
     )
 
 
-def share(value: float) -> str:
-    """A share that was set, not measured, without needless digits: `2%`, `0.5%`, `93.4%`."""
-    return f"{round(100 * value, 2):g}%"
-
-
 def bounds(estimate: Interval, digits: int = 0) -> str:
     """The interval of an estimate: `80–86%`."""
     return f"{100 * estimate.low:.{digits}f}–{100 * estimate.high:.{digits}f}%"
+
+
+def around(value: float, n: float, digits: int = 0) -> str:
+    """The 95% range of a share of `n` rows: `(80–86%)`; nothing where there are none."""
+    if n <= 0:
+        return ""
+    low, high = wilson(value, n)
+    return f"({100 * low:.{digits}f}–{100 * high:.{digits}f}%)"
+
+
+def label_ranges(row: LabelRow) -> tuple[str, str]:
+    """The ranges of a label's recall and precision; as many rows got the label as the two imply."""
+    given = row.n * row.recall / row.precision if row.precision else 0
+    return around(row.recall, row.n), around(row.precision, given)
 
 
 def money(dollars: float) -> str:
