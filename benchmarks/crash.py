@@ -107,6 +107,7 @@ def fake_round(path: Path, seed: int, delay: float) -> dict[str, str]:
     child.send_signal(signal.SIGKILL)
     child.wait()
     reader.join()
+    child.stdout.close()
     whole = b"".join(lines).split(b"\n")[:-1]  # a last line without its end was not given out whole
     pairs = (line.decode().split(" ", 1) for line in whole)
     return {decision: f"message {text}" for decision, text in pairs}
@@ -129,7 +130,7 @@ class Server:
             return asyncio.run(self._load(serving["url"], serving["tasks"][0], number, child, delay))
         finally:
             child.kill()
-            child.wait()
+            child.communicate()
 
     async def _load(
         self, url: str, task: str, number: int, child: subprocess.Popen[bytes], delay: float
