@@ -52,7 +52,7 @@ def _facts(c: Certificate) -> str:
         [
             "thresholds",
             ", ".join(
-                f"{r}: {'never' if t is None else f'{t:.4f}'}" for r, t in zip(c.rungs, c.thresholds, strict=True)
+                f"{r}: {'never' if t is None else f'{t:.4f}'}" for r, t in zip(c.rungs, c.thresholds, strict=False)
             ),
         ],
     ]

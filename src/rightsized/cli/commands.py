@@ -17,6 +17,8 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +85,8 @@ def add(app: typer.Typer, name: str, options: type[OptionsT], run: Callable[[Opt
 def _guarded(run: Callable[[OptionsT], Result | None], options: OptionsT) -> None:
     try:
         result = run(options)
+        if result is not None:
+            show(result, options.json)
     except RightsizedError as error:
         fail(error, options.json)
     except KeyboardInterrupt:
@@ -91,11 +95,23 @@ def _guarded(run: Callable[[OptionsT], Result | None], options: OptionsT) -> Non
     except BrokenPipeError:  # the reader went away, as with `| head`
         sys.stderr.close()
         raise typer.Exit(0) from None
+    except typer.Exit:
+        raise
+    except Exception as error:  # noqa: BLE001 - the process boundary: a defect of ours, told in a sentence
+        fail(_unexpected(error), options.json)
     else:
-        if result is not None:
-            show(result, options.json)
-            if result.status:
-                raise typer.Exit(result.status)
+        if result is not None and result.status:
+            raise typer.Exit(result.status)
+
+
+def _unexpected(error: Exception) -> RightsizedError:
+    """A defect of ours as an error: what it was, and where its traceback was put."""
+    with tempfile.NamedTemporaryFile("w", prefix="rightsized-", suffix=".log", encoding="utf-8", delete=False) as log:
+        traceback.print_exception(error, file=log)
+    return RightsizedError(
+        f"This should not have happened: {type(error).__name__}: {error}.",
+        fix=f"The details are in {log.name}; please report them.",
+    )
 
 
 def show(result: Result, as_json: bool) -> None:

@@ -41,11 +41,12 @@ def list_models(options: Common) -> Result:
 def pull(options: Pull) -> Result:
     """Fetch a model, build its ONNX graph and its INT8 form, check both, and install it."""
     from rightsized.core.egress import Egress
-    from rightsized.tasks.encoders import pull_encoder
+    from rightsized.tasks.encoders import plan_pull, pull_encoder
 
     store = _store(options)
     egress = Egress(frozenset(options.settings().egress.allow))
-    with progress_bars(options.json) as progress:
+    destination = plan_pull(options.source, store).destination
+    with progress_bars(options.json) as progress, egress.granted(destination):  # the user asked for this very fetch
         card = pull_encoder(options.source, store=store, egress=egress, progress=progress)
     return Result(card, f"Installed {card.name} ({megabytes(card.size_bytes)}, {card.digest[:19]}).")
 
