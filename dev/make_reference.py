@@ -1,4 +1,6 @@
-"""Writes docs/reference/ from the code itself; `--check` writes nothing and fails where a page is stale.
+"""Writes docs/reference/ from the code, and the README's table of figures from the benchmarks' results.
+
+`--check` writes nothing and fails where a page is stale.
 
 python dev/make_reference.py [--check]
 """
@@ -9,9 +11,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from reference import api, command_line, errors, http, settings
+from reference import api, command_line, errors, figures, http, settings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+README = Path(__file__).parents[1] / "README.md"
 NOTE = "<!-- Written by dev/make_reference.py from the code. Change the code, then run `make docs`. -->\n\n"
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": command_line.page,
@@ -29,7 +32,8 @@ def stale() -> list[str]:
         path = FOLDER / name
         if not path.exists() or path.read_text("utf-8") != NOTE + write():
             found.append(name)
-    return found
+    text = README.read_text("utf-8")
+    return [*found, README.name] if figures.readme(text) != text else found
 
 
 def main(arguments: list[str]) -> int:
@@ -41,6 +45,7 @@ def main(arguments: list[str]) -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, write in PAGES.items():
         (FOLDER / name).write_text(NOTE + write(), "utf-8")
+    README.write_text(figures.readme(README.read_text("utf-8")), "utf-8")
     return 0
 
 

@@ -1,0 +1,80 @@
+"""The measured table of the README, from the committed results of the benchmarks. A benchmark without a result has no row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from reference.markdown import table
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+START, END = "<!-- figures: written by dev/make_reference.py from benchmarks/results -->\n", "<!-- /figures -->"
+Result = dict[str, Any]
+
+
+class Row(NamedTuple):
+    """One row: the benchmark whose result it is from, and what makes its three cells."""
+
+    benchmark: str
+    cells: Callable[[Result], tuple[str, str, str]]
+
+
+def readme(text: str) -> str:
+    """The README with its table written anew."""
+    before, _, rest = text.partition(START)
+    return f"{before}{START}{measured()}{END}{rest.partition(END)[2]}"
+
+
+def measured() -> str:
+    """The table, and where its figures were taken."""
+    rows = list(_rows())
+    if not rows:
+        return ""
+    machines = sorted({f"{d['machine']['cpu']}, {d['machine']['cores']} cores" for _, d in rows})
+    header = ("what", "measured", "beside it", "result")
+    cells = [(*row.cells(document["result"]), _link(row.benchmark)) for row, document in rows]
+    return f"{table(header, cells)}\nMeasured on {'; '.join(machines)}. Times compare within a row only.\n"
+
+
+def _rows() -> Iterable[tuple[Row, dict[str, Any]]]:
+    for row in ROWS:
+        path = RESULTS / f"{row.benchmark}.json"
+        if path.exists():
+            yield row, json.loads(path.read_text("utf-8"))
+
+
+def _link(name: str) -> str:
+    return f"[{name}.json](benchmarks/results/{name}.json)"
+
+
+def _percent(value: float, digits: int = 1) -> str:
+    return f"{100 * value:.{digits}f}%"
+
+
+def _validity(result: Result) -> tuple[str, str, str]:
+    cells = result["cells"]
+    worst = max(cells, key=lambda c: c["violations"] / c["delta"])
+    naive = max(c["naive_violations"] for c in cells if c.get("naive_violations") is not None)
+    what = f"Promises broken: worst of {len(cells)} settings, {result['draws']:,} draws each (allowed {_percent(worst['delta'], 0)})"
+    return what, _percent(worst["violations"]), f"picking the threshold by eye: up to {_percent(naive, 0)}"
+
+
+def _coverage(result: Result) -> tuple[str, str, str]:
+    found = [
+        c
+        for c in result["cells"]
+        if (c["data"], c["promise"], c["n"], c["epsilon"]) == ("banking77", "selective_error", 1000, 0.02)
+    ]
+    cell = max(found, key=lambda c: c["rungs"])
+    what = "Share answered here within a certified 2%, banking77, 1,000 test labels"
+    return what, _percent(cell["kept"], 0), f"with hindsight: {_percent(cell['oracle'], 0)}"
+
+
+def _crash(result: Result) -> tuple[str, str, str]:
+    return f"Acknowledged decisions lost in {result['kills']} kills under load", str(result["lost"]), ""
+
+
+ROWS = (Row("certificate_validity", _validity), Row("certificate_validity", _coverage), Row("crash", _crash))
