@@ -5,8 +5,6 @@ Fetching is the sources' work, building the graph that of `compress`.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import shutil
 import tempfile
@@ -18,6 +16,7 @@ from rightsized.core.errors import IntegrityError, NotFoundError, StoreError
 from rightsized.store import atomic, cards
 from rightsized.store.cards import Card
 from rightsized.store.home import Home
+from rightsized.store.locks import one_at_a_time
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
@@ -139,17 +138,11 @@ class ModelStore:
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
         self.home.ensure()
-        with atomic.disk_errors(self._work):
-            self._work.mkdir(exist_ok=True)
-            descriptor = os.open(self._work / f"{name}+lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, atomic.SHARED)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with one_at_a_time(self._work / f"{name}+lock"):
             atomic.restore_folder(self.home.models / name, aside=self._aside(name))
             for stale in self._work.glob(f"{name}@*"):  # "@" and "+" are in no name, so none is another model's
                 shutil.rmtree(stale, ignore_errors=True)
             yield
-        finally:
-            os.close(descriptor)
 
     def _aside(self, name: str) -> Path:
         return self._work / f"{name}+replaced"

