@@ -1,4 +1,4 @@
-"""The measured table of the README, from the committed results of the benchmarks. A benchmark without a result has no row."""
+"""The measured table of the README, from the benchmarks' committed results; one without a result has no row."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def _validity(result: Result) -> tuple[str, str, str]:
     cells = result["cells"]
     worst = max(cells, key=lambda c: c["violations"] / c["delta"])
     naive = max(c["naive_violations"] for c in cells if c.get("naive_violations") is not None)
-    what = f"Promises broken: worst of {len(cells)} settings, {result['draws']:,} draws each (allowed {_percent(worst['delta'], 0)})"
+    allowed = _percent(worst["delta"], 0)
+    what = f"Promises broken: worst of {len(cells)} settings, {result['draws']:,} draws each ({allowed} allowed)"
     return what, _percent(worst["violations"]), f"picking the threshold by eye: up to {_percent(naive, 0)}"
 
 

@@ -36,7 +36,10 @@ def test_a_stale_page_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.syspath_prepend(str(ROOT / "dev"))
     import make_reference
 
+    readme = tmp_path / "README.md"
+    readme.write_text((ROOT / "README.md").read_text("utf-8"), "utf-8")
     monkeypatch.setattr(make_reference, "FOLDER", tmp_path)
+    monkeypatch.setattr(make_reference, "README", readme)
     assert make_reference.main([]) == 0 and make_reference.stale() == []
     page = tmp_path / "config.md"
     page.write_text(page.read_text("utf-8").replace("server.port", "server.gate"), "utf-8")
@@ -54,9 +57,7 @@ def test_every_command_and_option_is_documented(monkeypatch: pytest.MonkeyPatch)
         section = page.split(f"## `{path}`\n", 1)[1].split("\n## ", 1)[0]
         assert command.help, path
         for parameter in command.params:
-            written = (
-                parameter.opts[0] if parameter.param_type_name == "option" else (parameter.name or "").upper()
-            )
+            written = parameter.opts[0] if parameter.param_type_name == "option" else (parameter.name or "").upper()
             assert f"`{written}" in section or f"{written}`" in section, f"{path}: {written}"
             assert parameter.name == "help" or getattr(parameter, "help", None), f"{path}: {written} has no help"
 
