@@ -1,0 +1,124 @@
+"""What recording costs: decisions a second, CPU and latency, beside the same answerer unrecorded, in the same run.
+
+The answerer sleeps as long as a rung takes (n-gram model 0.15 ms, encoder head 5 ms) and uses no CPU, so that the
+difference is the recorder's and the ledger's alone. Every recorded reply is on the disk before it counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks import harness
+from rightsized.core.protocols import Answerer
+from rightsized.core.types import Attempt, LabelScore, Prediction, Reply, Request
+from rightsized.ledger.log import SqliteLedger
+from rightsized.ledger.recorded import Recorded
+
+PAUSES_MS = (0.15, 5.0)
+CONCURRENT = (1, 16, 64)
+SECONDS, QUICK_SECONDS = 4.0, 0.5  # of each measurement
+ROUNDS, QUICK_ROUNDS = 3, 1  # bare and recorded take turns
+TEXT = "I was charged twice for order {}, can you please send one of the two payments back?"
+
+
+class Pausing(Answerer):
+    """A reply of realistic size after a pause."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def answer(self, request: Request) -> Reply:
+        await asyncio.sleep(self._seconds)
+        best = tuple(LabelScore(f"label-{i}", 0.9 / (i + 1)) for i in range(5))
+        prediction = Prediction("label-0", ("label-0",), best)
+        model = "sha256:" + "a" * 64
+        attempts = (
+            Attempt("ngram", 3, model, 0.5, 0.9, False, prediction, "0.500 is below 0.900", 0.15),
+            Attempt("encoder", 3, model, 0.95, 0.9, True, prediction, "", 5.0),
+        )
+        return Reply(
+            id=request.id,
+            task=request.task,
+            status="answered",
+            output=prediction,
+            rung="encoder",
+            tier=3,
+            model=model,
+            confidence=0.95,
+            state="certified",
+            certified=True,
+            latency_ms=5.0,
+            attempts=attempts,
+        )
+
+
+async def load(answerer: Answerer, concurrent: int, seconds: float) -> tuple[list[float], float, float]:
+    """Latencies (ms), wall seconds and CPU seconds of `concurrent` callers asking for `seconds`."""
+    latencies: list[float] = []
+    stop = time.perf_counter() + seconds
+
+    async def caller(first: int) -> None:
+        number = first
+        while (began := time.perf_counter()) < stop:
+            await answerer.answer(Request("support", TEXT.format(number)))
+            latencies.append(1000 * (time.perf_counter() - began))
+            number += concurrent
+
+    with harness.Clock() as clock:
+        await asyncio.gather(*(caller(n) for n in range(concurrent)))
+    return latencies, clock.wall, clock.cpu
+
+
+def measure(pause_ms: float, concurrent: int, seconds: float, rounds: int, folder: Path) -> dict[str, Any]:
+    """One row: bare and recorded in turns, their figures and the difference."""
+    kinds: dict[str, list[tuple[list[float], float, float]]] = {"bare": [], "recorded": []}
+    groups = 0
+    for number in range(rounds):
+        bare = Pausing(pause_ms / 1000)
+        kinds["bare"].append(asyncio.run(load(bare, concurrent, seconds)))
+        with SqliteLedger(folder / f"{pause_ms}-{concurrent}-{number}.sqlite") as ledger:
+            kinds["recorded"].append(asyncio.run(load(Recorded(bare, ledger), concurrent, seconds)))
+            groups += ledger.groups
+    row: dict[str, Any] = {"pause_ms": pause_ms, "concurrent": concurrent}
+    for kind, runs in kinds.items():
+        latencies = [latency for run in runs for latency in run[0]]
+        row[kind] = {
+            "per_second": len(latencies) / sum(run[1] for run in runs),
+            "cpu_us": 1e6 * sum(run[2] for run in runs) / len(latencies),
+            "latency_ms": harness.percentiles(latencies),
+        }
+    recorded = sum(len(run[0]) for run in kinds["recorded"])
+    row["added_cpu_us"] = row["recorded"]["cpu_us"] - row["bare"]["cpu_us"]
+    row["added_p50_ms"] = row["recorded"]["latency_ms"]["p50"] - row["bare"]["latency_ms"]["p50"]
+    row["rows_per_commit"] = 2 * recorded / groups
+    return row
+
+
+def main() -> int:
+    """Entry of `python -m benchmarks.record`."""
+    given = harness.options("record", "What recording each decision costs.")
+    seconds, rounds = (QUICK_SECONDS, QUICK_ROUNDS) if given.quick else (SECONDS, ROUNDS)
+    rows = []
+    with tempfile.TemporaryDirectory(dir=harness.ROOT / "benchmarks") as folder:  # the disk, not memory
+        for pause_ms in PAUSES_MS:
+            for concurrent in CONCURRENT:
+                rows.append(measure(pause_ms, concurrent, seconds, rounds, Path(folder)))
+                harness.note(f"pause {pause_ms} ms, {concurrent} callers: {_line(rows[-1])}")
+    return harness.finish(given, {"seconds": seconds, "rounds": rounds, "rows": rows}, [_line(row) for row in rows])
+
+
+def _line(row: dict[str, Any]) -> str:
+    return (
+        f"{row['pause_ms']:5.2f} ms pause {row['concurrent']:3d} callers: {row['recorded']['per_second']:7,.0f}/s, "
+        f"+{row['added_cpu_us']:4.0f} us CPU, +{row['added_p50_ms']:5.2f} ms p50, "
+        f"{row['rows_per_commit']:5.1f} rows a commit"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
