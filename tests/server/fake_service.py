@@ -30,6 +30,7 @@ from rightsized.core.types import (
     Targets,
     Task,
 )
+from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.records import JobStatus, MonitorStatus, QueueItem, Review, TaskStatus
 
 NOW = 1_795_000_000.0  # 2026-11-18
@@ -62,7 +63,7 @@ def make_certificate(task: str, state: State, epsilon: float = 0.05) -> Certific
     return Certificate(
         id=f"cert-{task}-1", task=task, state=state, promise="selective_error", epsilon=epsilon, delta=0.05,
         delta_spent=0.025, attempt=1, method="pareto",
-        n=600, m=498, errors=13, rungs=("ngram", "encoder"),
+        n=600, m=498, errors=13, rungs=("ngram", "head"),
         thresholds=(0.91, 0.72) if state != "none" else (None, None), rejected=((0.95, 0.80), (0.91, 0.72)),
         local_share=share, expected_cost=0.0004, sampling="simple random sample", unit="messages", label_kind="human",
         out_of_scope_rows=37, digests={"model": "sha256:" + "5e" * 32, "head": "sha256:" + "a7" * 32, "cpu": "avx2"},
@@ -114,9 +115,15 @@ class FakeService:
         if not empty:
             self._seed()
 
-    def add_task(self, name: str, labels: tuple[str, ...]) -> None:
+    def add_task(self, name: str, labels: tuple[str, ...], *, multi_label: bool = False) -> None:
         """One more task, without local answers: everything asked of it waits for a person."""
-        self._tasks[name] = _status(name, labels, "none", None)
+        status = _status(name, labels, "none", None)
+        task = msgspec.structs.replace(status.task, multi_label=multi_label)
+        self._tasks[name] = msgspec.structs.replace(status, task=task)
+
+    def remove_task(self, name: str) -> None:
+        """What deleting its folder does."""
+        del self._tasks[name]
 
     def _seed(self) -> None:
         for kind, text in WAITING:
@@ -216,14 +223,14 @@ class FakeService:
             raise NotFoundError(f"Decision {decision_id!r} does not wait for a person.")
         return self._review(decision_id, label, reviewer, self._queue[decision_id].kind)
 
-    async def unlabel(self, decision_id: str) -> None:
+    async def unlabel(self, decision_id: str, reviewer: str = "") -> None:
         if self.reviews.pop(decision_id, None) is None:
             raise NotFoundError(f"Decision {decision_id!r} has no label to take back.")
 
     def _review(self, decision_id: str, label: str, reviewer: str, kind: str) -> Review:
         task = self.decision(decision_id).task
         labels = self.task(task).task.labels
-        if label not in labels:
+        if not all(part in (*labels, OUT_OF_SCOPE) for part in label.split(SEPARATOR)):
             raise InputError(f"{label!r} is not a label of {task}.", fix=f"Labels: {', '.join(labels)}.")
         review = Review(decision_id, task, label, reviewer, NOW, kind)  # type: ignore[arg-type]
         self.reviews[decision_id] = review
@@ -288,9 +295,7 @@ def _reply(decision_id: str, status: TaskStatus, text: str) -> Reply:
     local = status.state in ("certified", "estimated")
     thresholds = (0.91, 0.60) if local else (None, None)
     attempts = []
-    for rung, score, threshold, ms in zip(
-        ("ngram", "encoder"), (best * 0.97, best), thresholds, (0.17, 4.9), strict=True
-    ):
+    for rung, score, threshold, ms in zip(("ngram", "head"), (best * 0.97, best), thresholds, (0.17, 4.9), strict=True):
         taken = threshold is not None and score >= threshold
         reason = "" if taken else "suspended: may not answer" if threshold is None else "below its threshold"
         attempts.append(Attempt(rung, 3, "sha256:" + "ab" * 32, score, threshold, taken, said, reason, ms))

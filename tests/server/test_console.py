@@ -105,13 +105,13 @@ def test_trying_a_message_without_javascript(client: Client) -> None:
     assert '<mark class="for3" title="+0.90">refund</mark>' in text
     assert "I was charged twice for one invoice" in text
     assert "not asked: answered before" in text
-    assert "the ngram rung" in text
+    assert "the n-gram model (tier 3)" in text
 
 
 def test_a_message_that_goes_to_a_person(client: Client) -> None:
     text = client.form("/try", {"task": "support", "text": "good day to all"}).text
     assert "Not sure enough to answer: a person decides" in text
-    assert "Its best guess was billing (12%); to answer it must be 60% sure." in text
+    assert "Its best guess was billing (12%); to answer it must be 60.0% sure." in text
 
 
 def test_a_message_that_cannot_be_answered_is_kept_in_the_box(client: Client) -> None:
@@ -193,7 +193,44 @@ def test_many_labels_are_typed_and_the_likely_ones_have_keys(start: Callable[...
     assert len([option for option in page.named("option") if option.get("value") in labels]) == len(labels)
     keys = [button["value"] for button in page.named("button") if button.get("data-key", "").isdigit()]
     assert keys[0] == "intent-40"
-    assert len(keys) == 5
+    assert keys[-1] == "out_of_scope"
+    assert len(keys) == 6
+
+
+def test_several_labels_for_one_message(start: Callable[..., Client]) -> None:
+    service = FakeService()
+    service.add_task("topics", ("price", "speed", "design"), multi_label=True)
+    client = start(service)
+    made = client.post("/v1/classify", {"task": "topics", "text": "too slow and too dear"}).json["replies"][0]["id"]
+    boxes = [
+        field["value"] for field in Page(client.page("/queue?task=topics")).named("input") if field.get("data-key")
+    ]
+    assert boxes == ["price", "speed", "design", "out_of_scope"]
+    body = b"label=price&label=speed&task=topics"
+    form = {"content-type": "application/x-www-form-urlencoded", "accept": "text/html"}
+    labelled = client.send("POST", f"/queue/{made}", body, form)
+    assert service.reviews[made].label == "price|speed"
+    assert "Labelled “price, speed”." in client.page(labelled.headers["location"]).text
+
+
+def test_no_label_fits(start: Callable[..., Client]) -> None:
+    client = start(FakeService())
+    first = client.service.queue("support", 1)[0].decision
+    assert 'value="out_of_scope" data-key="0"' in client.page("/queue").text
+    labelled = client.form(f"/queue/{first}", {"label": "out_of_scope"})
+    assert client.service.reviews[first].label == "out_of_scope"
+    assert "Labelled “none of these”." in client.page(labelled.headers["location"]).text
+
+
+def test_a_decision_outlives_its_task(start: Callable[..., Client]) -> None:
+    client = start(FakeService())
+    request = {"task": "support", "text": "refund invoice charged payment"}
+    made = client.post("/v1/classify", request).json["replies"][0]["id"]
+    client.service.remove_task("support")
+    answer = client.page(f"/decisions/{made}")
+    assert answer.status == 200
+    assert "answered by the n-gram model" in answer.text
+    assert "There is no task" in answer.text
 
 
 def test_the_reviewer_is_remembered(client: Client) -> None:

@@ -84,5 +84,9 @@ async def health(service: Service, call: Call) -> bodies.Health:
 
 async def ready(service: Service, call: Call) -> bodies.Health:
     if not service.ready():
-        raise RefusedError("not-ready", "The tasks are still being loaded.", headers={"retry-after": "1"})
+        raise RefusedError(
+            "not-ready",
+            "A task is still being loaded, or could not be opened; see the server's log.",
+            headers={"retry-after": "1"},
+        )
     return bodies.Health("ready")

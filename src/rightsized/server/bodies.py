@@ -47,7 +47,10 @@ class DecisionView(Frozen, frozen=True):
 
 
 class FeedbackRequest(Frozen, frozen=True):
-    """A correction: the label that a decision should have had. It trains; it never calibrates."""
+    """A correction: the label that a decision should have had. It trains; it never calibrates.
+
+    Several labels of a multi-label task are written `a|b`; `out_of_scope` says that none fits.
+    """
 
     decision: str
     label: str
@@ -55,7 +58,7 @@ class FeedbackRequest(Frozen, frozen=True):
 
 
 class LabelRequest(Frozen, frozen=True):
-    """A person's label for a waiting message."""
+    """A person's label for a waiting message. Several are written `a|b`; `out_of_scope` says that none fits."""
 
     label: str
     reviewer: Name = "api"

@@ -31,7 +31,7 @@ HTTP_KINDS: dict[str, tuple[int, str]] = {
     "wrong-host": (421, "The request names a host that this server does not answer for."),
     "invalid-field": (422, "A field or parameter is missing, unknown or of the wrong type."),
     "internal": (500, "Something went wrong inside the server."),
-    "not-ready": (503, "The server is still loading its tasks."),
+    "not-ready": (503, "The server cannot answer for every task yet."),
 }
 
 

@@ -82,10 +82,9 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         raise RefusedError("invalid-json", detail, fix="Send one JSON object in UTF-8.") from None
 
 
-def decode_form(body: bytes) -> dict[str, str]:
-    """A posted form as a dictionary; the first value of a repeated field counts."""
+def decode_form(body: bytes) -> dict[str, list[str]]:
+    """A posted form: the values of each field."""
     try:
-        pairs = parse_qs(body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+        return parse_qs(body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except (UnicodeDecodeError, ValueError):
         raise RefusedError("invalid-field", "The form could not be read as UTF-8 fields.") from None
-    return {name: values[0] for name, values in pairs.items()}

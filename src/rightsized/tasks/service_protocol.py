@@ -55,8 +55,11 @@ class Service(Protocol):
         """A person's label for a waiting message; a second one replaces the first. Raises NotFoundError, InputError."""
         ...
 
-    async def unlabel(self, decision_id: str) -> None:
-        """Take a label back; the message waits again. Raises NotFoundError (no such decision, or it has no label)."""
+    async def unlabel(self, decision_id: str, reviewer: str = "") -> None:
+        """Take a label back; the message waits again.
+
+        Raises NotFoundError (no such decision, or it has no label).
+        """
         ...
 
     def report_html(self, task: str) -> str:

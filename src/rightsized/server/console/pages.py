@@ -19,11 +19,13 @@ from rightsized.server.endpoint import Respond
 from rightsized.server.guards import PAGE_HEADERS, REPORT_HEADERS
 from rightsized.server.problems import Problem, RefusedError
 from rightsized.tasks import pages
+from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.records import QueueItem, TaskStatus
 from rightsized.tasks.service_protocol import Service
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN = 200  # waiting messages looked through for the queue page
+ALL = 1_000_000  # more than ever wait
 NEXT = 8  # waiting messages listed below the current one
 REVIEWER = "reviewer"  # the cookie that remembers who labels
 REVIEWER_DAYS = 365
@@ -77,7 +79,7 @@ class Console:
 
     async def _outcome(self, reply: Reply, text: str | None) -> dict[str, Any]:
         """What `_outcome.html` shows of a reply. Where it cannot be explained the page says why and shows the rest."""
-        status = self._service.task(reply.task)
+        status = self._status(reply.task)
         explanation, unexplained = None, "The text was deleted; only its digest is kept."
         if text is not None:
             explanation, unexplained = await self._explain(reply.task, text)
@@ -85,11 +87,18 @@ class Console:
             "reply": reply,
             "status": status,
             "text": text,
-            "rungs": views.rungs(reply, status.certificate),
+            "rungs": views.rungs(reply, status.certificate if status else None),
             "explanation": explanation,
             "unexplained": unexplained,
             "pieces": views.marked(text, explanation.contributions) if text is not None and explanation else [],
         }
+
+    def _status(self, task: str) -> TaskStatus | None:
+        """A task as served now; None where it is gone, for its decisions remain."""
+        try:
+            return self._service.task(task)
+        except RightsizedError:
+            return None
 
     async def _explain(self, task: str, text: str) -> tuple[Explanation | None, str]:
         try:
@@ -103,10 +112,8 @@ class Console:
             return self._show("blind.html", decision=decision)
         text = self._service.decision_text(decision.id)
         outcome = await self._outcome(decision.reply, text) if decision.reply else None
-        status = self._service.task(decision.task)
-        corrected = asked.query.get("corrected", "")
-        if corrected not in status.task.labels:
-            corrected = ""
+        status = self._status(decision.task)
+        corrected = _labels_only(asked.query.get("corrected", ""), status)
         return self._show(
             "decision.html", decision=decision, text=text, outcome=outcome, status=status, corrected=corrected
         )
@@ -115,11 +122,11 @@ class Console:
         """Whether showing the prediction would spoil an audit that waits for its label."""
         if not decision.audit:
             return False
-        waiting = self._service.queue(decision.task, SHOWN)
+        waiting = self._service.queue(decision.task, ALL)
         return any(item.decision == decision.id and item.kind == "audit" for item in waiting)
 
     async def correct(self, asked: Asked) -> Response:
-        decision_id, label = asked.path["id"], asked.form.get("label", "")
+        decision_id, label = asked.path["id"], SEPARATOR.join(asked.labels)
         await self._service.feedback(decision_id, label, _reviewer(asked.cookies))
         return _go(f"/decisions/{quote(decision_id, safe='')}", corrected=label)
 
@@ -144,13 +151,13 @@ class Console:
         """The decision just labelled and its label, so that it can be undone; None where the address was made up."""
         try:
             decision = self._service.decision(query.get("done", ""))
-            labels = self._service.task(decision.task).task.labels
         except RightsizedError:
             return None
-        return (decision.id, query["as"]) if query.get("as") in labels else None
+        label = _labels_only(query.get("as", ""), self._status(decision.task))
+        return (decision.id, label) if label else None
 
     async def label(self, asked: Asked) -> Response:
-        decision_id, label = asked.path["id"], asked.form.get("label", "").strip()
+        decision_id, label = asked.path["id"], SEPARATOR.join(asked.labels).strip()
         await self._service.label(decision_id, label, _reviewer(asked.cookies))
         return _go(
             "/queue",
@@ -161,7 +168,7 @@ class Console:
         )
 
     async def undo(self, asked: Asked) -> Response:
-        await self._service.unlabel(asked.path["id"])
+        await self._service.unlabel(asked.path["id"], _reviewer(asked.cookies))
         return _go("/queue", task=asked.form.get("task", ""))
 
     async def name_reviewer(self, asked: Asked) -> Response:
@@ -213,6 +220,17 @@ def _current(items: list[QueueItem], after: str) -> QueueItem | None:
     if places:
         items = items[places[0] + 1 :] or items
     return items[0] if items else None
+
+
+def _labels_only(label: str, status: TaskStatus | None) -> str:
+    """A label from an address, in words; empty unless the task has it: an address must not put words on a page."""
+    known = (*status.task.labels, OUT_OF_SCOPE) if status else ()
+    parts = label.split(SEPARATOR)
+    return (
+        ", ".join(views.NONE_FITS if part == OUT_OF_SCOPE else part for part in parts)
+        if set(parts) <= set(known)
+        else ""
+    )
 
 
 def _reviewer(cookies: Mapping[str, str]) -> str:

@@ -14,11 +14,15 @@ from rightsized.server.reading import FORM_TYPE, Receive, Scope, decode_form, re
 
 
 class Asked(NamedTuple):
-    """A request to a page. Unknown query parameters and fields do no harm and are passed over."""
+    """A request to a page. `labels` are all values of the form's field `label`; of other fields the first value counts.
+
+    Unknown query parameters and fields do no harm and are passed over.
+    """
 
     path: Mapping[str, str]
     query: Mapping[str, str]
     form: Mapping[str, str]
+    labels: tuple[str, ...]
     cookies: Mapping[str, str]
 
 
@@ -30,12 +34,13 @@ def page(handler: Handler, limit: int) -> Respond:
 
     async def respond(scope: Scope, receive: Receive) -> Response:
         headers = dict(scope["headers"])
-        form: dict[str, str] = {}
+        form: dict[str, list[str]] = {}
         if scope["method"] == "POST":
             require_type(headers, FORM_TYPE)
             form = decode_form(await read_body(receive, headers, limit))
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         cookies = cookie_parser(headers.get(b"cookie", b"").decode("latin-1"))
-        return await handler(Asked(scope["path_params"], query, form, cookies))
+        first = {name: values[0] for name, values in form.items()}
+        return await handler(Asked(scope["path_params"], query, first, tuple(form.get("label", ())), cookies))
 
     return respond

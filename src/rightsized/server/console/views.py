@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rightsized.core.types import Certificate, Contribution, Decision, Explanation, Reply, State
+from rightsized.core.types import Attempt, Certificate, Contribution, Decision, Explanation, Reply, State
+from rightsized.tasks.dataset import OUT_OF_SCOPE
 from rightsized.tasks.pages.figures import percent
 from rightsized.tasks.records import JobStatus, QueueItem, TaskStatus
+from rightsized.tasks.report.words import RUNGS
 
 MARK_FROM = 0.12  # words that moved the score less than this part of the strongest are left unmarked
 FULL_MARK = 0.5  # log-odds; where no word moved the score so far, none gets the strongest mark
 STEPS = 3  # shades of a mark
 STRONGEST = 8  # words listed with their figures
-KEYS = 9  # labels that get a key of their own: 1 to 9
+KEYS = 9  # labels that get a key of their own: 1 to 9; 0 is for none of them
+NONE_FITS = "none of these"
 ORDER: tuple[State, ...] = ("certified", "estimated", "none", "suspended")
 STATE_WORDS: dict[State, str] = {
     "certified": "certified",
@@ -57,9 +60,10 @@ class RungView(NamedTuple):
 
 
 class LabelChoice(NamedTuple):
-    """A label a reviewer can choose; `key` is the key that chooses it, or empty."""
+    """A label a reviewer can choose, what it is called on the page, and the key that chooses it."""
 
     label: str
+    shown: str
     key: str
     suggested: bool
 
@@ -95,29 +99,50 @@ def best_guess(reply: Reply) -> str:
     """Where nothing was answered: what came closest, and what it lacked."""
     if reply.output is not None or not reply.attempts or reply.suggestion is None:
         return ""
-    tried = max((a for a in reply.attempts if a.prediction), key=lambda a: a.score)
-    label = tried.prediction.label if tried.prediction else ""
+    tried = next(attempt for attempt in reversed(reply.attempts) if attempt.prediction)
+    label = reply.suggestion.label
     if tried.threshold is None:
         return f"Its best guess was {label} ({percent(tried.score)}), but it may not answer now."
-    return f"Its best guess was {label} ({percent(tried.score)}); to answer it must be {percent(tried.threshold)} sure."
+    return (
+        f"Its best guess was {label} ({percent(tried.score)}); to answer it must be {percent(tried.threshold, 1)} sure."
+    )
 
 
-def rungs(reply: Reply, certificate: Certificate) -> list[RungView]:
+def rung_name(name: str) -> str:
+    """A rung in words: `n-gram model`."""
+    return RUNGS.get(name, name).partition(":")[0]
+
+
+def rungs(reply: Reply, certificate: Certificate | None) -> list[RungView]:
     """Each rung in order: what it said, or why it was not asked; a person stands last."""
     attempts = {attempt.rung: attempt for attempt in reply.attempts}
-    names = list(dict.fromkeys([*attempts, *(rung for rung in certificate.rungs if rung != "person")]))
-    limits = dict(zip(certificate.rungs, certificate.thresholds, strict=False))
+    known = certificate.rungs if certificate else ()
+    names = list(dict.fromkeys([*attempts, *(rung for rung in known if rung != "person")]))
+    limits = dict(zip(known, certificate.thresholds if certificate else (), strict=False))
     rows = []
     for name in names:
         tried = attempts.get(name)
         if tried is None:
-            rows.append(RungView(name, "", None, limits.get(name), "not asked: answered before", None, False))
+            rows.append(
+                RungView(rung_name(name), "", None, limits.get(name), "not asked: answered before", None, False)
+            )
             continue
         said = ", ".join(tried.prediction.labels) if tried.prediction else ""
-        outcome = "answered" if tried.accepted else f"passed on: {tried.reason or 'not sure enough'}"
-        rows.append(RungView(name, said, tried.score, tried.threshold, outcome, tried.latency_ms, tried.accepted))
+        rows.append(
+            RungView(
+                rung_name(name), said, tried.score, tried.threshold, _outcome(tried), tried.latency_ms, tried.accepted
+            )
+        )
     last = "not asked: answered before" if reply.output else "decides: the message waits in the queue"
     return [*rows, RungView("a person", "", None, None, last, None, False)]
+
+
+def _outcome(attempt: Attempt) -> str:
+    if attempt.accepted:
+        return "answered"
+    if attempt.threshold is not None and attempt.score < attempt.threshold:
+        return "passed on: not sure enough"
+    return f"passed on: {attempt.reason or 'not sure enough'}"
 
 
 def marked(text: str, contributions: Sequence[Contribution]) -> list[Piece]:
@@ -149,16 +174,19 @@ def strongest_words(explanation: Explanation) -> list[WordRow]:
 
 
 def choices(status: TaskStatus, item: QueueItem | None) -> tuple[list[LabelChoice], list[str]]:
-    """Labels with a key each, and the labels to be typed. Up to nine keep their order, so that hands can learn it."""
+    """Labels with a key each, and the labels to be typed. Up to nine keep their order, so that hands can learn it.
+
+    The last choice is that no label fits.
+    """
     labels = status.task.labels
     suggestion = item.suggestion if item and item.kind != "audit" else None
-    guess = suggestion.label if suggestion else ""
+    guesses = (suggestion.labels or (suggestion.label,)) if suggestion else ()
     if len(labels) <= KEYS:
         shown = list(labels)
     else:
         shown = [score.label for score in suggestion.scores[:KEYS] if score.label in labels] if suggestion else []
-    keyed = [LabelChoice(label, str(place), label == guess) for place, label in enumerate(shown, 1)]
-    return keyed, [] if len(labels) <= KEYS else sorted(labels)
+    keyed = [LabelChoice(label, label, str(place), label in guesses) for place, label in enumerate(shown, 1)]
+    return [*keyed, LabelChoice(OUT_OF_SCOPE, NONE_FITS, "0", False)], [] if len(labels) <= KEYS else sorted(labels)
 
 
 def promise(certificate: Certificate) -> str:
@@ -179,7 +207,7 @@ def decision_lead(decision: Decision) -> str:
         return "This request is being answered."
     if decision.reply.output is None:
         return "No rung was sure enough; a person decides."
-    return f"{headline(decision.reply)}: answered by the {decision.reply.rung} rung."
+    return f"{headline(decision.reply)}: answered by the {rung_name(decision.reply.rung)}."
 
 
 def jobs_lead(jobs: Sequence[JobStatus]) -> str:
