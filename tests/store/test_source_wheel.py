@@ -42,7 +42,7 @@ def _build(folder: Path, extra: dict[str, bytes] | None = None) -> Path:
 
 def _pin(path: Path, **changes: str) -> WheelPin:
     facts = {"sha256": cards.describe(path).sha256, "weights_sha256": _sha256(WEIGHTS), **changes}
-    return WheelPin(project=PROJECT, version="1.0", inside="package/model", **facts)
+    return WheelPin(name="weights", project=PROJECT, version="1.0", inside="package/model", **facts)
 
 
 def _sha256(content: bytes) -> str:

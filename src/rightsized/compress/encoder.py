@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,18 +77,12 @@ def _card(checkpoint: Checkpoint, into: Path, *, name: str, fetched: Fetched, cr
         languages=fetched.languages or languages,
         licence=fetched.licence or licence,
         source=fetched.source,
-        origin=_origin(checkpoint),
+        origin=cards.weights_digest(checkpoint.weight_files),
         files=files,
         created=created,
         variants=variants,
         default_variant="int8",
     )
-
-
-def _origin(checkpoint: Checkpoint) -> str:
-    """sha256 of the weights as they came: of the file, or of the digests of all shards in order."""
-    digests = [cards.describe(path).sha256 for path in checkpoint.weight_files]
-    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _compared(card: Card, folder: Path, progress: Progress) -> Card:

@@ -40,6 +40,14 @@ class Encoded(NamedTuple):
     truncated: bool
 
 
+class Encodings(NamedTuple):
+    """Many texts: vectors float32 (n, dimension), tokens int32 (n,), truncated bool (n,)."""
+
+    vectors: NDArray[np.float32]
+    tokens: NDArray[np.int32]
+    truncated: NDArray[np.bool_]
+
+
 @runtime_checkable
 class Encoder(Protocol):
     """Turns a text into a vector. The vector is a function of the text alone: bit-equal alone and under load."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rightsized.core.protocols import Encoded, Progress, Scored, no_progress
+from rightsized.core.protocols import Encoded, Encodings, Progress, Scored, no_progress
 from rightsized.core.types import TIER_TASK, LabelScore, Prediction, Reply, Request
 
 Scorer = Callable[[str], tuple[str, float]]
@@ -60,14 +60,13 @@ class FakeEncoder:
         await asyncio.sleep(0)
         return self.encode_now(text)
 
-    def encode_all_now(
-        self, texts: Sequence[str], *, progress: Progress = no_progress, threads: int = 0
-    ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.bool_]]:
-        """Vectors (n, dimension), tokens (n,), truncated (n,)."""
+    def encode_all_now(self, texts: Sequence[str], *, progress: Progress = no_progress, threads: int = 0) -> Encodings:
+        """As `encode_now` for each; `threads` is not used."""
         found = [self.encode_now(text) for text in texts]
         progress("embed", len(found), len(found))
         vectors = np.array([f.vector for f in found], dtype=np.float32).reshape(len(found), self._dimension)
-        return vectors, np.array([f.tokens for f in found], np.int32), np.array([f.truncated for f in found], np.bool_)
+        tokens = np.array([f.tokens for f in found], dtype=np.int32)
+        return Encodings(vectors, tokens, np.array([f.truncated for f in found], dtype=np.bool_))
 
     def close(self) -> None:
         """Nothing to free."""

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from rightsized.core.config import EngineConfig
 from rightsized.core.errors import IntegrityError, NotFoundError
-from rightsized.core.protocols import Encoded, Progress, no_progress
+from rightsized.core.protocols import Encoded, Encodings, Progress, no_progress
 from rightsized.engines.cpu import cores, instruction_set
 from rightsized.engines.pool import Pool
 from rightsized.engines.tokens import TextTokenizer, Tokens
@@ -29,14 +28,6 @@ from rightsized.store.models import repair
 
 TOKENIZER_FILE = "tokenizer.json"
 _CHUNK = 32  # texts handed to a thread at a time while fitting
-
-
-class Encodings(NamedTuple):
-    """Many texts: vectors float32 (n, dimension), tokens int32 (n,), truncated bool (n,)."""
-
-    vectors: NDArray[np.float32]
-    tokens: NDArray[np.int32]
-    truncated: NDArray[np.bool_]
 
 
 class OnnxEncoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -77,6 +77,12 @@ def describe_folder(folder: Path) -> dict[str, FileFact]:
     """Facts of every file under a folder but the card itself, by relative path."""
     paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != CARD_FILE)
     return {p.relative_to(folder).as_posix(): describe(p) for p in paths}
+
+
+def weights_digest(paths: Sequence[Path]) -> str:
+    """sha256 of the weights as they came: of the one file, or of the digests of several in order of name."""
+    digests = [describe(path).sha256 for path in sorted(paths)]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def read(folder: Path) -> Card:

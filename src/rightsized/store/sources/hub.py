@@ -27,6 +27,7 @@ from rightsized.core.errors import (
 )
 from rightsized.core.protocols import Progress
 from rightsized.store import atomic, cards
+from rightsized.store.cards import Card
 from rightsized.store.locks import one_at_a_time
 from rightsized.store.sources.source import Fetched
 
@@ -34,6 +35,9 @@ _AGAIN = "Run the same command again; what has arrived is kept. HF_ENDPOINT name
 DESTINATION = "hub"
 DEFAULT_ENDPOINT = "https://huggingface.co"
 _SPEC = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class _Listed(NamedTuple):
@@ -62,6 +66,15 @@ class HubSource:
         """`hub`; for a mirror, its host."""
         host = urlsplit(self.endpoint).hostname or ""
         return DESTINATION if self.endpoint == DEFAULT_ENDPOINT else host
+
+    @property
+    def name(self) -> str:
+        return self.repository.rpartition("/")[2]
+
+    def delivered(self, card: Card) -> bool:
+        """The revision counts where it is a commit; a branch or tag is taken as delivered."""
+        repository, _, commit = card.source.removeprefix("hub:").partition("@")
+        return repository == self.repository and (commit == self.revision or not _COMMIT.fullmatch(self.revision))
 
     def fetch(self, into: Path, *, egress: Egress, progress: Progress) -> Fetched:
         """See `Source.fetch`. Sizes and sha256 are checked against what the hub lists."""
@@ -131,6 +144,11 @@ class HubSource:
             raise DownloadError(
                 f"{self.repository} could not be fetched from {self.endpoint}: {reason}", fix=_AGAIN
             ) from error
+
+
+def open_source(rest: str, downloads: Path) -> HubSource:
+    """The factory registered as `hub` in `rightsized.sources`."""
+    return HubSource(rest, downloads=downloads)
 
 
 class _Reporting:

