@@ -9,7 +9,7 @@ from rightsized.core.errors import MissingExtraError, RightsizedError
 def tree() -> list[type[RightsizedError]]:
     found: list[type[RightsizedError]] = [RightsizedError]
     for kind in found:
-        found.extend(kind.__subclasses__())
+        found.extend(child for child in kind.__subclasses__() if child.__module__ == errors.__name__)
     return found
 
 
