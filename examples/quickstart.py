@@ -24,7 +24,10 @@ def main() -> None:
     with rs.fit(texts, labels, task="support", max_error=0.05, calibrate=calibrate) as task:
         print(task.certificate.sentence)
         print(f"Report: {task.report.report}\n")
-        for text in ("My parcel says delivered but it is not here.", "Blorp the frobnicator sideways."):
+        for text in (
+            "My parcel says delivered but it is not here.",
+            "I'd like to speak to your manager about a partnership.",
+        ):
             reply = task.answer(text)
             if reply.label:
                 print(f"{text}\n  {reply.label}, {reply.confidence:.0%} sure, by {reply.rung}")

@@ -31,6 +31,12 @@ def run(example: str, home: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def read(file: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, encoder_home: Path) -> Path:
     """A home with the encoder and the task that quickstart.py fits."""
@@ -48,7 +54,7 @@ def test_batch(home: Path, tmp_path: Path) -> None:
     answered, person = tmp_path / "answered.csv", tmp_path / "person.csv"
     source = path("support_stream.csv")
     out = run("batch_classify.py", home, "support", str(source), str(answered), str(person))
-    rows = {file: list(csv.DictReader(file.open(encoding="utf-8", newline=""))) for file in (source, answered, person)}
+    rows = {file: read(file) for file in (source, answered, person)}
     assert len(rows[answered]) + len(rows[person]) == len(rows[source])
     assert out.strip() == f"{len(rows[answered])} answered, {len(rows[person])} for a person"
     assert {row["text"] for row in rows[answered]}.isdisjoint(row["text"] for row in rows[person])
@@ -66,7 +72,11 @@ def test_review_queue(home: Path) -> None:
     out = run("review_queue.py", home)
     waiting, mine = map(int, re.findall(r"(\d+) wait for a person, (\d+) of them from here", out)[0])
     assert waiting >= mine >= 1
-    assert "out_of_scope" in out and "taken back: 204" in out
+    labelled = re.findall(r"^(abstained|audit): .* is (orders|out_of_scope)$", out, re.M)
+    assert len(labelled) == mine and "taken back: 204" in out
+    trained = [kind for kind, _ in labelled[1:] if kind == "abstained"]  # the first label was taken back
+    assert f"{len(trained)} rows from the queue may train; fitted again: " in out
+    assert "attempt 2 on the same calibrate rows" in out
 
 
 def test_custom_rung(home: Path) -> None:
