@@ -12,6 +12,7 @@ from rightsized.core.errors import DataError
 from rightsized.core.types import Frozen, Targets
 from rightsized.tasks.dataset import Columns, Dataset, check, from_lists, read
 from rightsized.tasks.records import Finding
+from rightsized.tasks.repeats import repeats
 from rightsized.tasks.split import Split, split_rows
 from rightsized.tune.duplicates import straddling
 
@@ -109,4 +110,5 @@ def _without_straddlers(slices: Slices, plan: FitPlan) -> Slices:
             slices.findings.append(Finding("near-duplicate", message, rows))
     slices.train = slices.train.take([i for i in range(len(slices.train)) if i not in drop])
     slices.labels = check(slices.train)
+    slices.findings.extend(repeats(slices.train))
     return slices
