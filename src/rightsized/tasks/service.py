@@ -127,13 +127,17 @@ class LocalService:
                 f"The text has {len(text):,} characters; {self._config.engine.max_text_chars:,} is the most.",
                 fix="Send less, or raise engine.max_text_chars.",
             )
-        reply = await loaded.answerer.answer(Request(task=task, text=text, conversation=conversation))
+        ticket = loaded.watch.begin() if loaded.watch else 0
+        reply = None
+        try:
+            reply = await loaded.answerer.answer(Request(task=task, text=text, conversation=conversation))
+        finally:
+            if loaded.watch:
+                loaded.watch.see(ticket, reply)
         if reply.output is None:
             loaded.counts.abstained += 1
         else:
             loaded.counts.answered += 1
-        if loaded.watch is not None:
-            loaded.watch.see(reply)
         return reply
 
     async def classify_many(self, task: str, texts: Sequence[str]) -> list[Reply]:

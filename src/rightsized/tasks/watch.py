@@ -49,12 +49,27 @@ class TaskWatch:
         reference = _read_drift(folder / DRIFT_FILE)
         self._watched = frozenset(reference)
         self._drift = DriftWatch(reference) if reference else None
+        self._tickets = self._next = 0
+        self._replies: dict[int, Reply | None] = {}  # those that wait for an earlier request's
 
-    def see(self, reply: Reply) -> None:
-        """Take in a reply as it is given."""
-        if self._drift is not None:
-            for attempt in reply.attempts:
-                self._drift.see([(name, value) for name, value in _values(attempt) if name in self._watched])
+    def begin(self) -> int:
+        """A ticket for a request that starts now; every ticket must be handed to `see`."""
+        self._tickets += 1
+        return self._tickets - 1
+
+    def see(self, ticket: int, reply: Reply | None) -> None:
+        """Take in the reply to the ticket's request; None where there was none.
+
+        Replies are looked at in the order in which their requests came. In the order of their replies, sure answers
+        would come first, since they are fast, and look like drift.
+        """
+        self._replies[ticket] = reply
+        while self._next in self._replies:
+            ready = self._replies.pop(self._next)
+            self._next += 1
+            if ready is not None and self._drift is not None:
+                for attempt in ready.attempts:
+                    self._drift.see([(name, value) for name, value in _values(attempt) if name in self._watched])
 
     async def refresh(self) -> None:
         """Look at the audits again."""
@@ -64,8 +79,11 @@ class TaskWatch:
         """How the promise stands; None where there is none to watch."""
         if self._audits.status is None:
             return None
-        warning = self._drift.warning() if self._drift is not None else ""
-        return msgspec.structs.replace(self._audits.status, drift_warning=warning)
+        return msgspec.structs.replace(self._audits.status, drift_warning=self.drift_warning())
+
+    def drift_warning(self) -> str:
+        """In words, what no longer looks like the calibration sample; empty where nothing is shown to."""
+        return self._drift.warning() if self._drift is not None else ""
 
 
 def _values(attempt: Attempt) -> list[tuple[str, float]]:
