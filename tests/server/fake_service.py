@@ -98,6 +98,7 @@ class FakeService:
     def __init__(self, *, empty: bool = False, delay: float = 0.0) -> None:
         self.delay, self.busy, self.broken, self.started, self.closed = delay, False, False, False, False
         self.arrived, self.waiting, self.closed_while_busy = threading.Event(), 0, False
+        self.unopenable: dict[str, str] = {}
         self._ids = count(1)
         self._tasks = {} if empty else {
             s.task.name: s
@@ -138,7 +139,7 @@ class FakeService:
         self.closed, self.closed_while_busy = True, self.waiting > 0
 
     def ready(self) -> bool:
-        return self.started and not self.closed
+        return self.started and not self.closed and not self.unopenable
 
     async def classify(self, task: str, text: str, *, conversation: str = "") -> Reply:
         self.task(task)
@@ -178,6 +179,9 @@ class FakeService:
         return msgspec.structs.replace(
             self._tasks[name], answered=answered, abstained=len(done) - answered, waiting=waiting
         )
+
+    def unopened(self) -> dict[str, str]:
+        return self.unopenable
 
     def decision(self, decision_id: str) -> Decision:
         if decision_id not in self._decisions:

@@ -97,6 +97,18 @@ def test_home_without_tasks_says_how_to_begin(start: Callable[..., Client]) -> N
     assert "Nothing waits" in client.page("/queue").text
 
 
+def test_a_task_that_cannot_be_opened_is_named(start: Callable[..., Client]) -> None:
+    service = FakeService(empty=True)
+    service.unopenable = {"support": "classifier.json was altered. Fit the task again."}
+    client = start(service)
+    text = client.page("/").text
+    assert "support could not be opened." in text
+    assert "classifier.json was altered. Fit the task again." in text
+    answer = client.get("/readyz")
+    assert (answer.status, answer.json["code"]) == (503, "not-ready")
+    assert "'support' could not be opened: classifier.json was altered." in answer.json["detail"]
+
+
 def test_trying_a_message_without_javascript(client: Client) -> None:
     answer = client.form("/try", {"task": "support", "text": "refund my invoice, I was charged by card, payment"})
     assert answer.status == 200

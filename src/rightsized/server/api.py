@@ -84,9 +84,6 @@ async def health(service: Service, call: Call) -> bodies.Health:
 
 async def ready(service: Service, call: Call) -> bodies.Health:
     if not service.ready():
-        raise RefusedError(
-            "not-ready",
-            "A task is still being loaded, or could not be opened; see the server's log.",
-            headers={"retry-after": "1"},
-        )
+        unopened = " ".join(f"The task {name!r} could not be opened: {why}" for name, why in service.unopened().items())
+        raise RefusedError("not-ready", unopened or "The tasks are still being loaded.", headers={"retry-after": "1"})
     return bodies.Health("ready")

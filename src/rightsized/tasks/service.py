@@ -181,6 +181,10 @@ class LocalService:
             note=loaded.note,
         )
 
+    def unopened(self) -> dict[str, str]:
+        """Tasks that are there but could not be opened, by name, each with the reason and what mends it."""
+        return {name: str(error) for name, error in sorted(self._snapshot.broken.items())}
+
     def decision(self, decision_id: str) -> Decision:
         """The record of one request. Raises NotFoundError."""
         found = self._records().get(decision_id)

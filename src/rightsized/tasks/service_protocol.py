@@ -31,6 +31,10 @@ class Service(Protocol):
         """One task. Raises NotFoundError."""
         ...
 
+    def unopened(self) -> dict[str, str]:
+        """Tasks that are there but could not be opened, by name, each with the reason and what mends it."""
+        ...
+
     def decision(self, decision_id: str) -> Decision:
         """The record of one request. Raises NotFoundError."""
         ...

@@ -65,7 +65,10 @@ class Console:
         return HTMLResponse(text, http, dict(PAGE_HEADERS))
 
     async def home(self, asked: Asked) -> Response:
-        return self._show("home.html", chosen=asked.query.get("task", ""), text="", outcome=None, problem=None)
+        return self._home(chosen=asked.query.get("task", ""), text="", outcome=None, problem=None)
+
+    def _home(self, **context: Any) -> Response:
+        return self._show("home.html", unopened=self._service.unopened(), **context)
 
     async def try_message(self, asked: Asked) -> Response:
         task, text = asked.form.get("task", ""), asked.form.get("text", "")
@@ -74,8 +77,8 @@ class Console:
             outcome = await self._outcome(reply, text)
         except RightsizedError as error:
             problem, _ = problems.from_error(error, "/try")
-            return self._show("home.html", http=problem.status, chosen=task, text=text, outcome=None, problem=problem)
-        return self._show("home.html", chosen=task, text=text, outcome=outcome, problem=None)
+            return self._home(http=problem.status, chosen=task, text=text, outcome=None, problem=problem)
+        return self._home(chosen=task, text=text, outcome=outcome, problem=None)
 
     async def _outcome(self, reply: Reply, text: str | None) -> dict[str, Any]:
         """What `_outcome.html` shows of a reply. Where it cannot be explained the page says why and shows the rest."""
