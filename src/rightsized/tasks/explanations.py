@@ -1,4 +1,4 @@
-"""Explains an answer of a served task: word contributions at the most capable rung, and the nearest labelled examples.
+"""Explains an answer of a served task: word contributions at the rung that answers, and the nearest labelled examples.
 
 Runs in a thread beside the requests; one explanation at a time, so that answering keeps its processors.
 """
@@ -29,7 +29,10 @@ class Explainer:
         self._turn = asyncio.Lock()
 
     async def explain(self, loaded: Loaded, text: str) -> Explanation:
-        """Explain the label that the most capable rung gives. Raises InputError for a text that is too long."""
+        """Explain the label of the rung that answers the text; where none does, that of the most capable one.
+
+        Raises InputError for a text that is too long.
+        """
         if len(text) > MAX_CHARS:
             raise InputError(f"The text has {len(text):,} characters; at most {MAX_CHARS:,} can be explained.")
         async with self._turn:
@@ -38,8 +41,14 @@ class Explainer:
     def _explain(self, loaded: Loaded, text: str) -> Explanation:
         encoder, classifier = loaded.encoder, loaded.classifier
         vector = encoder.encode_now(text).vector
-        label = classifier.score_vector(text, vector).prediction.label
-        found = explain_words(text, label_log_odds(classifier, label, encoder, encoder.threads), label=label)
+        quick = classifier.score_text(text)
+        first = loaded.certificate.thresholds[0]
+        if first is not None and quick.score >= first:
+            label, score = quick.prediction.label, label_log_odds(classifier, quick.prediction.label, None)
+        else:
+            label = classifier.score_vector(text, vector).prediction.label
+            score = label_log_odds(classifier, label, encoder, encoder.threads)
+        found = explain_words(text, score, label=label)
         examples = self._of(loaded.opened.folder)
         near = examples.nearest(vector, NEIGHBOURS) if examples else ()
         return msgspec.structs.replace(found, neighbours=near)

@@ -1,0 +1,34 @@
+"""The explanation is of the answer that was given: same label, same rung, and it adds up."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from rightsized.core.config import load
+from rightsized.core.errors import InputError
+from rightsized.tasks.service import open_service
+
+TEXTS = ["my parcel has not arrived and I want my money back", "qwerty uiop", "can I hire a tent for the weekend?", ""]
+
+
+def test_explains_the_label_that_is_answered(fitted_home: Path) -> None:
+    async def check() -> set[str]:
+        async with open_service(load(flags={"home": str(fitted_home)}), purpose="test", record=False) as service:
+            rungs = set()
+            for text in TEXTS:
+                reply = await service.classify("support", text)
+                why = await service.explain("support", text)
+                assert reply.suggestion is not None
+                assert why.label == reply.suggestion.label
+                assert sum(c.value for c in why.contributions) == pytest.approx(why.total, abs=1e-4)
+                assert all(text[c.start : c.end] == c.text for c in why.contributions)
+                assert len(why.neighbours) == 5
+                rungs.add(reply.rung)
+            with pytest.raises(InputError, match="can be explained"):
+                await service.explain("support", "word " * 10_000)
+            return rungs
+
+    assert {"ngram", "person"} <= asyncio.run(check())
