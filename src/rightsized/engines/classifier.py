@@ -18,7 +18,6 @@ from rightsized.core.errors import DataError, IntegrityError, NotFoundError
 from rightsized.core.protocols import Encoder, Rung, Scored
 from rightsized.core.types import TIER_TASK, Frozen
 from rightsized.engines.linear import Arrays, Floats, LinearHead, NgramModel, NgramSpec
-from rightsized.engines.outofscope import NeighbourBank
 from rightsized.engines.readout import Raw, Readout, ReadoutSettings
 
 FORMAT = 1
@@ -47,12 +46,10 @@ class _File(Frozen, frozen=True):
 class Classifier:
     """The n-gram model, the head on an encoder's vector, and how to read their scores."""
 
-    def __init__(
-        self, settings: ClassifierSettings, ngram_model: NgramModel, head: LinearHead, bank: NeighbourBank
-    ) -> None:
+    def __init__(self, settings: ClassifierSettings, ngram_model: NgramModel, head: LinearHead) -> None:
         if not len(settings.labels) == len(ngram_model.bias) == len(head.bias):
             raise IntegrityError(f"The classifier names {len(settings.labels)} labels but its models do not fit them.")
-        self.settings, self.ngram_model, self.head, self.bank = settings, ngram_model, head, bank
+        self.settings, self.ngram_model, self.head = settings, ngram_model, head
         self.ngram_readout = Readout(settings.labels, settings.ngram)
         self.head_readout = Readout(settings.labels, settings.head)
         packed = save(self.to_arrays())
@@ -82,12 +79,12 @@ class Classifier:
             raise DataError(
                 f"A vector of shape {vector.shape} was given; the head needs {self.head.dimension} finite numbers."
             )
-        margins = self.ngram_model.margins(text)
-        return Raw(margins, self.head.logits(vector), self.bank.nearest(vector))
+        logits, cosine = self.head.logits(vector)
+        return Raw(self.ngram_model.margins(text), logits, cosine)
 
     def to_arrays(self) -> Arrays:
         """All arrays by name."""
-        return {**self.ngram_model.to_arrays(), **self.head.to_arrays(), "bank.vectors": self.bank.vectors}
+        return {**self.ngram_model.to_arrays(), **self.head.to_arrays()}
 
     def save(self, folder: Path) -> None:
         """Write `classifier.json` and `classifier.safetensors` into `folder`. Install the folder by one rename."""
@@ -121,10 +118,9 @@ class Classifier:
         try:
             arrays: Arrays = load(packed)
             ngram = NgramModel.from_arrays(arrays, file.settings.spec)
-            bank = NeighbourBank(arrays["bank.vectors"].astype(np.int8, copy=False))
-        except (SafetensorError, KeyError) as error:
-            raise IntegrityError(f"{folder / ARRAYS_FILE} is incomplete: {error}.", fix="Fit the task again.") from None
-        return cls(file.settings, ngram, LinearHead.from_arrays(arrays), bank)
+        except SafetensorError as error:
+            raise IntegrityError(f"{folder / ARRAYS_FILE} cannot be read: {error}.", fix="Fit the task again.") from None
+        return cls(file.settings, ngram, LinearHead.from_arrays(arrays))
 
 
 class NgramRung:

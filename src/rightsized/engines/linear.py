@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rightsized.core.errors import IntegrityError
 from rightsized.core.types import Frozen
+from rightsized.engines.landmarks import Landmarks, kernel, nearest
 
 Floats = NDArray[np.float32]
 Arrays = dict[str, NDArray[np.generic]]
@@ -27,7 +28,7 @@ BATCHED_ROWS = 2048  # rows of weights multiplied at once; bounds the memory a l
 class NgramSpec(Frozen, frozen=True):
     """Which features a text has: character n-grams inside words, and runs of words. Sizes count characters, words."""
 
-    char_sizes: tuple[int, ...] = (2, 3, 4, 5)
+    char_sizes: tuple[int, ...] = (3, 4)
     word_sizes: tuple[int, ...] = (1, 2)
     max_chars: int = 20_000  # characters read of a text; the rest is cut and reported
 
@@ -174,37 +175,50 @@ class NgramModel:
 
 
 class LinearHead:
-    """A linear map from a unit vector to one logit a label.
+    """A linear map from features of a vector to one logit a label.
+
+    The features are the vector itself, and its kernel features where there are weights for them.
 
     Args:
-        weights: float32 (labels, dimension).
+        weights: float32 (labels, dimension) or (labels, dimension + landmarks).
         bias: float32 (labels,).
+        landmarks: int8 (n, dimension); used for the nearest cosine even where the weights leave the kernel out.
     """
 
-    def __init__(self, weights: Floats, bias: Floats) -> None:
-        if weights.ndim != 2 or bias.shape != weights.shape[:1]:
-            raise IntegrityError(f"A head of shape {weights.shape} does not fit a bias of shape {bias.shape}.")
-        self.weights, self.bias = weights, bias
-        self._columns = np.ascontiguousarray(weights.T)  # (dimension, labels): added up dimension by dimension
+    def __init__(self, weights: Floats, bias: Floats, landmarks: Landmarks) -> None:
+        dimension = landmarks.vectors.shape[1]
+        widths = (dimension, dimension + len(landmarks))
+        if weights.ndim != 2 or bias.shape != weights.shape[:1] or weights.shape[1] not in widths:
+            raise IntegrityError(
+                f"A head of shape {weights.shape} does not fit a bias of shape {bias.shape} "
+                f"and {len(landmarks)} landmarks of {dimension} numbers."
+            )
+        self.weights, self.bias, self.landmarks, self.dimension = weights, bias, landmarks, dimension
+        self.uses_kernel = weights.shape[1] > dimension
+        self._columns = np.ascontiguousarray(weights.T)  # (features, labels): added up feature by feature
 
-    @property
-    def dimension(self) -> int:
-        return int(self.weights.shape[1])
+    def features(self, vector: Floats) -> tuple[Floats, float]:
+        """What the weights multiply, float32 (features,), and the mean cosine to the nearest landmarks."""
+        cosines = self.landmarks.cosines(vector)
+        features = np.concatenate([vector, kernel(cosines)]) if self.uses_kernel else vector
+        return features, nearest(cosines)
 
-    def logits(self, vector: Floats) -> Floats:
-        """Logits float32 (labels,) of one vector float32 (dimension,)."""
-        logits: Floats = np.add.reduce(self._columns * vector[:, None], axis=0) + self.bias
-        return logits
+    def logits(self, vector: Floats) -> tuple[Floats, float]:
+        """Logits float32 (labels,) of one vector float32 (dimension,), and its cosine to the nearest landmarks."""
+        features, cosine = self.features(vector)
+        logits: Floats = np.add.reduce(self._columns * features[:, None], axis=0) + self.bias
+        return logits, cosine
 
     def to_arrays(self) -> Arrays:
-        """Weights and bias, as arrays for a safetensors file."""
-        return {"head.weights": self.weights, "head.bias": self.bias}
+        """Weights, bias and landmarks, as arrays for a safetensors file."""
+        return {"head.weights": self.weights, "head.bias": self.bias, "head.landmarks": self.landmarks.vectors}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> LinearHead:
         """The inverse of `to_arrays`. Raises IntegrityError where an array is absent or does not fit."""
         try:
-            return cls(_floats(arrays["head.weights"]), _floats(arrays["head.bias"]))
+            landmarks = Landmarks(arrays["head.landmarks"].astype(np.int8, copy=False))
+            return cls(_floats(arrays["head.weights"]), _floats(arrays["head.bias"]), landmarks)
         except KeyError as error:
             raise IntegrityError(f"The head is incomplete: {error}.") from None
 

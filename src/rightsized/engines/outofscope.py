@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 
 from rightsized.core.types import Frozen
 
-NEIGHBOURS = 5  # nearest training vectors whose cosines are averaged
-QUANTUM = 127  # int8 range; see NeighbourBank
-
 
 class OutOfScope(Frozen, frozen=True):
     """Which statistic says "out of scope", and how it maps to [0, 1].
@@ -34,40 +31,6 @@ class OutOfScope(Frozen, frozen=True):
         for name, weight in zip(self.names, self.weights, strict=True):
             total += weight * statistics[name]
         return sigmoid(total)
-
-
-class NeighbourBank:
-    """Training vectors for the mean cosine to the nearest ones, as integers.
-
-    Both sides are rounded to 127ths. Every partial sum of products of two such unit vectors is an integer below
-    2^24, which float32 holds exactly, so the result is the same in any order of summation, on any number of threads.
-
-    Args:
-        vectors: int8 (n, dimension), unit vectors times 127, rounded.
-    """
-
-    def __init__(self, vectors: NDArray[np.int8]) -> None:
-        self.vectors = vectors
-        self._exact = vectors.astype(np.float32)
-
-    @classmethod
-    def of(cls, vectors: NDArray[np.float32]) -> NeighbourBank:
-        """Build from unit vectors float32 (n, dimension)."""
-        return cls(_rounded(vectors).astype(np.int8))
-
-    def nearest(self, vector: NDArray[np.float32]) -> float:
-        """Mean cosine to the five nearest stored vectors (fewer where fewer are stored; 0 where none is)."""
-        count = min(NEIGHBOURS, len(self._exact))
-        if count == 0:
-            return 0.0
-        products = self._exact @ _rounded(vector)
-        top = np.partition(products, len(products) - count)[-count:]
-        return float(np.sort(top).astype(np.float64).sum()) / (count * QUANTUM * QUANTUM)
-
-
-def _rounded(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    rounded: NDArray[np.float32] = np.rint(np.clip(vectors, -1.0, 1.0) * np.float32(QUANTUM))
-    return rounded
 
 
 def energy(logits: NDArray[np.float32]) -> float:

@@ -23,18 +23,17 @@ FLOOR = 1e-12  # smallest probability in a logarithm
 class ReadoutSettings(Frozen, frozen=True):
     """What was fitted for one rung.
 
-    `ngram_share` is the n-gram model's part of the averaged probability: 1 for the n-gram rung, 0 for the head alone.
-    Probabilities are softmax(raw / temperature), or for several labels sigmoid(raw * slope + offset) a label.
+    The combined logits are `ngram_scale` x margins + `head_scale` x logits + `offset`: a weighted geometric mean of the
+    two models' probabilities, each with its temperature. The n-gram rung has `head_scale` 0. Probabilities are the
+    softmax of the combined logits, or the sigmoid of each where a text may have several labels.
     `thresholds` has one entry a label where a text may have several, and is empty otherwise.
     """
 
-    ngram_share: float
-    ngram_temperature: float
-    head_temperature: float
+    ngram_scale: float
+    head_scale: float
     confidence: Confidence
     out_of_scope: OutOfScope
-    ngram_offset: float = 0.0
-    head_offset: float = 0.0
+    offset: float = 0.0
     thresholds: tuple[float, ...] = ()
 
 
@@ -47,7 +46,7 @@ class Raw(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """Averaged probabilities float64 (labels,); features float64 (6,); statistics for out-of-scope."""
+    """Combined probabilities float64 (labels,); features float64 (6,); statistics for out-of-scope."""
 
     probabilities: NDArray[np.float64]
     features: NDArray[np.float64]
@@ -64,18 +63,12 @@ class Readout:
 
     def evidence(self, raw: Raw) -> Evidence:
         """Probabilities and features of one text."""
-        settings = self.settings
-        ngram = head = None
-        if raw.margins is not None and settings.ngram_share > 0:
-            ngram = self._probabilities(raw.margins.values, settings.ngram_temperature, settings.ngram_offset)
-        if raw.logits is not None:
-            head = self._probabilities(raw.logits, settings.head_temperature, settings.head_offset)
-        probabilities = _average(ngram, head, settings.ngram_share)
-        statistics = self._statistics(raw, probabilities)
+        probabilities = self._probabilities(raw)
+        statistics = _statistics(raw, probabilities)
         log_odds, margin = self._several(probabilities) if self.several else _single(probabilities)
         agree = 0.0
-        if ngram is not None and head is not None:
-            agree = float(int(ngram.argmax()) == int(head.argmax()))
+        if raw.logits is not None and raw.margins is not None:
+            agree = float(int(raw.margins.values.argmax()) == int(raw.logits.argmax()))
         named = (log_odds, margin, statistics["energy"], statistics["nearest"], statistics["unknown"], agree)
         return Evidence(probabilities, np.array(named, dtype=np.float64), statistics)
 
@@ -99,25 +92,18 @@ class Readout:
             return (self.labels[int(probabilities.argmax())],)
         return tuple(self.labels[i] for i in np.flatnonzero(probabilities >= self._thresholds).tolist())
 
-    def _probabilities(self, raw: Floats, temperature: float, offset: float) -> NDArray[np.float64]:
-        values = raw.astype(np.float64) / temperature
+    def _probabilities(self, raw: Raw) -> NDArray[np.float64]:
+        settings = self.settings
+        combined = np.full(len(self.labels), settings.offset)
+        if raw.margins is not None:
+            combined += settings.ngram_scale * raw.margins.values.astype(np.float64)
+        if raw.logits is not None:
+            combined += settings.head_scale * raw.logits.astype(np.float64)
         if self.several:
-            return _sigmoid(values + offset)
-        values = np.exp(values - values.max())
-        probabilities: NDArray[np.float64] = values / values.sum()
+            return _sigmoid(combined)
+        powers = np.exp(combined - combined.max())
+        probabilities: NDArray[np.float64] = powers / powers.sum()
         return probabilities
-
-    def _statistics(self, raw: Raw, probabilities: NDArray[np.float64]) -> dict[str, float]:
-        logits = raw.logits if raw.logits is not None else raw.margins.values if raw.margins is not None else None
-        values = np.zeros(1, dtype=np.float32) if logits is None else logits
-        unscaled = np.exp(values.astype(np.float64) - float(values.max()))
-        return {
-            "energy": energy(values),
-            "softmax": float(unscaled.max() / unscaled.sum()),
-            "probability": float(probabilities.max()),
-            "nearest": raw.nearest,
-            "unknown": raw.margins.unknown if raw.margins is not None else 0.0,
-        }
 
     def _several(self, probabilities: NDArray[np.float64]) -> tuple[float, float]:
         """Log-odds that every label's decision is right, were they independent; distance to the nearest threshold."""
@@ -129,12 +115,18 @@ class Readout:
         return log_all - float(np.log(max(-np.expm1(log_all), FLOOR))), float(distance.min())
 
 
-def _average(ngram: NDArray[np.float64] | None, head: NDArray[np.float64] | None, share: float) -> NDArray[np.float64]:
-    if head is None:
-        if ngram is None:
-            raise ValueError("A read-out needs the n-gram model's scores, the head's, or both.")
-        return ngram
-    return head if ngram is None else share * ngram + (1.0 - share) * head
+def _statistics(raw: Raw, probabilities: NDArray[np.float64]) -> dict[str, float]:
+    """Statistics for out-of-scope; the first two from the unscaled logits of the rung's best model."""
+    logits = raw.logits if raw.logits is not None else raw.margins.values if raw.margins is not None else None
+    values = np.zeros(1, dtype=np.float32) if logits is None else logits
+    unscaled = np.exp(values.astype(np.float64) - float(values.max()))
+    return {
+        "energy": energy(values),
+        "softmax": float(unscaled.max() / unscaled.sum()),
+        "probability": float(probabilities.max()),
+        "nearest": raw.nearest,
+        "unknown": raw.margins.unknown if raw.margins is not None else 0.0,
+    }
 
 
 def _single(probabilities: NDArray[np.float64]) -> tuple[float, float]:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.engines.confidence import Confidence
-from rightsized.engines.outofscope import OutOfScope
 
 Doubles = NDArray[np.float64]
 Form = Literal["probability", "isotonic", "logistic"]
@@ -75,11 +74,3 @@ def _logistic(features: Doubles, right: NDArray[np.bool_]) -> Confidence:
 
 def _numbers(values: Any) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
-
-
-def fit_scope(statistics: list[dict[str, float]]) -> OutOfScope:
-    """The energy statistic, mapped so that 5% of in-scope texts lie above 0.5."""
-    values = np.array([row["energy"] for row in statistics])
-    edge, middle = np.quantile(values, 0.05), np.quantile(values, 0.5)
-    slope = 2.0 / max(float(middle - edge), 1e-6)
-    return OutOfScope("energy", ("energy",), (-slope,), float(edge) * slope)

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.engines.classifier import Classifier, ClassifierSettings
-from rightsized.engines.readout import Readout
-from rightsized.tune.crossfit import Choices, RawScores, cross_fit, fit_models
-from rightsized.tune.ngrams import NgramTable
-from rightsized.tune.readouts import fit_readouts, raw_row, right_rows
+from rightsized.tune.crossfit import Bench, Choices, cross_fit
+from rightsized.tune.readouts import fit_readouts
+from rightsized.tune.scope import choose_scopes
+from rightsized.tune.search import search
 from rightsized.tune.training import FitOptions, Numbered, TrainingData, assign_folds, number, rare_labels
 
 MANY = 2_000  # from this many texts on, 5 folds; below, 10
@@ -39,6 +39,7 @@ class Fitted:
     oof_out_of_scope: NDArray[np.float64]
     folds: NDArray[np.intp]
     chosen: dict[str, str] = field(default_factory=dict)
+    tried: dict[str, float] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
     cpu_seconds: float = 0.0
 
@@ -56,63 +57,56 @@ def fit_classifier(data: TrainingData, options: FitOptions | None = None, previo
     options = options or FitOptions()
     started = time.process_time()
     numbered = number(data, options)
-    options.progress("counting n-grams", 0, 1)
-    table = NgramTable(numbered.texts, options.spec)
+    options.progress("Counting n-grams", 0, 1)
+    bench = Bench(numbered, options.spec, options.seed)
     folds = assign_folds(numbered, options.folds or (5 if numbered.size >= MANY else 10), options.seed)
-    choices = Choices()
-    scores = cross_fit(numbered, table, folds, choices, options.progress)
-    options.progress("calibrating", 0, 1)
-    readouts = fit_readouts(numbered, scores, folds)
-    options.progress("final fit", 0, 1)
-    start = previous.head if previous is not None and previous.labels == numbered.labels else None
-    models = fit_models(numbered, table, np.arange(numbered.size), choices, start)
+    choices, losses = search(bench, folds, options.progress)
+    scores = cross_fit(bench, folds, choices, options.progress)
+    scopes = choose_scopes(bench, folds, choices, options.progress)
+    options.progress("Calibrating", 0, 1)
+    ngram, head, remarks = fit_readouts(numbered, scores, folds, scopes)
+    options.progress("Final fit", 0, 1)
+    rows = np.arange(numbered.size)
     settings = ClassifierSettings(
         labels=numbered.labels,
         multi_label=numbered.multi_label,
         encoder=data.encoder,
         spec=options.spec,
-        ngram=readouts[0].settings,
-        head=readouts[1].settings,
+        ngram=ngram.readout.settings,
+        head=head.readout.settings,
     )
-    classifier = Classifier(settings, models.ngram, models.head, models.bank)
-    chosen = {
-        "head C": f"{choices.head_strength:g}",
-        "n-gram C": f"{choices.ngram_strength:g}",
-        "n-gram share": f"{settings.head.ngram_share:g}",
-        "confidence": f"{settings.ngram.confidence.kind}, {settings.head.confidence.kind}",
-    }
-    ngram, head = (_read_all(r, numbered, scores) for r in (classifier.ngram_readout, classifier.head_readout))
+    models = bench.fit_ngram(rows, choices), bench.head_fitter(rows, choices).fit(choices.head)
     return Fitted(
-        classifier,
+        Classifier(settings, *models),
         oof_scores=np.stack([ngram.scores, head.scores], axis=1),
         oof_correct=np.stack([ngram.right, head.right], axis=1),
         oof_predicted=list(zip(ngram.labels, head.labels, strict=True)),
         oof_probabilities=head.probabilities.astype(np.float32),
         oof_out_of_scope=np.stack([ngram.outside, head.outside], axis=1),
         folds=folds,
-        chosen=chosen,
-        findings=tuple(f"Label {label!r} stands on one text only." for label in rare_labels(numbered)),
+        chosen=_described(choices, settings),
+        tried=losses | scopes.auroc,
+        findings=_findings(numbered) + remarks,
         cpu_seconds=time.process_time() - started,
     )
 
 
-@dataclass(frozen=True)
-class _Read:
-    scores: NDArray[np.float64]
-    right: NDArray[np.bool_]
-    outside: NDArray[np.float64]
-    probabilities: NDArray[np.float64]
-    labels: list[LABELS]
+def _described(choices: Choices, settings: ClassifierSettings) -> dict[str, str]:
+    head, ngram = settings.head, settings.ngram
+    return {
+        "head C": f"{choices.head.strength:g}",
+        "head features": "vector and kernel" if choices.head.kernel else "vector",
+        "label names as examples": "yes" if choices.label_names else "no",
+        "balanced weights": "yes" if choices.head.balanced else "no",
+        "n-gram C": f"{choices.ngram_strength:g}",
+        "scale of n-gram margins and head logits": f"{head.ngram_scale:.3g}, {head.head_scale:.3g}",
+        "score calibrators": f"{ngram.confidence.kind}, {head.confidence.kind}",
+        "out-of-scope statistics": f"{ngram.out_of_scope.statistic}, {head.out_of_scope.statistic}",
+    }
 
 
-def _read_all(readout: Readout, numbered: Numbered, scores: RawScores) -> _Read:
-    settings = readout.settings
-    evidence = [readout.evidence(raw_row(readout, scores, row)) for row in range(numbered.size)]
-    probabilities = np.array([e.probabilities for e in evidence])
-    return _Read(
-        np.array([settings.confidence.score(e.features) for e in evidence]),
-        right_rows(readout, probabilities, numbered.targets),
-        np.array([settings.out_of_scope.value(e.statistics) for e in evidence]),
-        probabilities,
-        [readout.chosen(e.probabilities) for e in evidence],
+def _findings(numbered: Numbered) -> tuple[str, ...]:
+    return tuple(
+        f"The label {label!r} stands on a single text: it is learned, but never measured out-of-fold."
+        for label in rare_labels(numbered)
     )

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.core.protocols import Progress
-from rightsized.engines.linear import Floats, LinearHead, Margins, NgramModel
-from rightsized.engines.outofscope import NeighbourBank
+from rightsized.engines.linear import Floats, LinearHead, Margins, NgramModel, NgramSpec
 from rightsized.engines.readout import Raw
-from rightsized.tune.heads import fit_head
+from rightsized.tune.heads import HeadChoice, HeadFitter
 from rightsized.tune.ngrams import NgramTable
-from rightsized.tune.training import Numbered
-
-BANK_ROWS = 2048  # training vectors kept for the nearest-neighbour cosine: 0.1 ms a text
+from rightsized.tune.training import Numbered, label_words
 
 
 @dataclass(frozen=True)
 class Choices:
-    """Hyperparameters of both models; strengths are scikit-learn's C, the inverse of regularisation."""
+    """Hyperparameters of both models. `ngram_strength` is scikit-learn's C, the inverse of regularisation."""
 
+    head: HeadChoice = field(default_factory=HeadChoice)
     ngram_strength: float = 1.0
-    head_strength: float = 10.0
-    balanced: bool = False
-
-
-@dataclass(frozen=True)
-class Models:
-    """One fit of both models on the same rows."""
-
-    ngram: NgramModel
-    head: LinearHead
-    bank: NeighbourBank
+    label_names: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,69 +34,75 @@ class RawScores:
     nearest: NDArray[np.float64]
     truncated: NDArray[np.bool_]
 
-    def row(self, i: int) -> Raw:
+    @classmethod
+    def empty(cls, count: int, labels: int) -> RawScores:
+        """Room for `count` texts."""
+        shape = (count, labels)
+        zeros = np.zeros(count)
+        return cls(np.zeros(shape, np.float32), np.zeros(shape, np.float32), zeros, zeros.copy(), np.zeros(count, bool))
+
+    def ngram_row(self, i: int) -> Raw:
+        """One text's scores as the n-gram rung reads them."""
+        return Raw(Margins(self.margins[i], float(self.unknown[i]), bool(self.truncated[i])))
+
+    def head_row(self, i: int) -> Raw:
         """One text's scores as the encoder rung reads them."""
-        return Raw(self.margins_of(i), self.logits[i], float(self.nearest[i]))
+        return Raw(self.ngram_row(i).margins, self.logits[i], float(self.nearest[i]))
 
-    def margins_of(self, i: int) -> Margins:
-        return Margins(self.margins[i], float(self.unknown[i]), bool(self.truncated[i]))
-
-
-def fit_models(
-    numbered: Numbered, table: NgramTable, rows: NDArray[np.intp], choices: Choices, start: LinearHead | None = None
-) -> Models:
-    """Fit both models on these rows."""
-    targets, vectors = numbered.targets[rows], numbered.vectors[rows]
-    ngram = table.fit(rows, targets, C=choices.ngram_strength, balanced=choices.balanced)
-    head = fit_head(
-        vectors,
-        targets,
-        C=choices.head_strength,
-        balanced=choices.balanced,
-        multi_label=numbered.multi_label,
-        start=start,
-    )
-    return Models(ngram, head, NeighbourBank.of(vectors[_spread(len(rows))]))
+    def take(self, rows: NDArray[np.intp]) -> RawScores:
+        """The scores of these rows."""
+        return RawScores(
+            self.margins[rows], self.logits[rows], self.unknown[rows], self.nearest[rows], self.truncated[rows]
+        )
 
 
-def _spread(count: int) -> NDArray[np.intp]:
-    """At most BANK_ROWS positions, evenly spread."""
-    if count <= BANK_ROWS:
-        return np.arange(count)
-    return np.linspace(0, count - 1, BANK_ROWS).astype(np.intp)
+class Bench:
+    """The data with its n-grams counted, ready to fit both models on any part of the rows."""
+
+    def __init__(self, numbered: Numbered, spec: NgramSpec, seed: int) -> None:
+        self.numbered, self.seed = numbered, seed
+        names = [] if numbered.label_vectors is None else [label_words(label) for label in numbered.labels]
+        self._table = NgramTable(numbered.texts + names, spec)
+
+    def fit_ngram(self, rows: NDArray[np.intp], choices: Choices) -> NgramModel:
+        """Fit the n-gram model on these rows, and on the labels' names where chosen."""
+        rows, targets = self._with_names(rows, choices)
+        return self._table.fit(rows, targets, strength=choices.ngram_strength, balanced=choices.head.balanced)
+
+    def head_fitter(self, rows: NDArray[np.intp], choices: Choices) -> HeadFitter:
+        """Ready to fit heads on these rows, and on the labels' names where chosen."""
+        numbered = self.numbered
+        both, targets = self._with_names(rows, choices)
+        vectors = numbered.vectors[both[both < numbered.size]]
+        if len(both) > len(rows) and numbered.label_vectors is not None:
+            vectors = np.vstack([vectors, numbered.label_vectors[both[both >= numbered.size] - numbered.size]])
+        return HeadFitter(vectors, targets, multi_label=numbered.multi_label, seed=self.seed)
+
+    def score(self, ngram: NgramModel, head: LinearHead, rows: NDArray[np.intp], into: RawScores) -> None:
+        """Score these rows one at a time, as in service, and write the results into `into`."""
+        for row in rows.tolist():
+            into.margins[row], into.unknown[row], into.truncated[row] = ngram.margins(self.numbered.texts[row])
+            into.logits[row], into.nearest[row] = head.logits(self.numbered.vectors[row])
+
+    def _with_names(self, rows: NDArray[np.intp], choices: Choices) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        targets = self.numbered.targets[rows]
+        if not choices.label_names or self.numbered.label_vectors is None:
+            return rows, targets
+        present = np.flatnonzero(targets.any(axis=0))
+        own = np.eye(targets.shape[1], dtype=np.bool_)[present]
+        return np.concatenate([rows, self.numbered.size + present]), np.vstack([targets, own])
 
 
-def score_rows(models: Models, numbered: Numbered, rows: NDArray[np.intp], into: RawScores) -> None:
-    """Score these rows one at a time and write the results into `into`."""
-    for row in rows.tolist():
-        margins = models.ngram.margins(numbered.texts[row])
-        vector = numbered.vectors[row]
-        into.margins[row], into.unknown[row], into.truncated[row] = margins
-        into.logits[row] = models.head.logits(vector)
-        into.nearest[row] = models.bank.nearest(vector)
-
-
-def empty_scores(count: int, labels: int) -> RawScores:
-    """Room for the raw scores of `count` texts."""
-    shape = (count, labels)
-    return RawScores(
-        np.zeros(shape, np.float32),
-        np.zeros(shape, np.float32),
-        np.zeros(count),
-        np.zeros(count),
-        np.zeros(count, bool),
-    )
-
-
-def cross_fit(
-    numbered: Numbered, table: NgramTable, folds: NDArray[np.intp], choices: Choices, progress: Progress
-) -> RawScores:
+def cross_fit(bench: Bench, folds: NDArray[np.intp], choices: Choices, progress: Progress) -> RawScores:
     """Out-of-fold raw scores of every row."""
-    scores = empty_scores(numbered.size, len(numbered.labels))
+    numbered = bench.numbered
+    scores = RawScores.empty(numbered.size, len(numbered.labels))
     count = int(folds.max()) + 1
     for fold in range(count):
-        progress("cross-fitting", fold, count)
-        models = fit_models(numbered, table, np.flatnonzero(folds != fold), choices)
-        score_rows(models, numbered, np.flatnonzero(folds == fold), scores)
-    progress("cross-fitting", count, count)
+        progress("Cross-fitting", fold, count)
+        rows = np.flatnonzero(folds != fold)
+        ngram = bench.fit_ngram(rows, choices)
+        head = bench.head_fitter(rows, choices).fit(choices.head)
+        bench.score(ngram, head, np.flatnonzero(folds == fold), scores)
+    progress("Cross-fitting", count, count)
     return scores

@@ -19,7 +19,7 @@ _NOT_WORDS = re.compile(r"[\W_]+")
 
 
 class Pair(NamedTuple):
-    """Two positions and the similarity of their texts; of two lists, `first` counts in one and `second` in the other."""
+    """Two positions and their similarity; of two lists, `first` counts in one and `second` in the other."""
 
     first: int
     second: int

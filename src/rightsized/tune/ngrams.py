@@ -45,13 +45,13 @@ class NgramTable:
             (values, np.asarray(columns, dtype=np.int32), np.asarray(starts)), shape=(len(texts), len(numbers))
         )
 
-    def fit(self, rows: NDArray[np.intp], targets: NDArray[np.bool_], *, C: float, balanced: bool) -> NgramModel:
+    def fit(self, rows: NDArray[np.intp], targets: NDArray[np.bool_], *, strength: float, balanced: bool) -> NgramModel:
         """A linear SVM, one label against the rest, on these rows.
 
         Args:
             rows: int (m,) rows of the table.
             targets: bool (m, labels).
-            C: inverse strength of regularisation.
+            strength: inverse of regularisation (scikit-learn's C).
             balanced: weigh labels by the inverse of their frequency.
         """
         counts = self.counts[rows]
@@ -59,7 +59,7 @@ class NgramTable:
         kept = self._kept(frequency, len(rows))
         idf = (np.log((1.0 + len(rows)) / (1.0 + frequency[kept])) + 1.0).astype(np.float32)
         matrix = _normalised(counts[:, kept], idf)
-        coefficients, bias = _svm(matrix, targets, C, balanced)
+        coefficients, bias = _svm(matrix, targets, strength, balanced)
         return NgramModel.quantised(self.vocabulary[kept].tolist(), idf, coefficients, bias, self.spec)
 
     def _kept(self, frequency: NDArray[np.intp], count: int) -> NDArray[np.intp]:
@@ -98,7 +98,7 @@ def _svm(matrix: Any, targets: NDArray[np.bool_], C: float, balanced: bool) -> t
 def _fitted(matrix: Any, target: NDArray[Any], C: float, balanced: bool) -> Any:
     from sklearn.svm import LinearSVC
 
-    model = LinearSVC(C=C, tol=1e-2, class_weight="balanced" if balanced else None, random_state=0)
+    model = LinearSVC(C=C, tol=0.1, class_weight="balanced" if balanced else None, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # not converged to the last digit; held-out rows are the judge
         return model.fit(matrix, target)

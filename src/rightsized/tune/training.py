@@ -5,6 +5,7 @@ Numbers the labels and assigns folds. Fits nothing.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from rightsized.core.errors import DataError
 from rightsized.core.protocols import Progress, no_progress
 from rightsized.engines.linear import Floats, NgramSpec
+from rightsized.tune.duplicates import clusters
 
 UNIT_TOLERANCE = 0.01  # how far from 1 the length of a vector may be
 
@@ -26,7 +28,8 @@ class TrainingData:
 
     `labels` holds one string a text, or for several labels a sequence of strings a text.
     `vectors` is float32 (n, dimension), unit vectors computed by the encoder that will serve; `encoder` is its digest.
-    `label_vectors` maps a label to the vector of its name in words; with few examples it serves as one more.
+    `label_vectors` maps labels to the vectors of `label_words(label)`: with few examples a label's name serves as one
+    more, where validation says so.
     """
 
     texts: Sequence[str]
@@ -49,7 +52,10 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class Numbered:
-    """Checked data: `targets` is bool (n, labels); `best` int (n,) numbers the label (-1 where several may apply)."""
+    """Checked data: `targets` is bool (n, labels); `best` int (n,) numbers the label (-1 where several may apply).
+
+    `label_vectors` float32 (labels, dimension) are the vectors of the labels' names, where they were given.
+    """
 
     texts: list[str]
     labels: tuple[str, ...]
@@ -58,6 +64,7 @@ class Numbered:
     vectors: Floats
     groups: NDArray[np.intp]
     multi_label: bool
+    label_vectors: Floats | None = None
 
     @property
     def size(self) -> int:
@@ -82,7 +89,28 @@ def number(data: TrainingData, options: FitOptions) -> Numbered:
     for row, members in enumerate(sets):
         targets[row, [position[label] for label in members]] = True
     best = np.full(len(texts), -1, dtype=np.intp) if options.multi_label else targets.argmax(axis=1)
-    return Numbered(texts, labels, targets, best, data.vectors, _groups(texts), options.multi_label)
+    named = _label_vectors(data, labels)
+    return Numbered(texts, labels, targets, best, data.vectors, _groups(texts), options.multi_label, named)
+
+
+def label_words(label: str) -> str:
+    """A label's name as words.
+
+    >>> label_words("Refund_not_showingUp")
+    'refund not showing up'
+    """
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", label)
+    return re.sub(r"[\W_]+", " ", spaced).strip().lower()
+
+
+def _label_vectors(data: TrainingData, labels: tuple[str, ...]) -> Floats | None:
+    given = data.label_vectors or {}
+    if any(label not in given for label in labels):
+        return None
+    vectors = np.stack([given[label] for label in labels]).astype(np.float32)
+    if vectors.shape[1:] != data.vectors.shape[1:]:
+        raise DataError(f"The labels' vectors have {vectors.shape[1]} numbers, the texts' {data.vectors.shape[1]}.")
+    return vectors
 
 
 def _rows(data: TrainingData, options: FitOptions) -> list[Any]:
@@ -113,10 +141,8 @@ def _check_vectors(vectors: Floats, count: int) -> None:
 
 
 def _groups(texts: list[str]) -> NDArray[np.intp]:
-    """Rows with the same text, white space and case aside, share a group: they must share a fold."""
-    numbers: dict[str, int] = {}
-    keys = (" ".join(text.lower().split()) for text in texts)
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.intp)
+    """Rows that repeat or nearly repeat each other share a group: they must share a fold."""
+    return np.array(clusters(texts), dtype=np.intp)
 
 
 def assign_folds(numbered: Numbered, count: int, seed: int) -> NDArray[np.intp]:
