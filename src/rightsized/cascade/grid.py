@@ -52,7 +52,8 @@ def build(rows: Scores, costs: tuple[float, ...], points: int | None = None) -> 
     undecided = np.full((1,) * rows.rungs, rows.n, np.int64)
     wrong, cost = np.zeros(shape, np.int64), np.zeros(shape)
     for rung in range(rows.rungs):
-        cost = cost + costs[rung] * undecided / rows.n
+        asked = np.isfinite(axes[rung]).reshape((-1,) + (1,) * (rows.rungs - rung - 1))  # not where it never answers
+        cost = cost + costs[rung] * asked * undecided / rows.n
         wrong = wrong + _wrong_here(bins[: rung + 1], shape[: rung + 1], rows, rung)
         undecided = _padded(_cumulative(bins[: rung + 1], shape[: rung + 1]), rows.rungs)
     cost = cost + costs[-1] * undecided / rows.n

@@ -49,7 +49,9 @@ def outcomes(configurations: Floats, rows: Scores, member: Bools | None = None) 
 
 
 def mean_costs(configurations: Floats, rows: Scores, costs: tuple[float, ...]) -> Floats:
-    """Mean cost a request of each configuration: every rung tried is paid for, wasted drafts included.
+    """Mean cost a request of each configuration: every rung asked is paid for, wasted drafts included.
+
+    A rung that never answers is not asked.
 
     Args:
         costs: one a rung, and last the cost of the last rung, all in one unit.
@@ -57,7 +59,7 @@ def mean_costs(configurations: Floats, rows: Scores, costs: tuple[float, ...]) -
     undecided = np.ones((rows.n, len(configurations)), np.bool_)
     total = np.zeros(len(configurations))
     for rung in range(rows.rungs):
-        total += costs[rung] * undecided.mean(axis=0)
+        total += costs[rung] * undecided.mean(axis=0) * np.isfinite(configurations[:, rung])
         undecided &= ~(rows.scores[:, rung, None] >= configurations[None, :, rung])
     return np.asarray(total + costs[-1] * undecided.mean(axis=0), np.float64)
 

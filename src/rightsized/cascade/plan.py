@@ -120,11 +120,13 @@ class Calibration:
 
 def check(plan: Plan, selection: Scores, calibration: Scores | None) -> None:
     """Raise DataError where the plan cannot be carried out on these data; says which value is wrong."""
-    for name, value in (("epsilon", plan.epsilon), ("delta", plan.delta), ("share", plan.delta_spent / plan.delta)):
-        if not 0 < value < 1 and not (name == "share" and value == 1):
-            raise DataError(f"{name} = {value} cannot be used: it must lie between 0 and 1.")
     if plan.attempt < 1:
         raise DataError(f"attempt = {plan.attempt} cannot be used: attempts count from 1.")
+    for name, value in (("epsilon", plan.epsilon), ("delta", plan.delta)):
+        if not 0 < value < 1:
+            raise DataError(f"{name} = {value} cannot be used: it must lie between 0 and 1.")
+    if plan.share is not None and not 0 < plan.share <= 1:
+        raise DataError(f"share = {plan.share} cannot be used: an attempt spends more than none and at most all of delta.")
     if len(plan.costs) != selection.rungs + 1:
         raise DataError(f"{len(plan.costs)} costs were given for {selection.rungs} rungs and the last: one each.")
     if selection.n < 2:

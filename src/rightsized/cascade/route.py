@@ -64,6 +64,9 @@ class Cascade(Answerer):
         self._bars = tuple(NEVER if t is None else t for t in setup.thresholds)
         if len(self._bars) < len(setup.rungs):
             self._bars = (*self._bars, ALWAYS)
+        # A rung that never answers is not asked, but for the last: a person starts from its suggestion.
+        last = len(setup.rungs) - 1
+        self._asked = tuple((k, rung) for k, rung in enumerate(setup.rungs) if self._bars[k] != NEVER or k == last)
 
     @property
     def state(self) -> State:
@@ -87,7 +90,7 @@ class Cascade(Answerer):
         certified = self._state == "certified"
         attempts: list[Attempt] = []
         truncated = False
-        for number, rung in enumerate(self.setup.rungs):
+        for number, rung in self._asked:
             started = time.perf_counter()
             try:
                 scored = await rung.score(request.text)
