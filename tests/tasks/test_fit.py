@@ -123,3 +123,17 @@ def test_labels_that_were_never_trained_are_reported(home: Path) -> None:
     calibrate = (["hello there, a quite new kind of message"], ["novel"])
     found = fit_task(FitPlan(home=str(home), task="unknown", rows=(texts, labels), calibrate_rows=calibrate))
     assert [f.kind for f in found.findings if "novel" in f.message] == ["unknown-label"]
+
+
+def test_a_conversation_never_trains_and_measures(tmp_path: Path, home: Path) -> None:
+    texts, labels = tone_rows(60)
+    train, calibrate = tmp_path / "train.csv", tmp_path / "calibrate.csv"
+    rows = [[f"c{i}", text, label] for i, (text, label) in enumerate(zip(texts, labels, strict=True))]
+    for path, part in ((train, rows[:50]), (calibrate, [*rows[50:], ["c3", "an answer to the third", "calm"]])):
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream).writerows([["talk", "text", "label"], *part])
+    columns = Columns(group="talk")
+    found = fit_task(FitPlan(home=str(home), task="talks", file=str(train), calibrate=str(calibrate), columns=columns))
+    assert found.n_train == 49
+    assert [f.rows for f in found.findings if f.kind == "shared-group"] == [(4,)]
+    assert found.certificate.unit == "conversations"

@@ -119,3 +119,9 @@ def test_lists_are_checked() -> None:
         dataset.from_lists(["a", "b"], ["x"], Columns())
     with pytest.raises(DataError, match="Text 2 is float"):
         dataset.from_lists(["a", float("nan")], ["x", "y"], Columns())  # type: ignore[list-item]  # the bad input under test
+
+
+def test_repeated_ids_are_reported_and_stay_together(tmp_path: Path) -> None:
+    data = read(csv_file(tmp_path, "id,text,label\n1,a,x\n2,b,y\n1,c,x\n,d,y\n,e,y\n"), Columns(id="id"))
+    assert data.groups == ["1", "", "1", "", ""]
+    assert [(f.kind, f.rows) for f in data.findings] == [("repeated-id", (1, 3))]

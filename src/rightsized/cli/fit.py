@@ -21,6 +21,7 @@ class FitOptions(Common):
     task: Annotated[str, typer.Option(help="Name of the task.")]
     text: Annotated[str, typer.Option(help="Column with the text.")] = "text"
     label: Annotated[str, typer.Option(help="Column with the label.")] = "label"
+    id: Annotated[str | None, typer.Option(help="Column with an id; rows that repeat one stay together.")] = None
     group: Annotated[
         str | None, typer.Option(help="Column that names the conversation, where rows belong together.")
     ] = None
@@ -91,6 +92,7 @@ def _arguments(options: FitOptions, home: str) -> dict[str, Any]:
             "text": options.text,
             "label": options.label,
             "group": options.group,
+            "id": options.id,
             "multi_label": options.multi_label,
             "out_of_scope": options.out_of_scope,
         },

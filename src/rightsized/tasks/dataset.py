@@ -18,11 +18,15 @@ OUT_OF_SCOPE = "out_of_scope"  # rows that no label fits: never trained as a cla
 
 
 class Columns(Struct, frozen=True):
-    """Which columns hold what. `group` names conversations: their rows stay together."""
+    """Which columns hold what. `group` names conversations: their rows stay together.
+
+    `id` names rows; without a `group`, rows that repeat an id are taken for one conversation.
+    """
 
     text: str = "text"
     label: str = "label"
     group: str | None = None
+    id: str | None = None
     multi_label: bool = False
     out_of_scope: str = OUT_OF_SCOPE
 
@@ -59,8 +63,9 @@ class Dataset(Struct):
 
 def read(path: Path, columns: Columns) -> Dataset:
     """Read a labelled file. Raises DataError, NotFoundError with row and column named."""
-    wanted = tuple(name for name in (columns.text, columns.label, columns.group) if name)
+    wanted = tuple(name for name in (columns.text, columns.label, columns.group, columns.id) if name)
     data = Dataset(path.name, [], [], [], [], file_sha256(path) if path.is_file() else "")
+    ids: list[str] = []
     missing: dict[str, list[int]] = {columns.text: [], columns.label: []}
     for number, row in read_rows(path, wanted):
         text = as_text(row[columns.text])
@@ -73,6 +78,8 @@ def read(path: Path, columns: Columns) -> Dataset:
                 f"{path.name}, row {number}: the text has {len(text):,} characters; {MAX_FIELD_CHARS:,} is the most."
             )
         _append(data, number, text, labels, row.get(columns.group or "", None))
+        ids.append(as_text(row.get(columns.id or "")) or "")
+    _repeated_ids(data, ids, columns)
     for name, rows in missing.items():
         if rows:
             data.findings.append(_finding("missing", f"{len(rows)} rows have no {name!r} and were left out", rows))
@@ -125,6 +132,20 @@ def _labels(value: Any, columns: Columns) -> tuple[str, ...] | None:
     parts = text.split(SEPARATOR) if columns.multi_label else [text]
     kept = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
     return () if kept == (columns.out_of_scope,) else kept
+
+
+def _repeated_ids(data: Dataset, ids: list[str], columns: Columns) -> None:
+    """Report ids that occur more than once; without a group column their rows become a group."""
+    counts = Counter(ids)
+    again = [i for i, name in enumerate(ids) if name and counts[name] > 1]
+    if not again:
+        return
+    kept = "their rows are kept, and stay on one side of the split" if columns.group is None else "their rows are kept"
+    message = f"{len({ids[i] for i in again})} ids in {columns.id!r} occur more than once; {kept}"
+    data.findings.append(_finding("repeated-id", message, [data.rows[i] for i in again]))
+    if columns.group is None:
+        for i in again:
+            data.groups[i] = ids[i]
 
 
 def _append(data: Dataset, number: int, text: str, labels: tuple[str, ...], group: Any) -> None:

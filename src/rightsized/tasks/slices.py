@@ -89,26 +89,32 @@ def _data(plan: FitPlan, file: str | None, rows: tuple[list[str], list[Any]] | N
 
 
 def _without_straddlers(slices: Slices, plan: FitPlan) -> Slices:
-    """Take out of train what is out of scope, or nearly repeats a row that measures; the measuring rows stay whole."""
-    drop: set[int] = set()
+    """Take out of train what is out of scope, or belongs with a row that measures; the measuring rows stay whole."""
+    train = slices.train
+    drop: dict[int, Finding] = {}
+
+    def leave_out(kind: str, rows: list[int], words: str) -> None:
+        fresh = [i for i in rows if i not in drop]
+        finding = Finding(kind, f"{len(fresh)} {words}.", tuple(train.rows[i] for i in fresh[:100]))
+        if fresh:
+            slices.findings.append(finding)
+            drop.update(dict.fromkeys(fresh, finding))
+
     if not plan.columns.multi_label:
-        outside = [i for i, labels in enumerate(slices.train.labels) if not labels]
-        drop.update(outside)
-        if outside:
-            slices.findings.append(
-                Finding(
-                    "out-of-scope", f"{len(outside)} out-of-scope rows were kept out of training.", tuple(outside[:100])
-                )
-            )
-    measured = [*(slices.calibrate.texts if slices.calibrate else []), *(slices.report.texts if slices.report else [])]
-    if measured:
-        near = sorted({pair.first for pair in straddling(slices.train.texts, measured)} - drop)
-        drop.update(near)
-        if near:
-            rows = tuple(slices.train.rows[i] for i in near[:100])
-            message = f"{len(near)} train rows nearly repeat calibrate or report rows and were not trained on."
-            slices.findings.append(Finding("near-duplicate", message, rows))
-    slices.train = slices.train.take([i for i in range(len(slices.train)) if i not in drop])
+        outside = [i for i, labels in enumerate(train.labels) if not labels]
+        leave_out("out-of-scope", outside, "out-of-scope rows were kept out of training")
+    measuring = [part for part in (slices.calibrate, slices.report) if part is not None]
+    if measuring:
+        groups = {group for part in measuring for group in part.groups if group}
+        shared = [i for i, group in enumerate(train.groups) if group in groups]
+        leave_out(
+            "shared-group", shared, "train rows share a conversation with calibrate or report rows and were left out"
+        )
+        texts = [text for part in measuring for text in part.texts]
+        near = sorted({pair.first for pair in straddling(train.texts, texts)})
+        words = "train rows nearly repeat calibrate or report rows and were not trained on"
+        leave_out("near-duplicate", near, words)
+    slices.train = train.take([i for i in range(len(train)) if i not in drop])
     slices.labels = check(slices.train)
     slices.findings.extend(repeats(slices.train))
     return slices
