@@ -34,7 +34,10 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What came back. `requests` and `failed` are counted within `seconds`; `failure` is the first one's words."""
+    """What came back. `requests` and `failed` are counted within `seconds`; `failure` is the first one's words.
+
+    `total` counts all requests sent, the warm second's too: what the server's CPU time has to be divided by.
+    """
 
     connections: int
     requests: int
@@ -43,6 +46,7 @@ class Outcome(msgspec.Struct, frozen=True):
     per_second: float
     latency_ms: dict[str, float]
     generator_cpu_s: float
+    total: int
     failure: str = ""
 
 
@@ -65,6 +69,7 @@ class _Loop:
         self._bodies: Iterator[bytes] = itertools.cycle([body.encode() for body in order.bodies])
         self.latencies: list[float] = []
         self.failures: list[str] = []
+        self.total = 0
         self.measuring = False
         self.stop = False
 
@@ -78,6 +83,7 @@ class _Loop:
                 failure = "" if response.status == 200 else f"{response.status}: {body[:200]!r}"
             except aiohttp.ClientError as error:
                 failure = f"{type(error).__name__}: {error}"
+            self.total += 1
             if self.measuring and not self.stop:
                 self.latencies.append((time.perf_counter() - started) * 1e3)
                 if failure:
@@ -105,6 +111,7 @@ async def _measure(order: Order) -> Outcome:
         per_second=good / seconds,
         latency_ms=percentiles(loop.latencies, (50, 95, 99, 100)),
         generator_cpu_s=cpu,
+        total=loop.total,
         failure=loop.failures[0] if loop.failures else "",
     )
 
