@@ -35,7 +35,7 @@ def measured() -> str:
         return ""
     machines = sorted({f"{d['machine']['cpu']}, {d['machine']['cores']} cores" for _, d in rows})
     header = ("what", "measured", "beside it", "result")
-    cells = [(*row.cells(document["result"]), _link(row.benchmark)) for row, document in rows]
+    cells = [(*_cells(row, document["result"]), _link(row.benchmark)) for row, document in rows]
     return f"{table(header, cells)}\nMeasured on {'; '.join(machines)}. Times compare within a row only.\n"
 
 
@@ -44,6 +44,15 @@ def _rows() -> Iterable[tuple[Row, dict[str, Any]]]:
         path = RESULTS / f"{row.benchmark}.json"
         if path.exists():
             yield row, json.loads(path.read_text("utf-8"))
+
+
+def _cells(row: Row, result: Result) -> tuple[str, str, str]:
+    try:
+        return row.cells(result)
+    except (KeyError, StopIteration, ValueError) as error:
+        raise SystemExit(
+            f"{row.benchmark}.json has another shape ({error!r}): change dev/reference/figures.py"
+        ) from None
 
 
 def _link(name: str) -> str:
@@ -78,4 +87,41 @@ def _crash(result: Result) -> tuple[str, str, str]:
     return f"Acknowledged decisions lost in {result['kills']} kills under load", str(result["lost"]), ""
 
 
-ROWS = (Row("certificate_validity", _validity), Row("certificate_validity", _coverage), Row("crash", _crash))
+def _overhead(result: Result) -> tuple[str, str, str]:
+    bare = result["cpu_us_a_request"]["bare"]["median"]
+    what = f"Processor time the HTTP server adds to a request, {result['connections']} connections"
+    return what, f"{result['added_cpu_us']:.0f} µs", f"a bare handler: {bare:.0f} µs"
+
+
+def _serving(result: Result) -> tuple[str, str, str]:
+    rows = {row["server"]: row for row in result["servers"] if "unavailable" not in row}
+    at = {name: next(a for a in row["all_cores"] if a["connections"] == 16) for name, row in rows.items()}
+    mine = at.pop("rightsized, deployed")
+    others = [f"{name}: {a['per_second']:,.0f}/s" for name, a in at.items() if not name.startswith("rightsized")]
+    what = "Messages a second over HTTP, 16 connections, recorded (95th percentile)"
+    return what, f"{mine['per_second']:,.0f}/s ({mine['p95_ms']:.0f} ms)", "; ".join(others)
+
+
+def _memory(result: Result) -> tuple[str, str, str]:
+    row = max(result["memory"], key=lambda entry: entry["rss_mb_after_load"])
+    what = f"Memory of the server with one task of {row['labels']} labels, after {row['requests']:,} requests"
+    return what, f"{row['rss_mb_after_load']:.0f} MB", ""
+
+
+def _explanation(result: Result) -> tuple[str, str, str]:
+    methods = result["methods"]
+    mine = next(row for name, row in methods.items() if "default" in name and name.startswith("permutation"))
+    beside = [f"{name}: {methods[name]['comprehensiveness']:.2f}" for name in ("random", "leave-one-out")]
+    what = f"Faithfulness of explanations (comprehensiveness), {result['texts']} messages of {result['data']}"
+    return what, f"{mine['comprehensiveness']:.2f}", "; ".join(beside)
+
+
+ROWS = (
+    Row("certificate_validity", _validity),
+    Row("certificate_validity", _coverage),
+    Row("serving", _serving),
+    Row("http_overhead", _overhead),
+    Row("startup", _memory),
+    Row("explanation", _explanation),
+    Row("crash", _crash),
+)
