@@ -52,6 +52,7 @@ def test_queue_by_keys_with_undo(browser: Browser, start: Callable[..., Client])
     browser.wait("document.querySelector('[data-key=u]')")
     assert client.service.reviews[first].label == "account"
     assert "4 waiting" in browser.evaluate("document.querySelector('#nav').textContent")
+    assert browser.text("#lead") == "4 messages wait."
     browser.press("u")
     browser.wait("!document.querySelector('[data-key=u]')")
     assert first not in client.service.reviews

@@ -286,6 +286,19 @@ def test_the_task_page(client: Client) -> None:
     assert "Scores have drifted" in alarmed
 
 
+def test_a_task_without_a_promise_claims_none(start: Callable[..., Client]) -> None:
+    service = FakeService()
+    service.add_task("new", ("yes", "no"))
+    client = start(service)
+    tried = client.form("/try", {"task": "new", "text": "yes yes yes"}).text
+    assert "Nothing is answered here now: a person decides." in tried
+    assert "Its best guess was yes" in tried
+    assert "and it may not answer." in tried
+    estimated = client.page("/tasks/urgency").text
+    assert "estimated, not certified" in estimated
+    assert "There is no promise in force to watch." in estimated
+
+
 def test_the_report_runs_no_script(client: Client) -> None:
     answer = client.page("/tasks/support/report")
     assert "Report of support" in answer.text

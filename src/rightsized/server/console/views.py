@@ -25,7 +25,7 @@ STATE_WORDS: dict[State, str] = {
     "suspended": "suspended",
 }
 WHY_WAITING = {
-    "abstained": "No rung was sure enough to answer.",
+    "abstained": "No rung could answer it.",
     "audit": "A random check. It comes without a suggestion, so that the promise is judged fairly.",
     "feedback": "Somebody says that the answer was wrong.",
 }
@@ -92,7 +92,16 @@ def headline(reply: Reply) -> str:
     if reply.output is not None:
         labels = ", ".join(reply.output.labels) or "none of the labels"
         return f"{labels}, {percent(reply.confidence)} sure"
-    return "Not sure enough to answer: a person decides"
+    return (
+        "Nothing is answered here now: a person decides"
+        if stopped(reply)
+        else "Not sure enough to answer: a person decides"
+    )
+
+
+def stopped(reply: Reply) -> bool:
+    """Whether no rung was allowed to answer, however sure: there is no promise, or it is suspended."""
+    return bool(reply.attempts) and all(attempt.threshold is None for attempt in reply.attempts)
 
 
 def best_guess(reply: Reply) -> str:
@@ -102,7 +111,7 @@ def best_guess(reply: Reply) -> str:
     tried = next(attempt for attempt in reversed(reply.attempts) if attempt.prediction)
     label = reply.suggestion.label
     if tried.threshold is None:
-        return f"Its best guess was {label} ({percent(tried.score)}), but it may not answer now."
+        return f"Its best guess was {label} ({percent(tried.score)}), and it may not answer."
     return (
         f"Its best guess was {label} ({percent(tried.score)}); to answer it must be {percent(tried.threshold, 1)} sure."
     )
@@ -206,7 +215,7 @@ def decision_lead(decision: Decision) -> str:
     if decision.reply is None:
         return "This request is being answered."
     if decision.reply.output is None:
-        return "No rung was sure enough; a person decides."
+        return f"{headline(decision.reply)}."
     return f"{headline(decision.reply)}: answered by the {rung_name(decision.reply.rung)}."
 
 
