@@ -12,6 +12,7 @@ from ledger_samples import Echo, open_ledger, reply
 from rightsized.core.errors import BusyError, DiskFullError, InputError
 from rightsized.core.types import Decision, Reply, Request
 from rightsized.ledger.ids import new_id
+from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader, Search
 from rightsized.ledger.recorded import CANCELLED, Recorded
 
@@ -111,20 +112,68 @@ def test_the_order_coin_begin_score_durable_finish_reply() -> None:
     assert asyncio.run(scenario()) == ["coin", "begin handed in", "scored", "begin durable", "finish durable", "reply"]
 
 
-def test_no_reply_before_the_start_is_durable() -> None:
+@pytest.mark.parametrize("late", ["begin", "finish"])
+def test_no_reply_before_start_and_end_are_durable(late: str) -> None:
     async def scenario() -> None:
         log, inner = Scripted([]), Slow([])
-        log.hold["begin"].clear()
+        log.hold[late].clear()
         inner.go.set()
         asked = asyncio.ensure_future(Recorded(inner, log).answer(Request("t", "x")))
         for _ in range(10):
             await asyncio.sleep(0)
         assert not asked.done()
-        assert log.ended == []
-        log.hold["begin"].set()
+        log.hold[late].set()
         assert (await asked).id
 
     asyncio.run(scenario())
+
+
+def test_a_quick_answer_costs_one_commit(tmp_path: Path) -> None:
+    async def scenario(recorded: Recorded) -> None:
+        for i in range(10):
+            await recorded.answer(Request("support", f"billing {i}"))
+
+    with open_ledger(tmp_path / "d.sqlite") as ledger:
+        asyncio.run(scenario(Recorded(Echo(), ledger)))
+        assert ledger.groups == 10
+        assert [row.table for row in ledger.reader.rows()] == ["starts", "ends"] * 10
+
+
+def test_a_slow_answer_has_its_start_on_the_disk_meanwhile(tmp_path: Path) -> None:
+    async def scenario(ledger: SqliteLedger) -> None:
+        inner = Slow([])
+        asked = asyncio.ensure_future(Recorded(inner, ledger).answer(Request("support", "x", id="slow")))
+        with LedgerReader(ledger.path) as reader:
+            for _ in range(5000):
+                if (found := reader.get("slow")) is not None:
+                    break
+                await asyncio.sleep(0.001)
+            assert found.phase == "started"
+            inner.go.set()
+            await asked
+            assert reader.get("slow").phase == "done"
+
+    with open_ledger(tmp_path / "d.sqlite") as ledger:
+        asyncio.run(scenario(ledger))
+
+
+def test_one_id_twice_at_once_is_refused_and_harms_nothing(tmp_path: Path) -> None:
+    async def scenario(ledger: SqliteLedger) -> None:
+        inner = Slow([])
+        recorded = Recorded(inner, ledger)
+        first = asyncio.ensure_future(recorded.answer(Request("support", "the first", id="same")))
+        await asyncio.sleep(0)
+        with pytest.raises(InputError, match="being answered already"):
+            await recorded.answer(Request("support", "the second", id="same"))
+        inner.go.set()
+        assert (await first).id == "same"
+        with pytest.raises(InputError, match=r"could not be started|never started"):
+            await recorded.answer(Request("support", "the third", id="same"))
+        assert ledger.reader.text("same") == "the first"
+        assert len(list(ledger.reader.rows())) == 2
+
+    with open_ledger(tmp_path / "d.sqlite") as ledger:
+        asyncio.run(scenario(ledger))
 
 
 def test_a_failure_is_recorded_and_raised(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Group commit: one thread writes what many asyncio tasks hand in, one commit a group, then tells them.
 
 Knows nothing of decisions: rows go in per table with one statement a chunk (each statement lets go of the
-interpreter's lock once; row by row, a busy event loop would delay every row). A commit starts at once when the
-writer is idle; while it runs, the next group gathers. After a group of several rows the next one starts at least
-`group_ms` later; after a lone row at once.
+interpreter's lock once; row by row, a busy event loop would delay every row).
+
+When a group is written. Work is urgent (somebody waits for it) or patient (nothing is held up by it yet): patient work
+goes with the next urgent one, or by itself after `PATIENCE_SECONDS`. Urgent work is written at once when the writer is
+idle and no more is expected; else groups start at least `group_ms` apart, and while one is written the next gathers.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from rightsized.core.errors import BusyError, RightsizedError, StoreError
 from rightsized.ledger.database import explain
 
 GROUP_ROWS = 128  # rows in one commit at most
+PATIENCE_SECONDS = 0.02  # the longest that patient work waits for company
 QUEUE_ROWS = 4096  # rows that may wait; more get BusyError
 CHUNKS = (64, 16, 4, 1)  # rows in one INSERT; few sizes, so that the prepared statements are reused
 
@@ -66,63 +70,91 @@ class Batch:
             at += size
 
 
-class _Entry:
-    __slots__ = ("future", "loop", "result", "work")
+class Entry:
+    """Work handed in: its future for the caller, and once written, its result or its error."""
+
+    __slots__ = ("error", "future", "loop", "result", "work")
 
     def __init__(self, work: Work, loop: asyncio.AbstractEventLoop) -> None:
         self.work = work
         self.loop = loop
         self.future: asyncio.Future[Any] = loop.create_future()
         self.result: Any = None
+        self.error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class GroupSetup:
+    """How a GroupWriter works.
+
+    Args:
+        inserts: a table's INSERT statement with `{rows}` where the values go; written in this order.
+        group_ms: groups start at least this many milliseconds apart while more is expected.
+        queue_rows: entries that may wait; more get BusyError.
+        expecting: whether more urgent work is on its way.
+    """
+
+    inserts: dict[str, str]
+    group_ms: float
+    queue_rows: int
+    expecting: Callable[[], bool]
 
 
 class GroupWriter:
-    """The writer thread. `inserts` maps a table to its INSERT statement with `{rows}` where the values go."""
+    """The writer thread. `seq` is the last sequence number in the file."""
 
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        path: Path,
-        *,
-        inserts: dict[str, str],
-        seq: int,
-        group_ms: float,
-        queue_rows: int = QUEUE_ROWS,
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, setup: GroupSetup, *, seq: int) -> None:
         self._connection = connection
         self._path = path
-        self._inserts = inserts
+        self._setup = setup
         self._seq = seq
-        self._group_seconds = group_ms / 1000
-        self._queue_rows = queue_rows
-        self._waiting: deque[_Entry] = deque()
+        self._waiting: deque[Entry] = deque()
         self._wake = threading.Condition()
+        self._go = False  # something urgent waits, or something patient has waited long enough
+        self._nudge_at = 0.0  # when the nudge under way comes, by the clock of its loop
+        self._nudge_loop: asyncio.AbstractEventLoop | None = None
         self._closing = False
         self.groups = 0  # commits made
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Work, *, bounded: bool = True) -> asyncio.Future[Any]:
-        """Hand in work; the future resolves once its transaction is on the disk.
+    def submit(self, work: Work, *, bounded: bool = True, urgent: bool = True) -> Entry:
+        """Hand in work; its future resolves once its transaction is on the disk. Order is kept.
 
         Args:
             work: called in the writer thread with the Batch; its return value is the future's result.
             bounded: False for rows that a started decision is owed (their number is bounded by the starts).
+            urgent: False where nobody is held up yet.
         Raises:
-            BusyError: as many rows wait as may.
+            BusyError: as many rows wait as may. StoreError: the writer has stopped.
         """
-        entry = _Entry(work, asyncio.get_running_loop())
+        entry = Entry(work, asyncio.get_running_loop())
         with self._wake:
             if self._closing:
                 raise StoreError(f"The log {self._path} is closed; nothing more can be recorded.")
-            if bounded and len(self._waiting) >= self._queue_rows:
+            if bounded and len(self._waiting) >= self._setup.queue_rows:
                 raise BusyError(
                     f"{len(self._waiting)} records wait to be written to {self._path.name}.", fix="Try again shortly."
                 )
             self._waiting.append(entry)
-            if len(self._waiting) in (1, GROUP_ROWS):
+            if len(self._waiting) >= GROUP_ROWS or (urgent and not self._go):
+                self._go = True
                 self._wake.notify()
-        return entry.future
+        if not urgent:
+            self._nudge_later(entry.loop)
+        return entry
+
+    def _nudge_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        if loop is not self._nudge_loop or now > self._nudge_at:  # none under way
+            self._nudge_loop, self._nudge_at = loop, now + PATIENCE_SECONDS
+            loop.call_later(PATIENCE_SECONDS, self._nudge)
+
+    def _nudge(self) -> None:
+        with self._wake:
+            if self._waiting and not self._go:
+                self._go = True
+                self._wake.notify()
 
     def close(self) -> None:
         """Write what waits, then stop the thread."""
@@ -132,11 +164,10 @@ class GroupWriter:
         self._thread.join()
 
     def _run(self) -> None:
-        earliest, group = 0.0, list[_Entry]()
+        earliest, group = 0.0, list[Entry]()
         try:
             while group := self._take(earliest):
-                # a row that came alone (one client, one request at a time) gains nothing from waiting for company
-                earliest = time.monotonic() + self._group_seconds if len(group) > 1 else 0.0
+                earliest = time.monotonic() + self._setup.group_ms / 1000
                 self._write(group)
         finally:  # also if the thread dies of a mistake: those who wait must learn of it
             with self._wake:
@@ -145,16 +176,18 @@ class GroupWriter:
                 self._waiting.clear()
             _resolve(left, StoreError(f"The writer of {self._path} has stopped."))
 
-    def _take(self, earliest: float) -> list[_Entry]:
+    def _take(self, earliest: float) -> list[Entry]:
         with self._wake:
-            while not self._waiting and not self._closing:
+            while not self._go and not self._closing:
                 self._wake.wait()
             pause = earliest - time.monotonic()
-            if pause > 0 and len(self._waiting) < GROUP_ROWS and not self._closing:
+            if pause > 0 and self._setup.expecting():
                 self._wake.wait_for(lambda: len(self._waiting) >= GROUP_ROWS or self._closing, pause)
-            return [self._waiting.popleft() for _ in range(min(GROUP_ROWS, len(self._waiting)))]
+            group = [self._waiting.popleft() for _ in range(min(GROUP_ROWS, len(self._waiting)))]
+            self._go = bool(self._waiting)
+            return group
 
-    def _write(self, group: list[_Entry]) -> None:
+    def _write(self, group: list[Entry]) -> None:
         error = self._commit(group)
         if error is None:
             _resolve(group, None)
@@ -166,8 +199,8 @@ class GroupWriter:
             for entry in group:  # one bad row must not fail its neighbours
                 self._write([entry])
 
-    def _commit(self, group: list[_Entry]) -> Exception | None:
-        batch = Batch(self._connection, self._inserts, self._seq)
+    def _commit(self, group: list[Entry]) -> Exception | None:
+        batch = Batch(self._connection, self._setup.inserts, self._seq)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for entry in group:
@@ -183,9 +216,10 @@ class GroupWriter:
         return None
 
 
-def _resolve(group: list[_Entry], error: Exception | None) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Entry]] = {}
+def _resolve(group: list[Entry], error: Exception | None) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[Entry]] = {}
     for entry in group:
+        entry.error = error
         by_loop.setdefault(entry.loop, []).append(entry)
     for loop, entries in by_loop.items():
         try:
@@ -194,7 +228,7 @@ def _resolve(group: list[_Entry], error: Exception | None) -> None:
             continue
 
 
-def _settle(entries: list[_Entry], error: Exception | None) -> None:
+def _settle(entries: list[Entry], error: Exception | None) -> None:
     for entry in entries:
         if entry.future.done():
             continue  # the caller was cancelled; its row is written all the same

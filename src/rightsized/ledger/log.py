@@ -1,7 +1,8 @@
 """The ledger: decisions go in through one writer with group commit; nothing once written is changed.
 
 `begin` returns once the started row is on the disk, `finish` once its end is. Both write even if the caller is
-cancelled after the call. The log does not know what a good answer is, nor who reviews it.
+cancelled after the call. `finish` may be called before `begin` has returned: the two rows then share a commit. The log
+does not know what a good answer is, nor who reviews it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TypeVar
 from rightsized.core.errors import InputError, NotFoundError
 from rightsized.core.types import Decision
 from rightsized.ledger.database import FileLock, explained, open_writer
-from rightsized.ledger.group import QUEUE_ROWS, ROW_ERRORS, Batch, GroupWriter
+from rightsized.ledger.group import QUEUE_ROWS, ROW_ERRORS, Batch, Entry, GroupSetup, GroupWriter
 from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.schema import (
     End,
@@ -56,7 +57,7 @@ class SqliteLedger:
 
     Args:
         path: the database file; made where absent.
-        group_ms: groups of commits start at least this many milliseconds apart.
+        group_ms: while other decisions are being answered, commits start at least this many milliseconds apart.
         queue_rows: rows that may wait; more get BusyError.
     Raises:
         HomeLockedError: another process writes to this file.
@@ -79,9 +80,9 @@ class SqliteLedger:
         except BaseException:
             self._lock.release()
             raise
-        self._writer = GroupWriter(
-            self._connection, self.path, inserts=_INSERTS, seq=seq, group_ms=group_ms, queue_rows=queue_rows
-        )
+        self._open: dict[str, Entry] = {}  # decisions begun here and not yet ended
+        setup = GroupSetup(_INSERTS, group_ms, queue_rows, expecting=lambda: bool(self._open))
+        self._writer = GroupWriter(self._connection, self.path, setup, seq=seq)
 
     def __enter__(self) -> SqliteLedger:
         return self
@@ -97,6 +98,7 @@ class SqliteLedger:
     async def begin(self, decision: Decision, text: str) -> None:
         """Record that a decision has started; returns once that is on the disk.
 
+        Nothing is held up by a start alone: it may wait some milliseconds for company (group.PATIENCE_SECONDS).
         Raises BusyError, DiskFullError, InputError (the id is taken), StoreError.
         """
 
@@ -108,13 +110,19 @@ class SqliteLedger:
             )
             batch.add("texts", (d.text_sha256, d.started, text))
 
+        if decision.id in self._open:  # its end would be taken for that of the one under way
+            raise InputError(f"Decision {decision.id} is being answered already.", fix="Give each request its own id.")
+        entry = self._open[decision.id] = self._writer.submit(work, urgent=False)
         try:
-            await self._writer.submit(work)
+            await entry.future
         except ROW_ERRORS as error:
             raise InputError(f"Decision {decision.id} could not be started: {error}.") from None
+        finally:
+            if entry.error is not None and self._open.get(decision.id) is entry:
+                del self._open[decision.id]
 
     async def finish(self, decision: Decision) -> None:
-        """Record how a started decision ended (`done` or `failed`); returns once that is on the disk.
+        """Record how a decision begun here ended (`done` or `failed`); returns once start and end are on the disk.
 
         Raises DiskFullError, InputError (never started, or ended already), StoreError.
         """
@@ -130,14 +138,20 @@ class SqliteLedger:
         status = decision.reply.status if decision.reply else "failed"
         tier = decision.reply.tier if decision.reply else NO_TIER
 
+        start = self._open.pop(decision.id, None)
+        if start is None:
+            raise InputError(f"Decision {decision.id} was not started here, or has ended.")
+
         def work(batch: Batch) -> None:
+            if start.error is not None:
+                raise InputError(f"Decision {decision.id} was never started: {start.error}.")
             batch.add("ends", (batch.next_seq(), end.id, decision.task, status, tier, encode(end)))
             if decision.reply and (decision.audit or status == "abstained"):
                 kind = "audit" if decision.audit else "abstained"  # both: the reviewer must see no suggestion
                 batch.add("waiting", (end.id, decision.task, kind, decision.started))
 
         try:
-            await self._writer.submit(work, bounded=False)
+            await self._writer.submit(work, bounded=False).future
         except ROW_ERRORS as error:
             raise InputError(f"Decision {decision.id} could not be ended: {error}.") from None
 
@@ -161,7 +175,7 @@ class SqliteLedger:
                 batch.connection.execute("DELETE FROM waiting WHERE decision = ?", (row.decision,))
 
         try:
-            await self._writer.submit(work)
+            await self._writer.submit(work).future
         except ROW_ERRORS as error:
             raise InputError(f"The label for decision {row.decision} could not be recorded: {error}.") from None
 
@@ -187,7 +201,7 @@ class SqliteLedger:
                 )
             return row
 
-        taken: ReviewRow = await self._writer.submit(work)
+        taken: ReviewRow = await self._writer.submit(work).future
         return taken
 
     async def note(self, event: EventRow) -> None:
@@ -197,7 +211,7 @@ class SqliteLedger:
             e = event
             batch.add("events", (batch.next_seq(), e.kind, e.task, e.certificate, e.created, encode(e)))
 
-        await self._writer.submit(work, bounded=False)
+        await self._writer.submit(work, bounded=False).future
 
     async def purge_texts(self, older_than: float) -> int:
         """Delete texts last used before `older_than` (seconds since the epoch) and give their space back.
@@ -221,7 +235,7 @@ class SqliteLedger:
             batch.flush()
             return function(batch.connection)
 
-        result: T = await self._writer.submit(work, bounded=False)
+        result: T = await self._writer.submit(work, bounded=False).future
         return result
 
     def close(self) -> None:

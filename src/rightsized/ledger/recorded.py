@@ -1,10 +1,10 @@
 """Records every decision of the answerer inside: gives it an id, throws the audit coin, writes its start and its end.
 
 The order, and why it is sound. (1) The id is drawn and the coin thrown, before any score exists. (2) The started row is
-handed to the log, and the answerer is asked while that commit is under way. (3) Once both are there the end is handed
-to the log. (4) The reply, which carries the id, is returned only when start and end are on the disk. So an
-acknowledged decision is always whole in the log; what a crash cuts off was never acknowledged and reads `interrupted`.
-Scoring hides the first commit; the second is what recording adds to a request's latency.
+handed to the log, and the answerer is asked meanwhile. (3) The end is handed to the log, behind the start. (4) The
+reply, which carries the id, is returned only when both are on the disk. So an acknowledged decision is always whole in
+the log; what a crash cuts off was never acknowledged, and reads `interrupted` if its start was written. A start holds
+nobody up, so that a quick answer costs one commit and not two; a slow one's start is on the disk long before its end.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class Recorded(Answerer):
 
     Args:
         inner: what answers.
-        ledger: where decisions go. Its `begin` and `finish` must write even if their caller is cancelled.
+        ledger: where decisions go. Its `begin` and `finish` must write even if their caller is cancelled, and `finish`
+            may come before `begin` has returned.
         coin: `(decision id, conversation) -> (audit?, probability it was thrown with)`.
         version: version of the task that answers, kept with each decision.
         clock: seconds since the epoch.
@@ -70,6 +71,7 @@ class Recorded(Answerer):
         begun = self._begun(request)
         asked = request if request.id else msgspec.structs.replace(request, id=begun.id)
         started = asyncio.ensure_future(self._ledger.begin(begun, request.text))
+        started.add_done_callback(_noticed)
         try:
             await asyncio.sleep(0)  # lets the started row reach the writer before the model takes the processor
             if started.done():
@@ -115,12 +117,10 @@ class Recorded(Answerer):
         if reply.id != begun.id:
             reply = msgspec.structs.replace(reply, id=begun.id)
         ended = msgspec.structs.replace(begun, phase="done", ended=self._clock(), reply=reply)
-        try:
-            await asyncio.shield(started)
-        except asyncio.CancelledError:
-            self._owe(self._end(started, ended))
-            raise
+        if started.done():
+            started.result()  # refused while the answerer was at work
         await self._ledger.finish(ended)
+        await started  # long done, for any log that keeps the order
         return reply
 
     def _failed(self, begun: Decision, error: BaseException) -> Decision:
@@ -133,11 +133,19 @@ class Recorded(Answerer):
     async def _end(self, started: asyncio.Future[None], ended: Decision) -> None:
         # A log that refuses here (disk full) leaves a start without an end, which reads `interrupted`: true enough.
         with contextlib.suppress(RightsizedError):
-            await started
+            if started.done():
+                started.result()
             await self._ledger.finish(ended)
+            await started
 
     def _owe(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._owed.add(task)
         task.add_done_callback(self._owed.discard)
         return task
+
+
+def _noticed(task: asyncio.Future[None]) -> None:
+    """Mark a failed start as seen; a request that was cancelled meanwhile asks no more."""
+    if not task.cancelled():
+        task.exception()
