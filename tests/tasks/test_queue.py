@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rightsized.core.errors import InputError, NotFoundError, StoreError
-from rightsized.core.types import Attempt, Reply, Request
+from rightsized.core.types import Attempt, LabelScore, Prediction, Reply, Request
 from rightsized.engines.fake import predict
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader
@@ -239,3 +239,15 @@ def test_several_labels_agree_as_sets() -> None:
     assert agrees(several, "refund | billing")
     assert not agrees(several, "billing")
     assert not agrees(replace(single, output=None), "billing")
+
+
+def test_none_of_these_is_right_only_where_no_label_was_answered() -> None:
+    def answered(*labels: str) -> Reply:
+        said = Prediction("a", labels, (LabelScore("a", 0.9),))
+        return Reply("i", "t", "answered", said, "ngram", 3, "sha256:x", 0.9, "certified")
+
+    assert agrees(answered(), "out_of_scope")  # several labels may apply, and none does: as calibration counts it
+    assert not agrees(answered("a"), "out_of_scope")
+    assert agrees(answered("b", "a"), "a | b")
+    assert not agrees(answered("a"), "a|b")
+    assert agrees(answered("a|b"), "a|b")  # one label whose name holds the separator

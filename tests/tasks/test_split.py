@@ -33,3 +33,12 @@ def test_a_conversation_stays_on_one_side() -> None:
     split = split_rows(groups, 5, 0.05, 0.05, seed=3)
     sides = [{groups[i] for i in part} for part in (split.train, split.calibrate, split.report)]
     assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+
+
+def test_slices_are_sized_in_conversations_however_long_each_is() -> None:
+    groups = [f"c{c}" for c in range(2000) for _ in range(1 + c % 7)]
+    sizes = set()
+    for seed in range(20):
+        split = split_rows(groups, 5, 0.05, 0.05, seed=seed)
+        sizes.add(tuple(len({groups[i] for i in part}) for part in (split.train, split.calibrate, split.report)))
+    assert sizes == {(1000, 800, 200)}  # filled up to a number of rows, the last conversation would be a long one

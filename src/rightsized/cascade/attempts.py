@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,13 +24,14 @@ FILE, LOCK = "attempts.json", "attempts.lock"
 
 
 class PastAttempt(Frozen, frozen=True):
-    """One attempt: on which set of labels, and what made it differ from others."""
+    """One attempt: on which set of labels, what made it differ from others, and when (seconds since the epoch)."""
 
     task: str
     labels: str
     trial: str
     number: int
     looks: tuple[float, ...] = ()
+    created: float = 0.0
 
 
 class _Book(Frozen, frozen=True):
@@ -63,9 +65,20 @@ def count_attempt(home: Path, *, task: str, rows: Sequence[str], trial: str, loo
             return min(same)
         number = 1 + max((a.number for a in earlier), default=0)
         _check_looks(earlier, looks, number)
-        now = PastAttempt(task, labels, trial, number, looks)
+        now = PastAttempt(task, labels, trial, number, looks, time.time())
         _write(home, _Book(book.sets | {labels: tuple(sorted(set(rows)))}, (*book.attempts, now)))
     return number
+
+
+def share_used_before(home: Path, rows: Sequence[str], moment: float) -> float:
+    """The share of these rows (each digest once) that an attempt before `moment` rested on: 0 for fresh labels.
+
+    Raises StoreError where the record cannot be read.
+    """
+    book = read_book(home)
+    old = {row for attempt in book.attempts if attempt.created < moment for row in book.sets[attempt.labels]}
+    distinct = set(rows)
+    return len(distinct & old) / len(distinct) if distinct else 0.0
 
 
 def share_of_delta(attempt: int, looks: tuple[float, ...] = ()) -> float:

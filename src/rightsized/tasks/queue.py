@@ -18,7 +18,7 @@ from rightsized.core.types import Decision, Frozen, Prediction, Reply
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.schema import End, ReviewKind, ReviewRow, decode_review
-from rightsized.tasks.dataset import SEPARATOR
+from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.records import QueueItem, Review
 
 MAX_LABEL_CHARS = 1000
@@ -75,8 +75,14 @@ class AuditOutcome(Frozen, frozen=True):
 
 
 def agrees(reply: Reply, label: str) -> bool:
-    """Whether the labels answered are exactly those a person gave, several written as in a data file: `a|b`."""
-    return reply.output is not None and set(reply.output.labels) == {part.strip() for part in label.split(SEPARATOR)}
+    """Whether the labels answered are exactly those a person gave, several written as in a data file: `a|b`.
+
+    As in calibration, `out_of_scope` says that no label fits: right only where none was answered, in a task of several.
+    """
+    if reply.output is None:
+        return False
+    given = {part.strip() for part in label.split(SEPARATOR)} - {OUT_OF_SCOPE}
+    return reply.output.labels == (label,) or set(reply.output.labels) == given
 
 
 class ReviewQueue:

@@ -36,20 +36,23 @@ def fewest(epsilon: float, delta: float) -> int:
 def split_rows(groups: Sequence[str], labels: int, epsilon: float, delta: float, seed: int) -> Split:
     """Split rows at random, groups whole; everything trains where a certificate is out of reach.
 
+    Slices are sized in groups, since the test takes one row of each: filling them up to a number of rows would let the
+    sizes of the groups decide how many are tested, and which is the last.
+
     Args:
         groups: the conversation of each row; empty strings stand alone.
         labels: number of labels.
         epsilon: error budget; `delta`: 1 - confidence level.
         seed: the same seed gives the same split.
     """
-    n = len(groups)
-    n_calibrate = min(round(n * CALIBRATE_SHARE), CALIBRATE_MOST)
-    n_report = min(round(n * REPORT_SHARE), REPORT_MOST)
+    n, blocks = len(groups), _shuffled(groups, seed)
+    n_calibrate = min(round(len(blocks) * CALIBRATE_SHARE), CALIBRATE_MOST)
+    n_report = min(round(len(blocks) * REPORT_SHARE), REPORT_MOST)
     needed = math.ceil(POWER_FACTOR * fewest(epsilon, delta))
-    n_train = n - n_calibrate - n_report
+    n_train = round(n * (1 - (n_calibrate + n_report) / len(blocks))) if blocks else 0
     if n_calibrate < needed or n_train < labels * MIN_TRAIN_PER_LABEL:
         return Split(tuple(range(n)), (), (), "cross-fitted", _few(n, needed, n_train, labels))
-    calibrate, report, train = _cut(_shuffled(groups, seed), n_calibrate, n_report)
+    calibrate, report, train = _cut(blocks, n_calibrate, n_report)
     return Split(
         train=tuple(sorted(train)),
         calibrate=tuple(sorted(calibrate)),
@@ -77,12 +80,7 @@ def _shuffled(groups: Sequence[str], seed: int) -> list[list[int]]:
     return [members[key] for key in keys]
 
 
-def _cut(blocks: list[list[int]], *sizes: int) -> list[list[int]]:
-    """Whole blocks into slices of at least these sizes, and the rest."""
-    slices: list[list[int]] = [[] for _ in range(len(sizes) + 1)]
-    at = 0
-    for block in blocks:
-        while at < len(sizes) and len(slices[at]) >= sizes[at]:
-            at += 1
-        slices[at].extend(block)
-    return slices
+def _cut(blocks: list[list[int]], first: int, second: int) -> list[list[int]]:
+    """The rows of the first so many blocks, of the next so many, and of the rest."""
+    parts = (blocks[:first], blocks[first : first + second], blocks[first + second :])
+    return [[row for block in part for row in block] for part in parts]
