@@ -121,7 +121,7 @@ class Server:
 
     def round(self, number: int, delay: float) -> dict[str, str]:
         """Start it, load it, kill it `delay` seconds after its first response; returns id -> text."""
-        command = [sys.executable, "-m", "rightsized", "serve", "--port", "0", "--json"]
+        command = [sys.executable, "-m", "rightsized.cli", "serve", "--port", "0", "--json"]
         environment = {**os.environ, "RIGHTSIZED_HOME": str(self._home)}
         child = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=harness.ROOT)
         try:
