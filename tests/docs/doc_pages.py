@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -176,16 +175,3 @@ def matches(expected: str, said: str) -> bool:
     wanted = " ".join(expected.split())
     pattern = ".*".join(re.escape(part.strip()) for part in wanted.split("..."))
     return re.fullmatch(pattern, " ".join(said.split()), re.S) is not None
-
-
-def home_with(encoder_home: Path, home: Path) -> Path:
-    """A fresh home that holds the encoder of `encoder_home`."""
-
-    def link(source: str, target: str) -> None:
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copy2(source, target)
-
-    shutil.copytree(encoder_home / "models" / "minilm", home / "models" / "minilm", copy_function=link)
-    return home

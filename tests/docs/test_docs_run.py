@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from doc_pages import Block, Sitting, blocks, home_with, matches, name, pages, runnable, steps
+from doc_pages import Block, Sitting, blocks, matches, name, pages, runnable, steps
 
 from rightsized.data import path
 
@@ -17,10 +17,10 @@ LANGUAGES = {"python", "console", "text", "toml", "nginx", "json"}
 
 
 @pytest.fixture
-def sitting(tmp_path: Path, encoder_home: Path) -> Iterator[Sitting]:
+def sitting(tmp_path: Path, home: Path) -> Iterator[Sitting]:
     folder = tmp_path / "work"
     folder.mkdir()
-    made = Sitting(folder, home_with(encoder_home, tmp_path / "home"))
+    made = Sitting(folder, home)
     yield made
     made.close()
 

@@ -122,6 +122,8 @@ class LocalService:
     async def classify(self, task: str, text: str, *, conversation: str = "") -> Reply:
         """Answer one text. Raises NotFoundError, InputError, BusyError."""
         loaded = self.loaded(task)
+        if not text.strip():  # no row without text was tested, so nothing is promised about one
+            raise InputError("The text is empty.", fix="Send at least one word.")
         if len(text) > self._config.engine.max_text_chars:
             raise InputError(
                 f"The text has {len(text):,} characters; {self._config.engine.max_text_chars:,} is the most.",
