@@ -237,8 +237,8 @@ class LocalService:
         self._jobs.cancel(job_id)
 
     def ready(self) -> bool:
-        """Whether requests can be answered."""
-        return self._started and not self._snapshot.broken
+        """Whether requests can be answered; one broken task does not take the others out of service."""
+        return self._started and (bool(self._snapshot.tasks) or not self._snapshot.broken)
 
     def _reviews(self) -> ReviewQueue:
         if self._queue is None:

@@ -79,7 +79,7 @@ class Service(Protocol):
         ...
 
     def ready(self) -> bool:
-        """True once every task is loaded and decisions can be recorded."""
+        """True once decisions can be recorded and a task can be answered (or there is none at all)."""
         ...
 
     async def start(self) -> None:
