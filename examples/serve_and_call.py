@@ -18,7 +18,7 @@ from typing import Any
 @contextmanager
 def server() -> Iterator[str]:
     """A server on a free port; gives its address. Stopped as an operator would: by SIGTERM, which drains it."""
-    command = [sys.executable, "-c", "from rightsized.cli import main; main()", "serve", "--port", "0", "--json"]
+    command = [sys.executable, "-m", "rightsized.cli", "serve", "--port", "0", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
