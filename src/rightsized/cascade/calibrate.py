@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rightsized.cascade import bounds, estimates
 from rightsized.cascade.path import as_configuration, as_thresholds, mean_costs, nested_runs, outcomes
-from rightsized.cascade.plan import Calibration, Plan, SegmentPlan, check
+from rightsized.cascade.plan import Calibration, JudgePlan, Plan, SegmentPlan, check
 from rightsized.cascade.scores import Bools, Floats, Scores, one_row_a_group
 from rightsized.cascade.selection import Path, Test, choose_path, walk
 from rightsized.core.types import Interval, Segment
@@ -50,7 +50,9 @@ def calibrate(
         return _estimated(plan, _one_a_group(calibration, plan.seed).rows, None)
     tested = _one_a_group(calibration, plan.seed)
     test = _main_test(plan, tested.rows.n)
-    path = choose_path(test, chosen, plan.costs, seed=plan.seed, bootstraps=plan.bootstraps)
+    path = choose_path(
+        test, chosen, plan.costs, seed=plan.seed, bootstraps=plan.bootstraps, least_share=_least_share(plan)
+    )
     last = walk(_passes(plan, test, path, tested.rows), path.start)
     if last < 0 or not np.isfinite(path.configurations[last]).any():
         return _estimated(plan, chosen, tested.rows)
@@ -69,13 +71,27 @@ def _main_test(plan: Plan, n: int) -> Test:
     return Test(plan.promise, plan.epsilon, plan.delta_main, n)
 
 
+def _checked_test(plan: Plan, judge: JudgePlan) -> Test:
+    """The test of wrong answers that the judge let pass, on the rows that people checked.
+
+    R1 counts them among all checked rows, R2 among those answered here. Both bound the risk from above, since being
+    checked means that the judge agreed, and P(local, agrees, wrong) <= P(local, wrong | agrees).
+    """
+    return Test(plan.promise, judge.epsilon, plan.delta_main / 2, judge.checked.n)
+
+
+def _least_share(plan: Plan) -> float:
+    """R2 with a judge: a start needs enough checked answers to prove anything, and half as many again for errors."""
+    if plan.judge is None or plan.promise == "wrong_local_rate" or not plan.judge.checked.n:
+        return 0.0
+    return 1.5 * bounds.smallest_trials(plan.judge.epsilon, plan.delta_main / 2) / plan.judge.checked.n
+
+
 def _passes(plan: Plan, test: Test, path: Path, rows: Scores) -> Bools:
     passes = test.passes(*outcomes(path.configurations, rows).count())
     if plan.judge:
-        # P(local, agrees, wrong) <= P(wrong | local, agrees), and so for both promises.
-        checked = Test("selective_error", plan.judge.epsilon, plan.delta_main / 2, plan.judge.checked.n)
         seen = outcomes(path.configurations, plan.judge.checked, plan.judge.agreed)
-        passes &= checked.passes(*seen.count())
+        passes &= _checked_test(plan, plan.judge).passes(*seen.count())
     return passes
 
 

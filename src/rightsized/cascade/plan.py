@@ -33,8 +33,9 @@ class JudgePlan:
 
     Args:
         epsilon: the part of the error budget left to wrong answers the judge let pass, declared beforehand.
-        checked: rows that people labelled; correct = people call rung k's answer right.
-        agreed: bool, shape (rows, rungs): the judge agreed with rung k's answer, and it was drawn to be checked.
+        checked: rows that people labelled, drawn at random from those where the judge agreed with some rung's answer;
+            correct = people call rung k's answer right.
+        agreed: bool, shape (rows, rungs): the judge agreed with rung k's answer to this row.
     """
 
     epsilon: float
@@ -126,7 +127,9 @@ def check(plan: Plan, selection: Scores, calibration: Scores | None) -> None:
         if not 0 < value < 1:
             raise DataError(f"{name} = {value} cannot be used: it must lie between 0 and 1.")
     if plan.share is not None and not 0 < plan.share <= 1:
-        raise DataError(f"share = {plan.share} cannot be used: an attempt spends more than none and at most all of delta.")
+        raise DataError(
+            f"share = {plan.share} cannot be used: an attempt spends more than none and at most all of delta."
+        )
     if len(plan.costs) != selection.rungs + 1:
         raise DataError(f"{len(plan.costs)} costs were given for {selection.rungs} rungs and the last: one each.")
     if selection.n < 2:

@@ -56,8 +56,17 @@ def walk(passes: Bools, start: int) -> int:
     return start + (int(failures[0]) if failures.size else len(passes) - start) - 1 if passes[start] else -1
 
 
-def choose_path(test: Test, selection: Scores, costs: tuple[float, ...], *, seed: int, bootstraps: int) -> Path:
-    """Grid, order and start for this test, from selection data only."""
+def choose_path(
+    test: Test, selection: Scores, costs: tuple[float, ...], *, seed: int, bootstraps: int, least_share: float = 0.0
+) -> Path:
+    """Grid, order and start for this test, from selection data only.
+
+    Args:
+        costs: one a rung and last the last rung's.
+        bootstraps: simulated tests that choose the start.
+        least_share: no start answers less than this share (a second test, of which nothing can be simulated, has no
+            power below it).
+    """
     random = np.random.default_rng([seed, 1])
     rows = thinned(selection, random)
     configurations = order(test, rows, costs)
@@ -65,6 +74,7 @@ def choose_path(test: Test, selection: Scores, costs: tuple[float, ...], *, seed
         return Path(configurations, 0)  # the risk only grows along the path: strict to loose needs no start
     seen = outcomes(configurations, rows)
     passes, share = simulate(test, seen, random, bootstraps)
+    passes[:, share < least_share] = False
     start, kept = best_start(passes, share)
     if kept == 0:  # nothing was ever certified: begin where the evidence comes closest
         start = int(np.argmin(expected_p_values(test, *seen.count(), rows.n)))
