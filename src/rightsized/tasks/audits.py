@@ -17,7 +17,7 @@ from rightsized.core.config import AuditConfig
 from rightsized.core.types import Certificate
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader
-from rightsized.ledger.schema import EventRow
+from rightsized.ledger.schema import EventRow, decode_event
 from rightsized.tasks.queue import AuditOutcome, ReviewQueue
 from rightsized.tasks.records import MonitorStatus
 
@@ -125,6 +125,12 @@ def monitor_status(plan: MonitorPlan, outcomes: list[AuditOutcome]) -> MonitorSt
         messages_to_detection=reading.messages_to_detection,
         if_waiting_wrong=reading.if_waiting_wrong,
     )
+
+
+def alarms_of(reader: LedgerReader, task: str) -> list[EventRow]:
+    """All alarms that sounded for a task, under whatever certificate, oldest first."""
+    sql = "SELECT record FROM events WHERE task = ? AND kind = 'alarm' ORDER BY seq"
+    return [decode_event(record) for (record,) in reader.query(sql, (task,))]
 
 
 def standing_alarm(reader: LedgerReader, certificate: str) -> EventRow | None:

@@ -13,20 +13,25 @@ import msgspec
 import numpy as np
 
 from rightsized import __version__
-from rightsized.cascade.attempts import count_attempt
+from rightsized.cascade.attempts import count_attempt, share_used_before
 from rightsized.cascade.calibrate import calibrate
 from rightsized.cascade.certificate import CertificateFacts, make_certificate
 from rightsized.cascade.plan import Calibration, Plan
 from rightsized.cascade.reference import REFERENCE_TEXTS, Reference
-from rightsized.cascade.scores import Scores
+from rightsized.cascade.scores import Scores, one_row_a_group
+from rightsized.cascade.sentence import day
 from rightsized.core.types import Certificate, Frozen
+from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
+from rightsized.tasks.audits import alarms_of
 from rightsized.tasks.dataset import Dataset
 from rightsized.tasks.evaluate import ScoredRows
 from rightsized.tasks.identity import SIGNING_SECRET
+from rightsized.tasks.records import Finding
 from rightsized.tasks.slices import FitPlan, Slices
 
 PERSON = "person"
+STALE = 0.5  # share of calibrate rows used before an alarm from which they are not fresh; traffic repeats some texts
 
 
 class Certified(Frozen, frozen=True):
@@ -37,7 +42,10 @@ class Certified(Frozen, frozen=True):
 
 
 class Evidence(msgspec.Struct):
-    """What a certificate is made from: the plan, the slices, and scores of train (out-of-fold) and calibrate rows."""
+    """What a certificate is made from: the plan, the slices, and scores of calibrate rows and of those that choose.
+
+    `selection` holds the train rows, out-of-fold, and the out-of-scope rows beside them, which no fold ever trained on.
+    """
 
     plan: FitPlan
     slices: Slices
@@ -59,7 +67,7 @@ def certify(evidence: Evidence) -> Certificate:
         digests=evidence.digests | {"reference": evidence.reference.digest},
         created=time.time(),
         code_version=__version__,
-        out_of_scope_rows=_out_of_scope(slices.calibrate, plan.columns.multi_label),
+        out_of_scope_rows=_out_of_scope(slices.calibrate, plan),
     )
     return make_certificate(found, facts, home.secret(SIGNING_SECRET))
 
@@ -68,12 +76,11 @@ def _calibrate(home: Home, evidence: Evidence) -> Calibration:
     plan, targets = evidence.plan, evidence.plan.targets
     calibration = None
     attempt = 1
-    if evidence.scored is not None and evidence.slices.calibrate is not None:
-        groups = _groups(evidence.slices.calibrate)
+    rows = evidence.slices.calibrate
+    if evidence.scored is not None and rows is not None and not _outlived(home, plan.task, rows, evidence.slices):
+        groups = groups_of(rows)
         calibration = Scores(evidence.scored.score, evidence.scored.correct, groups)
-        attempt = count_attempt(
-            home.path, task=plan.task, rows=_row_digests(evidence.slices.calibrate), trial=_trial(evidence)
-        )
+        attempt = count_attempt(home.path, task=plan.task, rows=_row_digests(rows), trial=_trial(evidence, groups))
     return calibrate(
         Plan(
             promise=targets.promise,
@@ -88,15 +95,36 @@ def _calibrate(home: Home, evidence: Evidence) -> Calibration:
     )
 
 
-def _groups(data: Dataset) -> Sequence[str]:
+def _outlived(home: Home, task: str, rows: Dataset, slices: Slices) -> bool:
+    """Whether an alarm has sounded since these labels were first used: then only fresh ones can certify again."""
+    if not home.decisions.is_file():
+        return False
+    with LedgerReader(home.decisions) as reader:
+        alarms = alarms_of(reader, task)
+    if not alarms or share_used_before(home.path, _row_digests(rows), alarms[-1].created) < STALE:
+        return False
+    message = (
+        f"An alarm sounded on {day(alarms[-1].created)}, and these calibrate rows were in use before it: they can no"
+        " longer certify anything. Label a fresh random sample of the traffic and calibrate on that."
+    )
+    slices.findings.append(Finding("outlived", message))
+    return True
+
+
+def groups_of(data: Dataset) -> Sequence[str]:
     """A group id for every row where any row has one: a row without a conversation is one of its own."""
     if not any(data.groups):
         return ()
     return [group or f"\0{row}" for group, row in zip(data.groups, data.rows, strict=True)]
 
 
-def _out_of_scope(data: Dataset | None, multi_label: bool) -> int:
-    return 0 if data is None or multi_label else sum(not labels for labels in data.labels)
+def _out_of_scope(data: Dataset | None, plan: FitPlan) -> int:
+    """Rows tested that no label fits: of grouped rows one a group, as calibration picks them."""
+    if data is None or plan.columns.multi_label:
+        return 0
+    groups = groups_of(data)
+    tested = one_row_a_group(groups, plan.seed).tolist() if groups else range(len(data))
+    return sum(not data.labels[row] for row in tested)
 
 
 def _row_digests(data: Dataset) -> list[str]:
@@ -105,9 +133,17 @@ def _row_digests(data: Dataset) -> list[str]:
     return [hashlib.sha256(msgspec.json.encode((text, sorted(labels)))).hexdigest()[:32] for text, labels in rows]
 
 
-def _trial(evidence: Evidence) -> str:
-    """What makes an attempt a new one: the models, the promise, the budget, the seed. The same again is no new look."""
-    body = (evidence.digests, evidence.plan.targets, evidence.plan.seed)
+def _trial(evidence: Evidence, groups: Sequence[str]) -> str:
+    """What makes an attempt a new one: all that can change its outcome. The same again is no new look.
+
+    The models and data by digest, the promise, the budget, the seed; which rows count as one conversation; the costs
+    that order configurations; and the code, whose next version may test another way.
+    """
+    selection = hashlib.sha256(evidence.selection.scores.tobytes() + evidence.selection.correct.tobytes()).hexdigest()
+    chosen = (selection, list(evidence.selection.groups), evidence.costs, __version__)
+    targets = evidence.plan.targets
+    asked = (targets.promise, targets.max_error, targets.confidence, evidence.plan.seed)
+    body = (evidence.digests, asked, list(groups), chosen)
     return hashlib.sha256(msgspec.json.encode(body)).hexdigest()
 
 

@@ -134,10 +134,11 @@ class _Stage:
         """Score, certify, measure, report; everything but installing."""
         calibrate = self._score(self.slices.calibrate, "Scoring calibrate")
         report = self._score(self.slices.report, "Scoring report")
+        held = out_of_fold(self.slices, self.fitted, self._score(self.slices.outside, "Scoring out-of-scope"))
         reference = self._reference()
-        certificate = certify(self._evidence(calibrate, reference))
+        certificate = certify(self._evidence(held, calibrate, reference))
         self._save(certificate, reference)
-        shown = calibrate or out_of_fold(self.slices, self.fitted)
+        shown = calibrate or held
         write_record(self.folder, DRIFT_FILE, drift_reference(shown, certificate.thresholds))
         self.progress("Measuring", 0, 1)
         texts = (self.slices.report or self.slices.calibrate or self.slices.train).texts
@@ -148,6 +149,7 @@ class _Stage:
             task=self.task,
             slices=self.slices,
             fitted=self.fitted,
+            held=held,
             calibrate=calibrate,
             report=report,
             certificate=certificate,
@@ -174,13 +176,13 @@ class _Stage:
         scores = asyncio.run(rescore(self.rungs, texts))
         return Reference(texts, scores)
 
-    def _evidence(self, calibrate: ScoredRows | None, reference: Reference) -> Evidence:
-        groups = self.slices.train.groups
+    def _evidence(self, held: ScoredRows, calibrate: ScoredRows | None, reference: Reference) -> Evidence:
+        groups = [*self.slices.train.groups, *(self.slices.outside.groups if self.slices.outside else ())]
         chosen = [group or f"\0{i}" for i, group in enumerate(groups)] if any(groups) else ()
         return Evidence(
             plan=self.plan,
             slices=self.slices,
-            selection=Scores(self.fitted.oof_scores, self.fitted.oof_correct, chosen),
+            selection=Scores(held.score, held.correct, chosen),
             scored=calibrate,
             costs=rightsizing.rung_costs(ROUGH_RUNG_MS),
             reference=reference,

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 
 import msgspec
+import numpy as np
 
 from rightsized.core.types import Certificate, LabelScore, Prediction, Task
 from rightsized.tasks import rightsizing
@@ -29,6 +30,7 @@ class Outcome(msgspec.Struct):
     task: Task
     slices: Slices
     fitted: Fitted
+    held: ScoredRows
     calibrate: ScoredRows | None
     report: ScoredRows | None
     certificate: Certificate
@@ -40,17 +42,32 @@ class Outcome(msgspec.Struct):
     path: str
 
 
-def out_of_fold(slices: Slices, fitted: Fitted) -> ScoredRows:
-    """The out-of-fold predictions as scored rows."""
-    predicted = [[_prediction(pair[k]) for pair in fitted.oof_predicted] for k in range(2)]
-    return ScoredRows(
+def out_of_fold(slices: Slices, fitted: Fitted, outside: ScoredRows | None = None) -> ScoredRows:
+    """The out-of-fold predictions as scored rows, and after them the out-of-scope rows, which no model ever trained on.
+
+    Without those, thresholds would be chosen as if every message had a label, and the figures would flatter.
+    """
+    predicted = [
+        [_prediction(pair[k], float(fitted.oof_out_of_scope[i, k])) for i, pair in enumerate(fitted.oof_predicted)]
+        for k in range(2)
+    ]
+    rows = ScoredRows(
         list(slices.train.texts), list(slices.train.labels), fitted.oof_scores, fitted.oof_correct, predicted
+    )
+    if outside is None:
+        return rows
+    return ScoredRows(
+        rows.texts + outside.texts,
+        rows.labels + outside.labels,
+        np.vstack([rows.score, outside.score]),
+        np.vstack([rows.correct, outside.correct]),
+        [a + b for a, b in zip(rows.predicted, outside.predicted, strict=True)],
     )
 
 
-def _prediction(labels: tuple[str, ...]) -> Prediction:
+def _prediction(labels: tuple[str, ...], outside: float) -> Prediction:
     best = labels[0] if labels else ""
-    return Prediction(best, labels, tuple(LabelScore(label, 1.0) for label in labels))
+    return Prediction(best, labels, tuple(LabelScore(label, 1.0) for label in labels), outside)
 
 
 def report_of(outcome: Outcome) -> FitReport:
@@ -80,7 +97,7 @@ def report_of(outcome: Outcome) -> FitReport:
         candidates=rightsizing.candidates(fitted.oof_scores, fitted.oof_correct, targets, serving, outcome.sizes),
         curve=curve(rows.score[:, -1], rows.correct[:, -1]),
         labels=label_rows(rows, dict(n_train), outcome.task.multi_label),
-        confusions=confusions(rows),
+        confusions=confusions(outcome.held if slice_ == "calibrate" else rows),
         noisy_labels=_noisy(outcome),
         findings=_findings(outcome, measured),
         cost=rightsizing.cost(measured.coverage.value, serving),
@@ -96,7 +113,7 @@ def _shown(outcome: Outcome) -> tuple[ScoredRows, Slice]:
         return outcome.report, "report"
     if outcome.calibrate is not None:
         return outcome.calibrate, "calibrate"
-    return out_of_fold(outcome.slices, outcome.fitted), "out-of-fold"
+    return outcome.held, "out-of-fold"
 
 
 def _noisy(outcome: Outcome) -> tuple[NoisyLabel, ...]:

@@ -35,7 +35,10 @@ class FitPlan(Frozen, frozen=True):
 
 
 class Slices(msgspec.Struct):
-    """The slices of a fit. `calibrate` and `report` are None where all rows train."""
+    """The slices of a fit. `calibrate` and `report` are None where all rows train.
+
+    `outside` are the rows beside `train` that no label fits: they never train, but count when thresholds are chosen.
+    """
 
     data: Dataset
     labels: list[str]
@@ -45,6 +48,7 @@ class Slices(msgspec.Struct):
     split: Split
     sampling: str
     findings: list[Finding]
+    outside: Dataset | None = None
 
 
 def prepare(plan: FitPlan) -> Slices:
@@ -100,8 +104,8 @@ def _without_straddlers(slices: Slices, plan: FitPlan) -> Slices:
             slices.findings.append(finding)
             drop.update(dict.fromkeys(fresh, finding))
 
-    if not plan.columns.multi_label:
-        outside = [i for i, labels in enumerate(train.labels) if not labels]
+    outside = [] if plan.columns.multi_label else [i for i, labels in enumerate(train.labels) if not labels]
+    if outside:
         leave_out("out-of-scope", outside, "out-of-scope rows were kept out of training")
     measuring = [part for part in (slices.calibrate, slices.report) if part is not None]
     if measuring:
@@ -114,6 +118,8 @@ def _without_straddlers(slices: Slices, plan: FitPlan) -> Slices:
         near = sorted({pair.first for pair in straddling(train.texts, texts)})
         words = "train rows nearly repeat calibrate or report rows and were not trained on"
         leave_out("near-duplicate", near, words)
+        outside = sorted(set(outside).difference(shared, near))
+    slices.outside = train.take(outside) if outside else None
     slices.train = train.take([i for i in range(len(train)) if i not in drop])
     slices.labels = check(slices.train)
     slices.findings.extend(repeats(slices.train))
