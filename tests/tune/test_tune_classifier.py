@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rightsized.core.errors import DataError
+from rightsized.core.errors import DataError, IntegrityError
 from rightsized.engines.classifier import Classifier
 from rightsized.tune.classifier import Fitted, fit_classifier
+from rightsized.tune.previous import Previous
 from rightsized.tune.training import FitOptions, TrainingData
 
 WORDS = {
@@ -131,3 +132,41 @@ def test_several_labels() -> None:
     assert fitted.oof_correct[:, 0].mean() > 0.7
     answered = fitted.classifier.score_text("where is my refund and where is my parcel").prediction.labels
     assert answered == ("delivery", "refund")
+
+
+def test_a_few_more_examples_keep_the_scores_of_the_others(fitted: Fitted, tmp_path: Path) -> None:
+    texts, labels = messages()
+    vectors = informative_vectors(labels)
+    fitted.save(tmp_path)
+    more = ["my reimbursement never came", "the courier lost it"]
+    data = TrainingData(
+        [*texts, *more],
+        [*labels, "refund", "delivery"],
+        np.concatenate([vectors, informative_vectors(["delivery", "refund"])]),
+    )
+    again = fit_classifier(data, previous=Previous.open(tmp_path))
+    assert (again.left.scores.logits[:120] == fitted.left.scores.logits).all()
+    expected = fitted.classifier.raw(more[0], data.vectors[120])
+    assert expected.logits is not None
+    assert (again.left.scores.logits[120] == expected.logits).all()
+    assert again.classifier.digest != fitted.classifier.digest
+
+
+def test_many_new_examples_or_a_new_label_call_for_a_full_fit(fitted: Fitted) -> None:
+    texts, labels = messages()
+    vectors = informative_vectors(labels)
+    renamed = [label.replace("refund", "money") for label in labels]
+    again = fit_classifier(TrainingData(texts, renamed, vectors), previous=fitted.left)
+    assert again.tried  # a search took place
+    assert "money" in again.classifier.labels
+    few = fit_classifier(TrainingData(texts[:60], labels[:60], vectors[:60]))
+    assert fit_classifier(TrainingData(texts, labels, vectors), previous=few.left).tried
+
+
+def test_scores_left_by_another_classifier_are_refused(fitted: Fitted, tmp_path: Path) -> None:
+    texts, labels = messages()
+    other = fit_classifier(TrainingData(texts[:90], labels[:90], informative_vectors(labels)[:90]))
+    other.save(tmp_path)
+    fitted.classifier.save(tmp_path)
+    with pytest.raises(IntegrityError, match="another classifier"):
+        Previous.open(tmp_path)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.engines.classifier import Classifier, ClassifierSettings
-from rightsized.tune.crossfit import Bench, Choices, cross_fit
+from rightsized.tune.crossfit import Bench, Choices, RawScores, cross_fit
+from rightsized.tune.previous import Previous, carried_over, keys_of
 from rightsized.tune.readouts import fit_readouts
-from rightsized.tune.scope import choose_scopes
+from rightsized.tune.scope import Scopes, choose_scopes
 from rightsized.tune.search import search
 from rightsized.tune.training import FitOptions, Numbered, TrainingData, assign_folds, number, rare_labels
 
@@ -28,7 +30,8 @@ class Fitted:
     """A classifier and its out-of-fold results. Columns and pairs stand for (n-gram rung, encoder rung).
 
     `oof_scores` float64 (n, 2): s(x); `oof_correct` bool (n, 2); `oof_predicted`: the labels answered, a pair a row;
-    `oof_probabilities` float32 (n, labels) of the encoder rung; `oof_out_of_scope` float64 (n, 2).
+    `oof_probabilities` float32 (n, labels) of the encoder rung; `oof_out_of_scope` float64 (n, 2). `chosen` says
+    in words what was chosen, `tried` the log-loss of each choice and the AUROC of each out-of-scope statistic.
     """
 
     classifier: Classifier
@@ -38,19 +41,25 @@ class Fitted:
     oof_probabilities: NDArray[np.float32]
     oof_out_of_scope: NDArray[np.float64]
     folds: NDArray[np.intp]
+    left: Previous
     chosen: dict[str, str] = field(default_factory=dict)
     tried: dict[str, float] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
     cpu_seconds: float = 0.0
 
+    def save(self, folder: Path) -> None:
+        """Write the classifier, and what the next fit may start from."""
+        self.left.save(folder)
 
-def fit_classifier(data: TrainingData, options: FitOptions | None = None, previous: Classifier | None = None) -> Fitted:
+
+def fit_classifier(data: TrainingData, options: FitOptions | None = None, previous: Previous | None = None) -> Fitted:
     """Fit both rungs and their score calibrators.
 
     Args:
         data: texts, labels and the vectors of the encoder that will serve.
         options: seed, several labels or one, folds, progress.
-        previous: a classifier fitted before on nearly the same rows; its choices are kept and its head is the start.
+        previous: what a fit on nearly the same rows left (`Previous.open(folder)`); its choices and its out-of-fold
+            scores are kept. Where more than a tenth of the rows or any label is new, it is passed over.
     Raises:
         DataError: the rows cannot be learned from; says which and why.
     """
@@ -59,14 +68,11 @@ def fit_classifier(data: TrainingData, options: FitOptions | None = None, previo
     numbered = number(data, options)
     options.progress("Counting n-grams", 0, 1)
     bench = Bench(numbered, options.spec, options.seed)
-    folds = assign_folds(numbered, options.folds or (5 if numbered.size >= MANY else 10), options.seed)
-    choices, losses = search(bench, folds, options.progress)
-    scores = cross_fit(bench, folds, choices, options.progress)
-    scopes = choose_scopes(bench, folds, choices, options.progress)
+    held_out = _from_previous(previous, numbered, data, options) or _in_full(bench, options)
     options.progress("Calibrating", 0, 1)
-    ngram, head, remarks = fit_readouts(numbered, scores, folds, scopes)
+    ngram, head = fit_readouts(numbered, held_out.scores, held_out.folds, held_out.scopes)
     options.progress("Final fit", 0, 1)
-    rows = np.arange(numbered.size)
+    rows, choices = np.arange(numbered.size), held_out.choices
     settings = ClassifierSettings(
         labels=numbered.labels,
         multi_label=numbered.multi_label,
@@ -76,19 +82,51 @@ def fit_classifier(data: TrainingData, options: FitOptions | None = None, previo
         head=head.readout.settings,
     )
     models = bench.fit_ngram(rows, choices), bench.head_fitter(rows, choices).fit(choices.head)
+    classifier = Classifier(settings, *models)
     return Fitted(
-        Classifier(settings, *models),
+        classifier,
         oof_scores=np.stack([ngram.scores, head.scores], axis=1),
         oof_correct=np.stack([ngram.right, head.right], axis=1),
         oof_predicted=list(zip(ngram.labels, head.labels, strict=True)),
         oof_probabilities=head.probabilities.astype(np.float32),
         oof_out_of_scope=np.stack([ngram.outside, head.outside], axis=1),
-        folds=folds,
+        folds=held_out.folds,
+        left=Previous(classifier, choices, keys_of(numbered), held_out.scores, held_out.folds),
         chosen=_described(choices, settings),
-        tried=losses | scopes.auroc,
-        findings=_findings(numbered) + remarks,
+        tried=held_out.tried,
+        findings=_findings(numbered),
         cpu_seconds=time.process_time() - started,
     )
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """Out-of-fold scores, and what was chosen on them."""
+
+    choices: Choices
+    scores: RawScores
+    folds: NDArray[np.intp]
+    scopes: Scopes
+    tried: dict[str, float]
+
+
+def _in_full(bench: Bench, options: FitOptions) -> _HeldOut:
+    folds = assign_folds(bench.numbered, options.folds or (5 if bench.numbered.size >= MANY else 10), options.seed)
+    found = search(bench, folds, options.progress)
+    scores = cross_fit(bench, folds, found.choices, options.progress, (found.scores, found.held))
+    scopes = choose_scopes(bench, folds, found.choices, options.progress)
+    return _HeldOut(found.choices, scores, folds, scopes, found.losses | scopes.auroc)
+
+
+def _from_previous(
+    previous: Previous | None, numbered: Numbered, data: TrainingData, options: FitOptions
+) -> _HeldOut | None:
+    kept = carried_over(previous, numbered, data, options)
+    if previous is None or kept is None:
+        return None
+    settings = previous.classifier.settings
+    scopes = Scopes(settings.ngram.out_of_scope.statistic, settings.head.out_of_scope.statistic)
+    return _HeldOut(previous.choices, *kept, scopes, {})
 
 
 def _described(choices: Choices, settings: ClassifierSettings) -> dict[str, str]:

@@ -93,13 +93,23 @@ class Bench:
         return np.concatenate([rows, self.numbered.size + present]), np.vstack([targets, own])
 
 
-def cross_fit(bench: Bench, folds: NDArray[np.intp], choices: Choices, progress: Progress) -> RawScores:
-    """Out-of-fold raw scores of every row."""
+def cross_fit(
+    bench: Bench,
+    folds: NDArray[np.intp],
+    choices: Choices,
+    progress: Progress,
+    known: tuple[RawScores, tuple[int, ...]],
+) -> RawScores:
+    """Out-of-fold raw scores of every row. `known` holds scores of these choices and the folds that they cover."""
     numbered = bench.numbered
-    scores = RawScores.empty(numbered.size, len(numbered.labels))
+    scores, covered = known
+    if not scores.nearest.size == numbered.size:
+        raise ValueError("The known scores are not of these rows.")
     count = int(folds.max()) + 1
     for fold in range(count):
         progress("Cross-fitting", fold, count)
+        if fold in covered:
+            continue
         rows = np.flatnonzero(folds != fold)
         ngram = bench.fit_ngram(rows, choices)
         head = bench.head_fitter(rows, choices).fit(choices.head)

@@ -50,22 +50,15 @@ class HeadFitter:
         self._whitening: Floats | None = None
         self._kernel: Floats | None = None
 
-    def fit(self, choice: HeadChoice, start: LinearHead | None = None) -> LinearHead:
-        """Fit one head. `start`, a plain head with the same labels, saves steps where this one is plain too."""
+    def fit(self, choice: HeadChoice) -> LinearHead:
+        """Fit one head, always from zero: a warm start stops at once and keeps the other fit's regularisation."""
         features = self._features() if choice.kernel else self.vectors
-        plain = start is not None and not start.uses_kernel and start.weights.shape == (self.labels, features.shape[1])
-        if self.multi_label:
-            weights, bias = _one_by_one(features, self.targets, choice)
-        else:
-            weights, bias = _multinomial(features, self.targets, choice, start if plain else None)
+        fit = _one_by_one if self.multi_label else _multinomial
+        weights, bias = fit(features, self.targets, choice)
         if choice.kernel:
             dimension = self.vectors.shape[1]
             weights = np.hstack([weights[:, :dimension], weights[:, dimension:] @ self._white().T])
         return LinearHead(np.ascontiguousarray(weights), bias, self.landmarks)
-
-    @property
-    def labels(self) -> int:
-        return int(self.targets.shape[1])
 
     def _features(self) -> Floats:
         if self._kernel is None:
@@ -89,20 +82,14 @@ def _kernel(vectors: Floats, landmarks: Landmarks) -> Floats:
     return values
 
 
-def _multinomial(
-    features: Floats, targets: NDArray[np.bool_], choice: HeadChoice, start: LinearHead | None
-) -> tuple[Floats, Floats]:
+def _multinomial(features: Floats, targets: NDArray[np.bool_], choice: HeadChoice) -> tuple[Floats, Floats]:
     present = np.flatnonzero(targets.any(axis=0))
     weights = np.zeros((targets.shape[1], features.shape[1]), dtype=np.float32)
     bias = np.full(targets.shape[1], ABSENT, dtype=np.float32)
     if len(present) == 1:
         bias[present] = 0.0
         return weights, bias
-    model = _model(choice)
-    if start is not None and len(present) > 2:
-        model.warm_start = True
-        model.coef_, model.intercept_ = start.weights[present].copy(), start.bias[present].copy()
-    _fit(model, features, np.searchsorted(present, targets.argmax(axis=1)))
+    model = _fit(_model(choice), features, np.searchsorted(present, targets.argmax(axis=1)))
     if len(present) == 2:  # one set of coefficients stands for both
         weights[present[1]], bias[present] = model.coef_[0], (0.0, model.intercept_[0])
         return weights, bias

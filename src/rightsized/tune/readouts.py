@@ -60,10 +60,8 @@ class Read:
         return [self.readout.chosen(e.probabilities) for e in self.evidence]
 
 
-def fit_readouts(
-    numbered: Numbered, scores: RawScores, folds: NDArray[np.intp], scopes: Scopes
-) -> tuple[Read, Read, tuple[str, ...]]:
-    """Out-of-fold readings of the n-gram rung and the encoder rung, with their fitted read-outs; and remarks."""
+def fit_readouts(numbered: Numbered, scores: RawScores, folds: NDArray[np.intp], scopes: Scopes) -> tuple[Read, Read]:
+    """Out-of-fold readings of the n-gram rung and the encoder rung, with their fitted read-outs."""
     several = numbered.multi_label
     ngram, head = fit_scales(scores.margins, scores.logits, numbered.targets, several)
     read = []
@@ -78,7 +76,7 @@ def fit_readouts(
             out_of_scope=fit_scope(chosen, [e.statistics for e in first.evidence]),
         )
         read.append(first.finished(Readout(numbered.labels, fitted)))
-    return read[0], read[1], ()
+    return read[0], read[1]
 
 
 def fit_thresholds(predicted: Doubles, targets: NDArray[np.bool_]) -> tuple[float, ...]:

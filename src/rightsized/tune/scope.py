@@ -61,7 +61,7 @@ def choose_scopes(bench: Bench, folds: NDArray[np.intp], choices: Choices, progr
     inside, outside = np.flatnonzero((folds == 0) & ~unknown), np.flatnonzero(unknown)[:MOST_ROWS]
     if len(outside) < FEWEST_OUTSIDE or len(inside) < FEWEST_OUTSIDE:
         return Scopes()
-    plain = replace(choices, label_names=False)
+    plain = replace(choices, label_names=False, head=replace(choices.head, kernel=False))
     scores = RawScores.empty(numbered.size, count)
     rows = np.concatenate([inside, outside])
     bench.score(bench.fit_ngram(train, plain), bench.head_fitter(train, plain).fit(plain.head), rows, scores)

@@ -6,6 +6,7 @@ A few folds are held out, each once; nothing here sees calibration rows.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +22,35 @@ UNEVEN = 5.0  # largest over median label count from which balanced weights are 
 BALANCED_GAIN = 0.01  # macro-F1 that balanced weights must gain
 
 
-def search(bench: Bench, folds: NDArray[np.intp], progress: Progress) -> tuple[Choices, dict[str, float]]:
-    """The best choices, and the log-loss of each that was tried."""
+class Found(NamedTuple):
+    """The best choices, the log-loss of each that was tried, and the scores of the best on the folds `held`."""
+
+    choices: Choices
+    losses: dict[str, float]
+    scores: RawScores
+    held: tuple[int, ...]
+
+
+def search(bench: Bench, folds: NDArray[np.intp], progress: Progress) -> Found:
+    """Try heads with and without kernel features, then the labels' names and balanced weights where they may help."""
     trial = _Trial(bench, folds, progress)
-    several = bench.numbered.multi_label
-    kernels = (False, True)
-    strengths = (3.0, 10.0) if several else (10.0, 30.0) if bench.numbered.size >= MANY_ROWS else (10.0, 30.0, 100.0)
-    best = trial.best([HeadChoice(strength, kernel) for kernel in kernels for strength in strengths], Choices())
+    best = trial.best(_candidates(bench), Choices())
     if bench.numbered.label_vectors is not None and _texts_a_label(bench) < FEW_A_LABEL:
         named = trial.best([best.head], replace(best, label_names=True))
-        best = min((best, named), key=lambda choices: trial.losses[_name(choices)])
+        best = min((best, named), key=lambda choices: trial.losses[describe(choices)])
     if _unevenness(bench) >= UNEVEN:
         even = trial.best([replace(best.head, balanced=True)], best)
-        if trial.macro_f1[_name(even)] > trial.macro_f1[_name(best)] + BALANCED_GAIN:
+        if trial.macro_f1[describe(even)] > trial.macro_f1[describe(best)] + BALANCED_GAIN:
             best = even
-    return best, trial.losses
+    return Found(best, trial.losses, trial.scores[describe(best)], tuple(trial.held))
+
+
+def _candidates(bench: Bench) -> list[HeadChoice]:
+    if bench.numbered.multi_label:  # one fit a label: fewer choices
+        return [HeadChoice(3.0), HeadChoice(10.0), HeadChoice(30.0), HeadChoice(10.0, kernel=True)]
+    if bench.numbered.size >= MANY_ROWS:
+        return [HeadChoice(10.0), HeadChoice(10.0, kernel=True), HeadChoice(30.0, kernel=True)]
+    return [HeadChoice(strength, kernel) for kernel in (False, True) for strength in (10.0, 30.0, 100.0)]
 
 
 def _texts_a_label(bench: Bench) -> float:
@@ -47,7 +62,8 @@ def _unevenness(bench: Bench) -> float:
     return float(counts.max() / max(np.median(counts), 1.0))
 
 
-def _name(choices: Choices) -> str:
+def describe(choices: Choices) -> str:
+    """Choices in words."""
     head = choices.head
     parts = [f"C={head.strength:g}", *(["kernel"] * head.kernel), *(["balanced"] * head.balanced)]
     return ", ".join(parts + ["label names"] * choices.label_names)
@@ -59,6 +75,7 @@ class _Trial:
     def __init__(self, bench: Bench, folds: NDArray[np.intp], progress: Progress) -> None:
         self.bench, self.folds, self.progress = bench, folds, progress
         self.held = range(1 if bench.numbered.size >= MANY_ROWS else min(3, int(folds.max()) + 1))
+        self.scores: dict[str, RawScores] = {}
         self.losses: dict[str, float] = {}
         self.macro_f1: dict[str, float] = {}
 
@@ -66,18 +83,19 @@ class _Trial:
         """The head with the least loss, the rest as in `base`."""
         tried = [replace(base, head=head) for head in heads]
         numbered = self.bench.numbered
-        scores = {_name(choices): RawScores.empty(numbered.size, len(numbered.labels)) for choices in tried}
+        scores = {describe(choices): RawScores.empty(numbered.size, len(numbered.labels)) for choices in tried}
+        self.scores |= scores
         for step, fold in enumerate(self.held):
             self.progress("Choosing", step, len(self.held))
             rows, held = np.flatnonzero(self.folds != fold), np.flatnonzero(self.folds == fold)
             ngram = self.bench.fit_ngram(rows, tried[0])
             fitter = self.bench.head_fitter(rows, base)
             for choices in tried:
-                self.bench.score(ngram, fitter.fit(choices.head), held, scores[_name(choices)])
+                self.bench.score(ngram, fitter.fit(choices.head), held, scores[describe(choices)])
         rows = np.flatnonzero(np.isin(self.folds, list(self.held)))
         for choices in tried:
-            self._judge(_name(choices), scores[_name(choices)].take(rows), numbered.targets[rows])
-        return min(tried, key=lambda choices: self.losses[_name(choices)])
+            self._judge(describe(choices), scores[describe(choices)].take(rows), numbered.targets[rows])
+        return min(tried, key=lambda choices: self.losses[describe(choices)])
 
     def _judge(self, name: str, scores: RawScores, targets: NDArray[np.bool_]) -> None:
         several = self.bench.numbered.multi_label
