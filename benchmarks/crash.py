@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import os
 import random
@@ -24,7 +25,6 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -83,15 +83,15 @@ def record_until_killed(path: str, seed: int) -> None:
         asyncio.run(everyone())
 
 
-@dataclass
+@dataclasses.dataclass
 class Tally:
     """What the kills found."""
 
-    acknowledged: dict[str, str] = field(default_factory=dict)  # id -> text
-    per_kill: list[int] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-    altered: list[str] = field(default_factory=list)
-    damage: list[str] = field(default_factory=list)
+    acknowledged: dict[str, str] = dataclasses.field(default_factory=dict)  # id -> text
+    per_kill: list[int] = dataclasses.field(default_factory=list)
+    lost: list[str] = dataclasses.field(default_factory=list)
+    altered: list[str] = dataclasses.field(default_factory=list)
+    damage: list[str] = dataclasses.field(default_factory=list)
 
 
 def fake_round(path: Path, seed: int, delay: float) -> dict[str, str]:
@@ -223,6 +223,7 @@ def main() -> int:
         if given.extra.server:
             home = Path(folder) / "home"
             shutil.copytree(given.extra.server, home)
+            given = dataclasses.replace(given, command=f"python -m benchmarks.{given.name} --json --server HOME")
             result["server"] = run(home / "decisions.sqlite", kills, given.extra.seed, Server(home))
     lines = [f"{key:28} {value}" for key, value in result.items()]
     harness.finish(given, result, lines)

@@ -6,7 +6,9 @@ at a time, the others wait. What a job does is the function's business, named as
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from rightsized.core.protocols import Progress, no_progress
 from rightsized.jobs.child import over_limit
 from rightsized.jobs.table import Ending, Job, JobFolder, JobTable, Process, Step
 from rightsized.ledger.ids import new_id
+from rightsized.store import atomic
 from rightsized.store.home import Home
 from rightsized.tasks.records import JobStatus
 
@@ -73,14 +76,18 @@ class LocalJobs:
         job = Job(f"{kind}-{new_id()}", kind, entry, time.time(), memory_mb)
         earlier = self._ended(resume) if resume else None
         self._home.ensure()
-        self._table.prune()
         folder = JobFolder(self._home.jobs / job.id)
-        folder.path.mkdir(parents=True)
-        lock = folder.hold()  # before the job can be seen
-        if earlier is not None and earlier.checkpoint.exists():
-            earlier.checkpoint.rename(folder.checkpoint)
-        folder.checkpoint.mkdir(exist_ok=True)
-        folder.write("job.json", job)
+        with contextlib.ExitStack() as undo, atomic.disk_errors(folder.path):
+            undo.callback(shutil.rmtree, folder.path, ignore_errors=True)
+            folder.path.mkdir(parents=True)
+            lock = folder.hold()  # before the job can be seen
+            undo.callback(os.close, lock)
+            folder.write("job.json", job)
+            if earlier is not None and earlier.checkpoint.exists():
+                earlier.checkpoint.rename(folder.checkpoint)  # last: what fails before it loses no checkpoint
+            folder.checkpoint.mkdir(exist_ok=True)
+            undo.pop_all()
+        self._table.prune()
         watch = _Watch(job, folder, lock, self._nice)
         thread = threading.Thread(target=self._work, args=(watch, data), name=f"job-{job.id}", daemon=True)
         self._threads[job.id] = thread

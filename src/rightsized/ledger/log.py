@@ -70,16 +70,16 @@ class SqliteLedger:
         with explained(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.path)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._lock.release)
             self._connection = open_writer(self.path)
+            undo.callback(self._connection.close)
             with explained(self.path):
                 migrate(self._connection)
                 self.run = self._begin_run()
                 seq = last_seq(self._connection)
             self.reader = LedgerReader(self.path)
-        except BaseException:
-            self._lock.release()
-            raise
+            undo.pop_all()
         self._open: dict[str, Entry] = {}  # decisions begun here and not yet ended
         setup = GroupSetup(_INSERTS, group_ms, queue_rows, expecting=lambda: bool(self._open))
         self._writer = GroupWriter(self._connection, self.path, setup, seq=seq)
@@ -218,7 +218,8 @@ class SqliteLedger:
 
         Decisions keep the digest. Works in small transactions, so that recording goes on; returns the texts deleted.
         """
-        numbers = [n for (n,) in self.reader.query("SELECT number FROM texts WHERE created < ?", (older_than,))]
+        old = "SELECT number FROM texts WHERE created < ?"  # reads the whole table: not in the event loop
+        numbers = [number for (number,) in await asyncio.to_thread(self.reader.query, old, (older_than,))]
         deleted = 0
         for at in range(0, len(numbers), PURGE_ROWS):
             chunk = numbers[at : at + PURGE_ROWS]
