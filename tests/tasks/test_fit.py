@@ -137,3 +137,13 @@ def test_a_conversation_never_trains_and_measures(tmp_path: Path, home: Path) ->
     assert found.n_train == 49
     assert [f.rows for f in found.findings if f.kind == "shared-group"] == [(4,)]
     assert found.certificate.unit == "conversations"
+
+
+def test_the_encoder_before_quantisation_stands_beside_the_other_candidates(fitted_home: Path) -> None:
+    rows = {c.name: c for c in report(fitted_home, "support").candidates}
+    full, small = rows["fp32 encoder alone"], rows["INT8 encoder alone"]
+    assert full.size_mb > 3 * small.size_mb
+    assert abs(full.accuracy - small.accuracy) < 0.1
+    assert "same answer" in full.note
+    assert not full.chosen
+    assert "fp32 encoder alone" not in {c.name for c in report(fitted_home, "tone").candidates}

@@ -17,6 +17,7 @@ import msgspec
 from rightsized.cascade.reference import Reference
 from rightsized.cascade.scores import Scores
 from rightsized.core.config import EngineConfig
+from rightsized.core.errors import RightsizedError
 from rightsized.core.protocols import Progress, no_progress
 from rightsized.core.types import Certificate, Task
 from rightsized.engines.classifier import Classifier, open_rungs
@@ -30,9 +31,9 @@ from rightsized.tasks.certify import Evidence, certify, make_reference, slice_di
 from rightsized.tasks.dataset import SEPARATOR, Dataset
 from rightsized.tasks.embeddings import embed
 from rightsized.tasks.encoders import open_encoder
-from rightsized.tasks.evaluate import ScoredRows
+from rightsized.tasks.evaluate import ScoredRows, answered_by
 from rightsized.tasks.identity import serving_digests
-from rightsized.tasks.measure import measure_serving
+from rightsized.tasks.measure import Measurement, measure_serving, spread
 from rightsized.tasks.opened import rescore
 from rightsized.tasks.outcome import Outcome, machine_facts, out_of_fold, report_of
 from rightsized.tasks.records import FitReport
@@ -42,7 +43,8 @@ from rightsized.tasks.slices import FitPlan, Slices, prepare
 from rightsized.tasks.versions import TaskStore, check_name, write_record
 from rightsized.tasks.watch import DRIFT_FILE, drift_reference
 from rightsized.tune.classifier import Fitted, fit_classifier
-from rightsized.tune.training import FitOptions, TrainingData
+from rightsized.tune.previous import Previous
+from rightsized.tune.training import FitOptions, TrainingData, label_words
 
 ROUGH_RUNG_MS = (0.2, 6.0)  # what a call of each rung takes, roughly: the costs that order configurations
 
@@ -86,18 +88,20 @@ def _train(home: Home, plan: FitPlan, slices: Slices, encoder: OnnxEncoder, prog
     vectors = embed(home, encoder, slices.train.texts, progress)
     options = FitOptions(seed=plan.seed, multi_label=plan.columns.multi_label, progress=progress)
     labels: Any = slices.train.labels if plan.columns.multi_label else [row[0] for row in slices.train.labels]
-    data = TrainingData(slices.train.texts, labels, vectors, encoder.digest)
+    names = {label: label_words(label) for label in sorted({label for row in slices.train.labels for label in row})}
+    named = dict(zip(names, embed(home, encoder, list(names.values())), strict=True))
+    data = TrainingData(slices.train.texts, labels, vectors, encoder.digest, named)
     return fit_classifier(data, options, _previous(home, plan.task) if plan.incremental else None)
 
 
-def _previous(home: Home, task: str) -> Classifier | None:
-    """The classifier in force, whose choices a refit may start from."""
+def _previous(home: Home, task: str) -> Previous | None:
+    """What the fit in force left for a refit to start from."""
     store = TaskStore(home)
     if task not in store.names():
         return None
     try:
-        return Classifier.open(store.folder(task))
-    except Exception:  # noqa: BLE001 - whatever is wrong with the old version must not stop a new one
+        return Previous.open(store.folder(task))
+    except RightsizedError:  # whatever is wrong with the old version must not stop a new one
         return None
 
 
@@ -117,7 +121,7 @@ class _Stage:
     ) -> None:
         self.home, self.plan, self.slices, self.fitted = home, plan, slices, fitted
         self.encoder, self.folder, self.version, self.progress = encoder, folder, version, progress
-        fitted.classifier.save(folder)
+        fitted.save(folder)
         self.classifier = Classifier.open(folder)  # what serves is what was read back
         self.rungs = open_rungs(self.classifier, encoder)
         self.task = Task(
@@ -141,8 +145,7 @@ class _Stage:
         shown = calibrate or held
         write_record(self.folder, DRIFT_FILE, drift_reference(shown, certificate.thresholds))
         self.progress("Measuring", 0, 1)
-        texts = (self.slices.report or self.slices.calibrate or self.slices.train).texts
-        serving = measure_serving(self.plan.home, self.folder, self.plan.encoder, certificate.thresholds, texts)
+        serving = measure_serving(self._measurement(report or calibrate or held, certificate, report or calibrate))
         page = TaskStore(self.home).root / self.plan.task / self.version / "report.html"
         outcome = Outcome(
             plan=self.plan,
@@ -202,9 +205,23 @@ class _Stage:
         write_record(self.folder, "reference.json", reference)
         write_record(self.folder, "certificate.json", certificate)
 
+    def _measurement(self, rows: ScoredRows, certificate: Certificate, compare: ScoredRows | None) -> Measurement:
+        """Rows spread evenly; where they are train rows, how far each goes is taken from its out-of-fold scores."""
+        picked = spread(len(rows.texts))
+        by = answered_by(rows.score, certificate.thresholds)
+        return Measurement(
+            home=self.plan.home,
+            folder=str(self.folder),
+            encoder=self.plan.encoder,
+            texts=tuple(rows.texts[i] for i in picked),
+            asked=tuple(len(self.rungs) if by[i] < 0 else int(by[i]) + 1 for i in picked),
+            compare=compare is not None,
+        )
+
     def _sizes(self) -> rightsizing.Sizes:
         head = self.classifier.head
         head_bytes = int(sum(array.nbytes for array in head.to_arrays().values()))
         variant = self.encoder.card.variants[self.encoder.variant].file
-        encoder_bytes = self.encoder.card.files[variant].size + self.encoder.card.files["tokenizer.json"].size
-        return rightsizing.Sizes(self.classifier.size_bytes - head_bytes, head_bytes, encoder_bytes)
+        weights = self.encoder.card.files[variant].size
+        encoder_bytes = weights + self.encoder.card.files["tokenizer.json"].size
+        return rightsizing.Sizes(self.classifier.size_bytes - head_bytes, head_bytes, encoder_bytes, weights)

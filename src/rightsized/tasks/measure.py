@@ -8,13 +8,13 @@ resident set.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -24,9 +24,25 @@ from rightsized.core.errors import JobError
 from rightsized.core.types import Frozen
 from rightsized.tasks.records import Latency
 
+if TYPE_CHECKING:
+    from rightsized.engines.classifier import Classifier
+    from rightsized.engines.onnx import OnnxEncoder
+
 TEXTS = 200  # requests timed
 WARM_UP = 10  # requests before them: the first calls allocate
 TIMEOUT_S = 600
+
+
+class FullPrecision(Frozen, frozen=True):
+    """The encoder before quantisation, behind the same head: what INT8 saves and what it costs.
+
+    `answers` and `scores` are the encoder rung's, text by text; `size` in bytes.
+    """
+
+    size: int
+    latency_ms: float
+    answers: tuple[tuple[str, ...], ...]
+    scores: tuple[float, ...]
 
 
 class Serving(Frozen, frozen=True):
@@ -35,58 +51,83 @@ class Serving(Frozen, frozen=True):
     latency: Latency
     rss_mb: float
     rungs: tuple[float, ...]
+    full: FullPrecision | None = None
 
 
-def measure_serving(
-    home: str, folder: Path, encoder: str, thresholds: Sequence[float | None], texts: Sequence[str]
-) -> Serving:
-    """Time up to 200 texts in a fresh process. Raises JobError with its last words where it fails."""
-    body = {"home": home, "folder": str(folder), "encoder": encoder, "thresholds": list(thresholds)}
-    body["texts"] = list(texts[:TEXTS])
+class Measurement(Frozen, frozen=True):
+    """What is to be measured: `asked` is how many rungs each text goes through at the thresholds in force."""
+
+    home: str
+    folder: str
+    encoder: str
+    texts: tuple[str, ...]
+    asked: tuple[int, ...]
+    compare: bool
+
+
+def spread(rows: int) -> list[int]:
+    """Positions of the rows that are timed: up to 200, evenly spread."""
+    return [int(i) for i in np.unique(np.linspace(0, rows - 1, min(TEXTS, rows)).astype(int))] if rows else []
+
+
+def measure_serving(measurement: Measurement) -> Serving:
+    """Time the texts in a fresh process. Raises JobError with its last words where it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "rightsized.tasks.measure"],
-        input=json.dumps(body),
+        input=msgspec.json.encode(measurement),
         capture_output=True,
-        text=True,
-        encoding="utf-8",
         timeout=TIMEOUT_S,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=False,
     )
     if done.returncode:
-        raise JobError(f"Measuring latency failed: {done.stderr.strip()[-400:]}")
+        raise JobError(f"Measuring latency failed: {done.stderr.decode('utf-8', 'replace').strip()[-400:]}")
     return msgspec.json.decode(done.stdout, type=Serving)
 
 
-async def _measure(body: dict[str, object]) -> Serving:
+async def _measure(wanted: Measurement) -> Serving:
     from rightsized.engines.classifier import Classifier, open_rungs
     from rightsized.store.home import Home
     from rightsized.store.models import ModelStore
     from rightsized.tasks.encoders import open_encoder
 
-    texts = msgspec.convert(body["texts"], list[str])
-    thresholds = msgspec.convert(body["thresholds"], list[float | None])
-    encoder = open_encoder(str(body["encoder"]), ModelStore(Home(str(body["home"]))), EngineConfig(sessions=1))
-    rungs = open_rungs(Classifier.open(Path(str(body["folder"]))), encoder)
-    taken = np.zeros((len(texts), len(rungs)))
-    total = np.zeros(len(texts))
-    for text in texts[:WARM_UP]:
+    store, config = ModelStore(Home(wanted.home)), EngineConfig(sessions=1)
+    encoder = open_encoder(wanted.encoder, store, config)
+    classifier = Classifier.open(Path(wanted.folder))
+    rungs = open_rungs(classifier, encoder)
+    taken = np.zeros((len(wanted.texts), len(rungs)))
+    for text in wanted.texts[:WARM_UP]:
         for rung in rungs:
             await rung.score(text)
-    for i, text in enumerate(texts):
-        answered = False
-        for k, (rung, threshold) in enumerate(zip(rungs, thresholds, strict=True)):
+    for i, text in enumerate(wanted.texts):
+        for k, rung in enumerate(rungs):
             started = time.perf_counter()
-            scored = await rung.score(text)
+            await rung.score(text)
             taken[i, k] = (time.perf_counter() - started) * 1000
-            if not answered:
-                total[i] += taken[i, k]
-            answered = answered or (threshold is not None and scored.score >= threshold)
-    p50, p95, p99 = np.percentile(total, [50, 95, 99])
     encoder.close()
-    peak = _peak_bytes()
-    latency = Latency(p50=float(p50), p95=float(p95), p99=float(p99), n=len(texts))
-    return Serving(latency, peak / 1e6, tuple(float(x) for x in np.median(taken, axis=0)))
+    peak = _peak_bytes()  # before the other variant is opened
+    total = [float(row[:asked].sum()) for row, asked in zip(taken, wanted.asked, strict=True)]
+    p50, p95, p99 = np.percentile(total, [50, 95, 99])
+    latency = Latency(p50=float(p50), p95=float(p95), p99=float(p99), n=len(total))
+    full = None
+    if wanted.compare and encoder.variant == "int8" and "fp32" in encoder.card.variants:
+        full = _full_precision(classifier, open_encoder(wanted.encoder, store, config, variant="fp32"), wanted.texts)
+    return Serving(latency, peak / 1e6, tuple(float(x) for x in np.median(taken, axis=0)), full)
+
+
+def _full_precision(classifier: Classifier, encoder: OnnxEncoder, texts: Sequence[str]) -> FullPrecision:
+    milliseconds, answers, scores = [], [], []
+    for text in [*texts[:WARM_UP], *texts]:
+        started = time.perf_counter()
+        scored = classifier.score_vector(text, encoder.encode_now(text).vector)
+        milliseconds.append((time.perf_counter() - started) * 1000)
+        answers.append(scored.prediction.labels)
+        scores.append(scored.score)
+    encoder.close()
+    size = encoder.card.files[encoder.card.variants[encoder.variant].file].size
+    median = float(np.median(milliseconds[WARM_UP:]))
+    skip = len(milliseconds) - len(texts)
+    return FullPrecision(size, median, tuple(answers[skip:]), tuple(scores[skip:]))
 
 
 def _peak_bytes() -> int:
@@ -102,4 +143,5 @@ def _peak_bytes() -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(_measure(json.load(sys.stdin)))))
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Measurement)
+    sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(_measure(request))))

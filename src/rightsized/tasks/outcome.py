@@ -14,7 +14,7 @@ from rightsized.core.types import Certificate, LabelScore, Prediction, Task
 from rightsized.tasks import rightsizing
 from rightsized.tasks.evaluate import ScoredRows, confusions, curve, label_rows, measure
 from rightsized.tasks.measure import Serving
-from rightsized.tasks.records import Finding, FitReport, Measured, NoisyLabel, Slice
+from rightsized.tasks.records import Candidate, Finding, FitReport, Measured, NoisyLabel, Slice
 from rightsized.tasks.slices import FitPlan, Slices
 from rightsized.tune.classifier import Fitted
 from rightsized.tune.noise import suspicious_rows
@@ -94,7 +94,7 @@ def report_of(outcome: Outcome) -> FitReport:
         rss_mb=serving.rss_mb,
         budgets=rightsizing.budgets(targets, serving),
         rungs=rightsizing.rung_rows(rows, outcome.certificate.thresholds, outcome.models, serving, outcome.sizes),
-        candidates=rightsizing.candidates(fitted.oof_scores, fitted.oof_correct, targets, serving, outcome.sizes),
+        candidates=_candidates(outcome),
         curve=curve(rows.score[:, -1], rows.correct[:, -1]),
         labels=label_rows(rows, dict(n_train), outcome.task.multi_label),
         confusions=confusions(outcome.held if slice_ == "calibrate" else rows),
@@ -105,6 +105,15 @@ def report_of(outcome: Outcome) -> FitReport:
         machine=outcome.machine | {f"chosen: {k}": v for k, v in fitted.chosen.items()},
         report=outcome.path,
     )
+
+
+def _candidates(outcome: Outcome) -> tuple[Candidate, ...]:
+    fitted, serving, targets, sizes = outcome.fitted, outcome.serving, outcome.task.targets, outcome.sizes
+    table = rightsizing.candidates(fitted.oof_scores, fitted.oof_correct, targets, serving, sizes)
+    rows = outcome.report or outcome.calibrate
+    if rows is None:
+        return table
+    return *table, *rightsizing.full_precision_row(rows, outcome.task.multi_label, targets, serving, sizes)
 
 
 def _shown(outcome: Outcome) -> tuple[ScoredRows, Slice]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rightsized.core.types import TIER_TASK, Targets
 from rightsized.tasks.evaluate import ScoredRows, answered_by
-from rightsized.tasks.measure import Serving
+from rightsized.tasks.measure import Serving, spread
 from rightsized.tasks.records import Budget, Candidate, CostComparison, RungRow
 
 # List prices change; these are round assumptions that the report prints, not quotations.
@@ -21,11 +21,12 @@ PERSON_USD_PER_MESSAGE = 0.50  # one minute at 30 US dollars an hour
 
 
 class Sizes(Struct, frozen=True):
-    """Bytes on disk of what each rung needs."""
+    """Bytes on disk of what each rung needs; `encoder_weights` are part of `encoder`."""
 
     ngram: int
     head: int
     encoder: int
+    encoder_weights: int
 
 
 def rung_costs(milliseconds: Sequence[float]) -> tuple[float, ...]:
@@ -73,6 +74,36 @@ def candidates(
             alone[1],
             True,
             "the share is that of the encoder alone; calibration decides how much of it the n-gram model answers",
+        ),
+    )
+
+
+def full_precision_row(
+    rows: ScoredRows, multi_label: bool, targets: Targets, serving: Serving, sizes: Sizes
+) -> tuple[Candidate, ...]:
+    """The encoder before quantisation, on rows that did not train; empty where it was not compared."""
+    full = serving.full
+    if full is None:
+        return ()
+    picked = spread(len(rows.texts))
+    own = [rows.predicted[-1][i] for i in picked]
+    same = sum(set(answer) == set(p.labels) for answer, p in zip(full.answers, own, strict=True))
+    correct = np.array([set(answer) == set(rows.labels[i]) for answer, i in zip(full.answers, picked, strict=True)])
+    if not multi_label:
+        correct &= np.array([bool(rows.labels[i]) for i in picked])
+    note = (
+        f"measured on {len(picked)} messages that did not train; on the same ones the INT8 encoder is right on "
+        f"{rows.correct[picked, -1].mean():.1%} and gives the same answer to {same}"
+    )
+    return (
+        Candidate(
+            "fp32 encoder alone",
+            (sizes.ngram + sizes.head + sizes.encoder - sizes.encoder_weights + full.size) / 1e6,
+            full.latency_ms,
+            float(correct.mean()),
+            kept_at(np.array(full.scores), correct, targets.max_error),
+            False,
+            note,
         ),
     )
 
