@@ -1,0 +1,245 @@
+"""Figure 8: messages a second a core, and share answered, with and without the n-gram rung, at one certified error.
+
+The models are fitted on the train rows and never change. A population (test rows) is scored once through the serving
+path. Each draw takes 1,000 rows of it with replacement as calibration labels, certifies `selective_error` at 95%, and
+the thresholds are applied to the whole population, as CERTIFICATE's method of checking has it. CPU is measured on the
+same rows, one thread; every message is paid for, those that go to a person too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import harness, models, pools
+from rightsized.cascade.calibrate import calibrate
+from rightsized.cascade.path import Outcomes, Thresholds, as_configuration, as_thresholds, outcomes
+from rightsized.cascade.plan import Calibration, Plan
+from rightsized.cascade.route import Cascade, CascadeSetup
+from rightsized.cascade.scores import Floats, Scores
+from rightsized.cascade.selection import Test, choose_path, walk
+from rightsized.core.types import Request
+from rightsized.engines.classifier import Classifier, open_rungs
+from rightsized.engines.onnx import OnnxEncoder
+
+SETS = ("banking77", "clinc150")
+BUDGETS = (0.01, 0.02, 0.05)
+TARGETS = {0.02: 2.0, 0.05: 4.0}  # times the encoder-only throughput, on banking77
+ROWS, DRAWS, QUICK_DRAWS = 1000, 2000, 200
+DELTA = 0.05
+PERSON_S = 60.0  # a person takes a minute: dearer than any model
+TIMED = 600  # messages of the population that CPU is measured on
+
+
+@dataclass(frozen=True, eq=False)
+class Ladder:
+    """One data set, scored: columns are (n-gram rung, encoder rung); `cpu_s` is a call of each, seconds of one core."""
+
+    name: str
+    texts: list[str]
+    classifier: Classifier
+    encoder: OnnxEncoder
+    selection: Scores
+    population: Scores
+    cpu_s: tuple[float, float]
+
+
+def build(name: str, data: Path) -> Ladder:
+    """Fit on the train rows; score and time the population."""
+    source, encoder = pools.SOURCES[name](data), models.encoder(sessions=1)
+    fitted = models.fit(encoder, *source.train)
+    selection, classifier = Scores(fitted.oof_scores, fitted.oof_correct), fitted.classifier
+    if source.outside:
+        outside = _scored(classifier, encoder, list(source.outside), [""] * len(source.outside))
+        both = ((selection.scores, outside.scores), (selection.correct, outside.correct))
+        selection = Scores(np.concatenate(both[0]), np.concatenate(both[1]))
+    population = _scored(classifier, encoder, *source.population)
+    texts = source.population[0]
+    return Ladder(name, texts, classifier, encoder, selection, population, _timed(classifier, encoder, texts))
+
+
+def _scored(classifier: Classifier, encoder: OnnxEncoder, texts: list[str], labels: list[str]) -> Scores:
+    scores, correct = np.zeros((len(texts), 2)), np.zeros((len(texts), 2), np.bool_)
+    for row, (text, label, vector) in enumerate(zip(texts, labels, models.vectors(encoder, texts), strict=True)):
+        for rung, said in enumerate((classifier.score_text(text), classifier.score_vector(text, vector))):
+            scores[row, rung], correct[row, rung] = said.score, said.prediction.label == label
+    return Scores(scores, correct)
+
+
+def _timed(classifier: Classifier, encoder: OnnxEncoder, texts: Sequence[str]) -> tuple[float, float]:
+    """CPU seconds of one call of each rung; they take turns message by message, so that both meet the same load."""
+    sample = [texts[i] for i in np.linspace(0, len(texts) - 1, min(TIMED, len(texts))).astype(int)]
+    for text in sample[:50]:
+        classifier.score_vector(text, encoder.encode_now(text).vector)
+    ngram = head = 0.0
+    for text in sample:
+        started = time.thread_time()
+        classifier.score_text(text)
+        between = time.thread_time()
+        classifier.score_vector(text, encoder.encode_now(text).vector)
+        ngram, head = ngram + between - started, head + time.thread_time() - between
+    return ngram / len(sample), head / len(sample)
+
+
+def certify(ladder: Ladder, rungs: tuple[int, ...], budget: float, draws: int) -> dict[str, Any]:
+    """Certify on each draw and apply to the population: shares, true error and CPU, as means over the draws.
+
+    The path depends on selection data alone, so that it is chosen once; the first draw is checked against `calibrate`.
+    """
+    selection, population = _columns(ladder.selection, rungs), _columns(ladder.population, rungs)
+    costs = tuple(ladder.cpu_s[rung] for rung in rungs)
+    plan = Plan("selective_error", budget, DELTA, (*costs, PERSON_S))
+    test = Test(plan.promise, budget, plan.delta_main, ROWS)
+    path = choose_path(test, selection, plan.costs, seed=plan.seed, bootstraps=plan.bootstraps)
+    seen = outcomes(path.configurations, population)
+    never: Thresholds = (None,) * len(rungs)
+    random, found = np.random.default_rng(8), []
+    for draw in range(draws):
+        drawn = random.integers(0, population.n, ROWS)
+        last = walk(test.passes(*Outcomes(seen.local[drawn], seen.wrong[drawn]).count()), path.start)
+        thresholds = as_thresholds(path.configurations[last]) if last >= 0 else never
+        if draw == 0:
+            _agree(calibrate(plan, selection, population.rows(drawn)), thresholds, last >= 0)
+        found.append((thresholds, {"certified": float(last >= 0), **_applied(thresholds, population, costs)}))
+    rows = [row for _, row in found]
+    result: dict[str, Any] = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+    middle = sorted(found, key=lambda pair: pair[1]["cpu_ms"])[len(found) // 2]
+    return {
+        **result,
+        "draws": draws,
+        "promise_broken": float(np.mean([row["error"] > budget for row in rows])),
+        "per_second": 1e3 / result["cpu_ms"],
+        "coverage_oracle": _oracle(path.configurations, seen, budget),
+        "typical_thresholds": middle[0],
+    }
+
+
+def _agree(found: Calibration, thresholds: Thresholds, certified: bool) -> None:
+    """Stop where this file's short cut and the product's own calibration differ."""
+    if (found.state == "certified") != certified or (certified and found.thresholds != thresholds):
+        raise SystemExit(f"calibrate gives {found.state} {found.thresholds}, the walk {certified} {thresholds}")
+
+
+def _oracle(configurations: Floats, seen: Outcomes, budget: float) -> float:
+    """The largest share that a configuration of the path answers within the budget on the population."""
+    local, wrong = seen.count()
+    within = wrong <= budget * local
+    return float(local[within].max() / len(seen.local)) if within.any() else 0.0
+
+
+def _columns(scores: Scores, rungs: tuple[int, ...]) -> Scores:
+    return Scores(scores.scores[:, list(rungs)], scores.correct[:, list(rungs)])
+
+
+def _applied(thresholds: Thresholds, population: Scores, costs: tuple[float, ...]) -> dict[str, float]:
+    """What these thresholds do with the population. A rung is asked unless one before it answered."""
+    bars = as_configuration(thresholds)
+    undecided = np.ones(population.n, np.bool_)
+    seconds, shares = 0.0, []
+    for rung, cost in enumerate(costs):
+        seconds += cost * float(undecided.mean())
+        takes = undecided & (population.scores[:, rung] >= bars[rung])
+        shares.append(float(takes.mean()))
+        undecided &= ~takes
+    seen = outcomes(bars[None, :], population)
+    local, wrong = int(seen.local.sum()), int(seen.wrong.sum())
+    first = {"ngram_share": shares[0]} if len(costs) > 1 else {}
+    return {"coverage": local / population.n, "error": wrong / max(1, local), "cpu_ms": seconds * 1e3, **first}
+
+
+def through_cascade(ladder: Ladder, thresholds: Thresholds) -> dict[str, float]:
+    """The served cascade at these thresholds over messages of the population: CPU a message, all of it counted."""
+    rungs = tuple(open_rungs(ladder.classifier, ladder.encoder))[-len(thresholds) :]
+    cascade = Cascade(CascadeSetup("ladder", "1", rungs, thresholds, "certified"))
+    picked: NDArray[np.intp] = np.random.default_rng(3).permutation(len(ladder.texts))[: 2 * TIMED]
+
+    async def ask() -> tuple[float, float]:
+        for row in picked[:50]:
+            await cascade.answer(Request("ladder", ladder.texts[row]))
+        started, local = time.process_time(), 0
+        for row in picked:
+            reply = await cascade.answer(Request("ladder", ladder.texts[row]))
+            local += reply.output is not None
+        return (time.process_time() - started) / len(picked), local / len(picked)
+
+    seconds, coverage = asyncio.run(ask())
+    return {"cpu_ms": seconds * 1e3, "per_second": 1 / seconds, "coverage": coverage}
+
+
+def measure(ladder: Ladder, draws: int) -> dict[str, Any]:
+    """All budgets of one data set, with and without the n-gram rung."""
+    budgets = []
+    for budget in BUDGETS:
+        harness.note(f"{ladder.name} at {budget:.0%}")
+        both, alone = certify(ladder, (0, 1), budget, draws), certify(ladder, (1,), budget, draws)
+        served = [through_cascade(ladder, row["typical_thresholds"]) for row in (both, alone)]
+        budgets.append(
+            {
+                "budget": budget,
+                "with_ngrams": {**both, "served": served[0]},
+                "encoder_only": {**alone, "served": served[1]},
+                "throughput_multiple": both["per_second"] / alone["per_second"],
+                "throughput_multiple_served": served[0]["per_second"] / served[1]["per_second"],
+                "target_multiple": TARGETS.get(budget) if ladder.name == "banking77" else None,
+            }
+        )
+    return {
+        "data": ladder.name,
+        "population": ladder.population.n,
+        "selection": ladder.selection.n,
+        "calibration_rows": ROWS,
+        "rung_cpu_ms": {"ngram": ladder.cpu_s[0] * 1e3, "encoder": ladder.cpu_s[1] * 1e3},
+        "accuracy": {
+            "ngram": ladder.population.correct[:, 0].mean(),
+            "encoder": ladder.population.correct[:, 1].mean(),
+        },
+        "budgets": budgets,
+    }
+
+
+def main() -> int:
+    given = harness.options("ladder", __doc__ or "", _configure)
+    draws = QUICK_DRAWS if given.quick else given.extra.draws
+    chosen = SETS[:1] if given.quick else SETS
+    sets = []
+    for name in chosen:
+        ladder = build(name, given.data)
+        sets.append(measure(ladder, draws))
+        ladder.encoder.close()
+    result = {"delta": DELTA, "sets": sets}
+    return harness.finish(given, result, _table(result))
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--draws", type=int, default=DRAWS, help="calibration samples drawn a budget")
+
+
+def _table(result: dict[str, Any]) -> list[str]:
+    lines = []
+    for row in result["sets"]:
+        cpu = row["rung_cpu_ms"]
+        lines.append(f"{row['data']}: n-gram rung {cpu['ngram']:.2f} ms, encoder rung {cpu['encoder']:.2f} ms of CPU")
+        lines += [_line(at) for at in row["budgets"]]
+    return lines
+
+
+def _line(at: dict[str, Any]) -> str:
+    both, alone = at["with_ngrams"], at["encoder_only"]
+    return (
+        f"  {at['budget']:4.0%}  with n-grams: answered {both['coverage']:.3f} (n-grams {both['ngram_share']:.3f}), "
+        f"{both['per_second']:.0f}/s   encoder only: {alone['coverage']:.3f}, {alone['per_second']:.0f}/s   "
+        f"{at['throughput_multiple']:.2f}x (served {at['throughput_multiple_served']:.2f}x)"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
