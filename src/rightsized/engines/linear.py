@@ -182,7 +182,7 @@ class LinearHead:
     Args:
         weights: float32 (labels, dimension) or (labels, dimension + landmarks).
         bias: float32 (labels,).
-        landmarks: int8 (n, dimension); used for the nearest cosine even where the weights leave the kernel out.
+        landmarks: int16 (n, dimension); used for the nearest cosine even where the weights leave the kernel out.
     """
 
     def __init__(self, weights: Floats, bias: Floats, landmarks: Landmarks) -> None:
@@ -217,7 +217,7 @@ class LinearHead:
     def from_arrays(cls, arrays: Arrays) -> LinearHead:
         """The inverse of `to_arrays`. Raises IntegrityError where an array is absent or does not fit."""
         try:
-            landmarks = Landmarks(arrays["head.landmarks"].astype(np.int8, copy=False))
+            landmarks = Landmarks(arrays["head.landmarks"].astype(np.int16, copy=False))
             return cls(_floats(arrays["head.weights"]), _floats(arrays["head.bias"]), landmarks)
         except KeyError as error:
             raise IntegrityError(f"The head is incomplete: {error}.") from None
