@@ -17,12 +17,13 @@ from safetensors.numpy import load, save
 from rightsized.core.errors import DataError, IntegrityError, NotFoundError
 from rightsized.core.protocols import Encoder, Rung, Scored
 from rightsized.core.types import TIER_TASK, Frozen
-from rightsized.engines.linear import Arrays, Floats, LinearHead, NgramModel, NgramSpec
+from rightsized.engines.linear import Arrays, Floats, LinearHead, Margins, NgramModel, NgramSpec
 from rightsized.engines.readout import Raw, Readout, ReadoutSettings
 
 FORMAT = 1
 JSON_FILE, ARRAYS_FILE = "classifier.json", "classifier.safetensors"
 NGRAM_RUNG, ENCODER_RUNG = "ngram", "head"
+KEPT_TEXTS, KEPT_CHARS = 256, 4_000  # n-gram scores kept for the encoder rung's turn: at most 256 short texts
 
 
 class ClassifierSettings(Frozen, frozen=True):
@@ -52,6 +53,7 @@ class Classifier:
         self.settings, self.ngram_model, self.head = settings, ngram_model, head
         self.ngram_readout = Readout(settings.labels, settings.ngram)
         self.head_readout = Readout(settings.labels, settings.head)
+        self._margins: dict[str, Margins] = {}  # of texts that the n-gram rung has just scored
         packed = save(self.to_arrays())
         self.size_bytes = len(packed)  # of the arrays on disk
         self.digest = _digest(settings, hashlib.sha256(packed).hexdigest())
@@ -63,6 +65,10 @@ class Classifier:
     def score_text(self, text: str) -> Scored:
         """The n-gram rung's prediction and score of one text."""
         margins = self.ngram_model.margins(text)
+        if len(text) <= KEPT_CHARS:
+            if len(self._margins) >= KEPT_TEXTS:
+                self._margins.clear()
+            self._margins[text] = margins
         return self.ngram_readout.read(Raw(margins), margins.truncated)
 
     def score_vector(self, text: str, vector: Floats, truncated: bool = False) -> Scored:
@@ -80,7 +86,9 @@ class Classifier:
                 f"A vector of shape {vector.shape} was given; the head needs {self.head.dimension} finite numbers."
             )
         logits, cosine = self.head.logits(vector)
-        return Raw(self.ngram_model.margins(text), logits, cosine)
+        # Taken out, not looked up: what the n-gram rung passed on is asked for once more, and then never again.
+        margins = self._margins.pop(text, None)
+        return Raw(self.ngram_model.margins(text) if margins is None else margins, logits, cosine)
 
     def to_arrays(self) -> Arrays:
         """All arrays by name."""
@@ -119,7 +127,9 @@ class Classifier:
             arrays: Arrays = load(packed)
             ngram = NgramModel.from_arrays(arrays, file.settings.spec)
         except SafetensorError as error:
-            raise IntegrityError(f"{folder / ARRAYS_FILE} cannot be read: {error}.", fix="Fit the task again.") from None
+            raise IntegrityError(
+                f"{folder / ARRAYS_FILE} cannot be read: {error}.", fix="Fit the task again."
+            ) from None
         return cls(file.settings, ngram, LinearHead.from_arrays(arrays))
 
 

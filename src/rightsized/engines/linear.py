@@ -8,6 +8,7 @@ text alone and not on threads, batch or neighbours. What the scores mean (probab
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
@@ -90,14 +91,8 @@ def weigh(text: str, space: FeatureSpace, spec: NgramSpec) -> tuple[NDArray[np.i
         rows (m,), their weights float32 (m,) of unit Euclidean length, and the share of n-grams that are unknown.
     """
     all_grams = grams(text, spec)
-    counts: dict[int, int] = {}
-    lookup = space.index.get
-    known = 0
-    for gram in all_grams:
-        row = lookup(gram)
-        if row is not None:
-            counts[row] = counts.get(row, 0) + 1
-            known += 1
+    counts = Counter(map(space.index.get, all_grams))
+    known = len(all_grams) - counts.pop(None, 0)
     unknown = 1.0 - known / len(all_grams) if all_grams else 1.0
     rows = np.fromiter(counts.keys(), dtype=np.intp, count=len(counts))
     weights = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
