@@ -8,8 +8,8 @@ import numpy as np
 
 from rightsized.cascade import bounds, grid
 from rightsized.cascade.path import Thresholds, as_configuration, as_thresholds, outcomes
-from rightsized.cascade.scores import Floats, Scores
-from rightsized.cascade.selection import Test, best_start, order, simulate, thinned, walk
+from rightsized.cascade.scores import Scores
+from rightsized.cascade.selection import Test, best_start, order, simulate, thinned, walked_shares
 from rightsized.core.types import Interval, Promise
 
 FEWEST_LOCAL = 10  # rows answered here that a threshold must rest on; fewer say nothing about an error rate
@@ -90,13 +90,8 @@ def fresh_labels_needed(test: Test, selection: Scores, costs: tuple[float, ...],
 
 
 def _chance(test: Test, rows: Scores, costs: tuple[float, ...], random: np.random.Generator, share: float) -> float:
-    configurations = order(test, rows, costs)
-    passes, kept = simulate(test, outcomes(configurations, rows), random, NEEDED_DRAWS)
+    simulated = simulate(test.n, outcomes(order(test, rows, costs), rows), random, NEEDED_DRAWS)
     strict = rows.rungs == 1 and test.promise == "wrong_local_rate"
-    start = 0 if strict else best_start(passes, kept)[0]
-    gained = np.array([_kept(kept, walk(row, start)) for row in passes])
-    return float((gained >= NEEDED_SHARE * share).mean())
-
-
-def _kept(share: Floats, last: int) -> float:
-    return float(share[last]) if last >= 0 else -1.0
+    start = 0 if strict else best_start(test, simulated)[0]
+    passes = test.passes(simulated.local, simulated.wrong)
+    return float((walked_shares(passes, simulated.share)[:, start] >= NEEDED_SHARE * share).mean())
