@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -131,6 +131,25 @@ def alarms_of(reader: LedgerReader, task: str) -> list[EventRow]:
     """All alarms that sounded for a task, under whatever certificate, oldest first."""
     sql = "SELECT record FROM events WHERE task = ? AND kind = 'alarm' ORDER BY seq"
     return [decode_event(record) for (record,) in reader.query(sql, (task,))]
+
+
+def alarm_over(reader: LedgerReader, certificate: Certificate, made: Mapping[str, float]) -> EventRow | None:
+    """The alarm that voids this certificate, if one does: its own, or a later certificate's of the same task.
+
+    Whatever ended the later promise (traffic that changed, as a rule), an older one was made before it. So going back
+    to an earlier version brings no promise back; only fresh labels do.
+
+    Args:
+        made: when the certificates still kept were made, by id; one that is gone counts as made when its alarm sounded.
+    """
+    return next(
+        (
+            alarm
+            for alarm in reversed(alarms_of(reader, certificate.task))
+            if alarm.certificate == certificate.id or made.get(alarm.certificate, alarm.created) > certificate.created
+        ),
+        None,
+    )
 
 
 def standing_alarm(reader: LedgerReader, certificate: str) -> EventRow | None:

@@ -16,7 +16,7 @@ from typing import Protocol, Self
 
 from rightsized.cascade.coin import AuditCoin
 from rightsized.core.config import Config
-from rightsized.core.errors import InputError, NotFoundError, StoreError
+from rightsized.core.errors import InputError, NotFoundError, RightsizedError, StoreError
 from rightsized.core.types import Decision, Explanation, Reply, Request
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader, Search
@@ -69,7 +69,7 @@ class LocalService:
             coin = self._coin(ledger) if ledger else no_coin
             self._encoders = Encoders(self._config)
             self._stack.callback(self._encoders.close)
-            self._builder = Builder(self._config, self._encoders, ledger, coin)
+            self._builder = Builder(self._config, self._encoders, ledger, coin, None if ledger else self._past())
             self._snapshot = await self._builder.build()
             self._explainer = Explainer()
         except BaseException:
@@ -88,6 +88,11 @@ class LocalService:
         self._reader = ledger.reader
         self._queue = ReviewQueue(ledger.reader, ledger)
         return ledger
+
+    def _past(self) -> LedgerReader | None:
+        """What others recorded, where this process records nothing: alarms and counts hold for it too."""
+        there = self._home.decisions.is_file()
+        return self._stack.enter_context(LedgerReader(self._home.decisions)) if there else None
 
     def _coin(self, ledger: SqliteLedger) -> AuditCoin:
         audited = [d.conversation for d in ledger.reader.search(Search(audit=True), limit=AUDITED) if d.conversation]
@@ -265,12 +270,15 @@ class LocalService:
     async def _reload_loop(self) -> None:
         while True:
             await asyncio.sleep(RELOAD_S)
-            with contextlib.suppress(NotFoundError):  # a task removed between two looks
+            # A task removed between two looks, a full disk: whatever it is, the next look must still come, since alarms
+            # are raised by it. An alarm that cannot be written has stopped local answers already.
+            with contextlib.suppress(RightsizedError):
                 if self._builder.changed(self._snapshot):
                     self._snapshot = await self._builder.build(self._snapshot)
             for loaded in self._snapshot.tasks.values():
                 if loaded.watch is not None:
-                    await loaded.watch.refresh()
+                    with contextlib.suppress(RightsizedError):
+                        await loaded.watch.refresh()
 
     async def _retention_loop(self, ledger: SqliteLedger) -> None:
         while True:

@@ -17,26 +17,16 @@ from rightsized.core.types import Certificate, State, Task
 from rightsized.engines.classifier import Classifier
 from rightsized.engines.onnx import OnnxEncoder
 from rightsized.ledger.log import SqliteLedger
-from rightsized.ledger.reader import Search
+from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.recorded import Recorded, no_coin
 from rightsized.store.home import Home
+from rightsized.tasks.counts import Counts, version_counts
 from rightsized.tasks.opened import Encoders, OpenedTask, open_task
-from rightsized.tasks.standing import Standing, examine
+from rightsized.tasks.standing import Standing, examine, standing_alarm_of
 from rightsized.tasks.versions import TaskStore
 from rightsized.tasks.watch import TaskWatch
 
 Coin = Callable[[str, str], tuple[bool, float]]
-
-
-class Counts(Struct):
-    """Requests of one version since it was put in force, those recorded before this process included."""
-
-    answered: int = 0
-    abstained: int = 0
-
-    @property
-    def requests(self) -> int:
-        return self.answered + self.abstained
 
 
 class Loaded(Struct):
@@ -90,8 +80,16 @@ class Snapshot(Struct, frozen=True):
 class Builder:
     """Builds snapshots for one service; versions that have not changed are taken over from the one before."""
 
-    def __init__(self, config: Config, encoders: Encoders, ledger: SqliteLedger | None, coin: Coin = no_coin) -> None:
+    def __init__(
+        self,
+        config: Config,
+        encoders: Encoders,
+        ledger: SqliteLedger | None,
+        coin: Coin = no_coin,
+        reader: LedgerReader | None = None,
+    ) -> None:
         self._config, self._encoders, self._ledger, self._coin = config, encoders, ledger, coin
+        self._reader = ledger.reader if ledger else reader
         self._home = Home(config.home)
         self._store = TaskStore(self._home)
 
@@ -119,9 +117,12 @@ class Builder:
 
     async def _load(self, name: str) -> Loaded:
         opened = open_task(self._store, self._encoders, name)
-        counts = self._counts(opened.task)
-        standing = await examine(self._home, opened, counts.requests)
+        counts = self._counts(opened)
+        alarm = standing_alarm_of(self._store, self._reader, opened.certificate)
+        standing = await examine(self._home, opened, counts.requests, alarm)
         cascade = Cascade(self._setup(opened, standing, counts))
+        if alarm:
+            cascade.suspend(alarm)
         if self._ledger is None:
             return Loaded(opened, standing, cascade, cascade, counts)
         answerer = Recorded(cascade, self._ledger, coin=self._coin, version=opened.task.version)
@@ -139,7 +140,7 @@ class Builder:
         certificate = opened.certificate
         thresholds: tuple[float | None, ...] = certificate.thresholds
         state: State = certificate.state
-        if not standing.ok:
+        if standing.broken:
             state = "none"
             if self._config.audit.stop_on_alarm:
                 thresholds = tuple(None for _ in thresholds)
@@ -156,12 +157,7 @@ class Builder:
             stop_when_void=self._config.audit.stop_on_alarm,
         )
 
-    def _counts(self, task: Task) -> Counts:
-        """Decisions recorded for this task since this version was made."""
-        if self._ledger is None:
+    def _counts(self, opened: OpenedTask) -> Counts:
+        if self._reader is None:
             return Counts()
-        reader = self._ledger.reader
-        return Counts(
-            answered=reader.count(Search(task=task.name, status="answered")),
-            abstained=reader.count(Search(task=task.name, status="abstained")),
-        )
+        return version_counts(self._reader, opened.certificate, opened.task.version)

@@ -1,4 +1,4 @@
-"""Is a certificate in force here and now? Signature, digests, expiry, and the reference texts scored again.
+"""Is a certificate in force here and now? Alarms, signature, digests, expiry, and the reference texts scored again.
 
 Asked at every load and by `rightsized certificate verify`. What follows from the answer is decided in `snapshot`.
 """
@@ -13,10 +13,17 @@ from rightsized.cascade.certificate import public_key, verify_certificate, why_e
 from rightsized.cascade.reference import why_drifted
 from rightsized.core.config import Config
 from rightsized.core.errors import CertificateError
-from rightsized.core.types import Certificate, Frozen
+from rightsized.core.types import Certificate, Frozen, State
+from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
+from rightsized.tasks.audits import alarm_over, alarms_of
+from rightsized.tasks.counts import version_counts
 from rightsized.tasks.identity import SIGNING_SECRET, serving_digests
 from rightsized.tasks.opened import OpenedTask, rescore
+from rightsized.tasks.versions import TaskStore
+
+ALARM = "alarm"
+FILE = "certificate.json"
 
 
 class Check(Frozen, frozen=True):
@@ -40,15 +47,21 @@ class Standing(Frozen, frozen=True):
         return all(check.ok for check in self.checks)
 
     @property
+    def broken(self) -> bool:
+        """Whether something failed beside an alarm, which suspends a promise that was in order."""
+        return not all(check.ok for check in self.checks if check.name != ALARM)
+
+    @property
     def failure(self) -> str:
         """The first failure in words; empty where there is none."""
         return next((f"{check.name}: {check.detail}" for check in self.checks if not check.ok), "")
 
 
-async def examine(home: Home, opened: OpenedTask, requests: int) -> Standing:
-    """Examine the certificate of an opened task. `requests`: answered under it so far."""
+async def examine(home: Home, opened: OpenedTask, requests: int, alarm: str = "") -> Standing:
+    """Examine the certificate of an opened task. `requests`: answered under it so far; `alarm`: what one said of it."""
     certificate = opened.certificate
     checks = (
+        Check(ALARM, not alarm, alarm or "none has sounded"),
         _signature(home, certificate),
         _digests(opened),
         _expiry(certificate, requests),
@@ -63,6 +76,34 @@ async def verify_task(config: Config, task: str) -> Standing:
 
     async with open_service(config, purpose="verify", record=False) as service:
         return service.loaded(task).standing
+
+
+def standing_alarm_of(store: TaskStore, reader: LedgerReader | None, certificate: Certificate) -> str:
+    """What the alarm over this certificate says; empty where none stands."""
+    if reader is None or not alarms_of(reader, certificate.task):
+        return ""
+    kept = [store.read(certificate.task, FILE, Certificate, v) for v in store.versions(certificate.task)]
+    alarm = alarm_over(reader, certificate, {c.id: c.created for c in kept})
+    return alarm.detail if alarm else ""
+
+
+def known_state(home: Home, certificate: Certificate, version: str) -> tuple[State, str]:
+    """The state of a promise as far as it can be told without opening a model, and why it is not in force.
+
+    What only the models can tell (digests, reference texts) is left to `examine`.
+    """
+    signature = _signature(home, certificate)
+    if not signature.ok:
+        return "none", signature.detail
+    requests = 0
+    if home.decisions.is_file():
+        with LedgerReader(home.decisions) as reader:
+            alarm = standing_alarm_of(TaskStore(home), reader, certificate)
+            requests = version_counts(reader, certificate, version).requests
+        if alarm:
+            return "suspended", alarm
+    expiry = _expiry(certificate, requests)
+    return (certificate.state, "") if expiry.ok else ("none", expiry.detail)
 
 
 def _signature(home: Home, certificate: Certificate) -> Check:
@@ -84,6 +125,8 @@ def _digests(opened: OpenedTask) -> Check:
 
 
 def _expiry(certificate: Certificate, requests: int) -> Check:
+    if certificate.state != "certified":
+        return Check("expiry", True, "nothing is promised, so nothing runs out")
     void = why_expired(certificate.expires, certificate.expires_requests, now=time.time(), requests=requests)
     left = max(0, round((certificate.expires - time.time()) / 86_400))
     return Check(
