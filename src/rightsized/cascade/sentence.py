@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 from rightsized.core.types import Certificate, Interval
@@ -39,13 +40,13 @@ def _none(c: Certificate) -> str:
     return (
         f"Nothing is promised, and nothing is answered here: all {c.unit} go to {_last(c)}."
         f" When this was examined on {day(c.created)}, no threshold was found to keep the error within"
-        f" {percent(c.epsilon)}."
+        f" {budget(c.epsilon)}."
     )
 
 
 def claim(c: Certificate) -> str:
     """The promise itself, without how it was shown."""
-    bound = f"at most {percent(c.epsilon)}"
+    bound = f"at most {budget(c.epsilon)}"
     each = ", counting one random message of each" if c.unit != "messages" else ""
     if c.promise == "selective_error":
         return f"{bound} of the {c.unit} answered here {_wrong(c)}{each}"
@@ -95,10 +96,10 @@ def _segments(c: Certificate) -> str:
 
 def _needed(c: Certificate) -> str:
     if c.needed is None:
-        return f" By simulation, no number of labels tried would do to certify {percent(c.epsilon)}."
+        return f" By simulation, no number of labels tried would do to certify {budget(c.epsilon)}."
     return (
         f" By simulation, about {c.needed:,} fresh labels of {c.unit} drawn at random would probably do to certify"
-        f" {percent(c.epsilon)}."
+        f" {budget(c.epsilon)}."
     )
 
 
@@ -111,22 +112,29 @@ def _rest(c: Certificate) -> str:
 
 
 def _percent_of(interval: Interval | None) -> str:
+    """The estimate and its interval, whose ends are rounded outwards."""
     if interval is None or interval.n == 0:
         return "an unknown share"
-    return f"{percent(interval.value)} ({percent(interval.low)} to {percent(interval.high)})"
+    low, high = math.floor(interval.low * 1000) / 1000, math.ceil(interval.high * 1000) / 1000
+    return f"{percent(interval.value)} ({percent(low)} to {percent(min(1.0, high))})"
 
 
 def percent(share: float) -> str:
-    """A share in percent, with three digits at most: 0.02 is `2%`, 0.8342 is `83.4%`."""
+    """An estimated share in percent, with three digits at most: 0.8342 is `83.4%`."""
     return f"{100 * share:.3g}%" if share < 0.9995 else "100%"
 
 
+def budget(epsilon: float) -> str:
+    """A promised share in percent, not rounded: 0.02 is `2%`, 0.01234 is `1.234%`."""
+    return f"{100 * epsilon:.10g}%"
+
+
 def odds(delta: float) -> str:
-    """A small chance in words: 0.05 is `5 times in 100`."""
+    """A small chance in words, not rounded: 0.05 is `5 times in 100`."""
     base = 100
     while delta * base < 0.9995 and base < 1_000_000:
         base *= 10
-    times = f"{delta * base:.3g}"
+    times = f"{delta * base:.10g}"
     return f"{'once' if times == '1' else times + ' times'} in {base:,}"
 
 
