@@ -201,7 +201,8 @@ class LinearHead:
     def logits(self, vector: Floats) -> tuple[Floats, float]:
         """Logits float32 (labels,) of one vector float32 (dimension,), and its cosine to the nearest landmarks."""
         features, cosine = self.features(vector)
-        logits: Floats = np.add.reduce(self._columns * features[:, None], axis=0) + self.bias
+        # Adds in one fixed order and never calls BLAS, whose order may depend on its threads.
+        logits: Floats = np.einsum("f,fl->l", features, self._columns) + self.bias
         return logits, cosine
 
     def to_arrays(self) -> Arrays:

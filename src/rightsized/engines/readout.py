@@ -60,6 +60,7 @@ class Readout:
         self.labels, self.settings = labels, settings
         self.several = bool(settings.thresholds)
         self._thresholds = np.asarray(settings.thresholds, dtype=np.float64)
+        self._offsets = np.full(len(labels), settings.offset, dtype=np.float64)
 
     def evidence(self, raw: Raw) -> Evidence:
         """Probabilities and features of one text."""
@@ -94,7 +95,7 @@ class Readout:
 
     def _probabilities(self, raw: Raw) -> NDArray[np.float64]:
         settings = self.settings
-        combined = np.full(len(self.labels), settings.offset)
+        combined = self._offsets.copy()
         if raw.margins is not None:
             combined += settings.ngram_scale * raw.margins.values.astype(np.float64)
         if raw.logits is not None:
@@ -134,7 +135,7 @@ def _single(probabilities: NDArray[np.float64]) -> tuple[float, float]:
     if len(probabilities) == 1:
         return float(-np.log(FLOOR)), float(-np.log(FLOOR))
     best = int(probabilities.argmax())
-    others = np.delete(probabilities, best)
+    others = np.concatenate((probabilities[:best], probabilities[best + 1 :]))  # np.delete takes four times as long
     top = max(float(probabilities[best]), FLOOR)
     rest, second = max(float(others.sum()), FLOOR), max(float(others.max()), FLOOR)
     return float(np.log(top) - np.log(rest)), float(np.log(top) - np.log(second))
