@@ -14,6 +14,7 @@ from rightsized.cascade.certificate import sign
 from rightsized.core.config import AuditConfig, Config
 from rightsized.core.types import Certificate
 from rightsized.data import path as sample
+from rightsized.server.console.views import promised
 from rightsized.store.home import Home
 from rightsized.tasks.dataset import OUT_OF_SCOPE
 from rightsized.tasks.identity import SIGNING_SECRET
@@ -95,6 +96,7 @@ def test_late_wrong_audits_suspend_the_promise_for_good(copied_home: Path) -> No
             assert status.state == "suspended"
             assert status.monitor is not None
             assert status.monitor.alarmed
+            assert promised(status).startswith("Nothing is promised now: ")
             return await stopped(service, "suspended")
 
     async def again(record: bool) -> str:

@@ -22,10 +22,15 @@ class Named(Common):
 def show(options: Named) -> Result:
     """Show what is promised, and on what evidence."""
     from rightsized.store.home import Home
+    from rightsized.tasks.standing import known_state
     from rightsized.tasks.versions import TaskStore
 
-    certificate = TaskStore(Home(options.settings().home)).read(options.task, "certificate.json", Certificate)
-    return Result(certificate, f"{certificate.sentence}\n\n{_facts(certificate)}")
+    home = Home(options.settings().home)
+    store = TaskStore(home)
+    certificate = store.read(options.task, "certificate.json", Certificate)
+    _, why = known_state(home, certificate, store.current(options.task))
+    warning = f"NOT IN FORCE: {why}. What follows is promised no more.\n\n" if why else ""
+    return Result(certificate, f"{warning}{certificate.sentence}\n\n{_facts(certificate)}")
 
 
 def verify(options: Named) -> Result:

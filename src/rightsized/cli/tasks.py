@@ -19,17 +19,22 @@ class Named(Common):
 
 
 def list_tasks(options: Common) -> Result:
-    """List the tasks of this home and the state of each promise."""
+    """List the tasks of this home and the state of each promise, alarms and expiry included."""
     from rightsized.core.types import Certificate
     from rightsized.store.home import Home
+    from rightsized.tasks.standing import known_state
     from rightsized.tasks.versions import TaskStore
 
-    store = TaskStore(Home(options.settings().home))
-    found = [(name, store.current(name), store.read(name, "certificate.json", Certificate)) for name in store.names()]
-    data = [{"task": name, "version": version, "state": c.state, "certificate": c.id} for name, version, c in found]
-    rows = [[name, version, c.state, f"{c.promise} {c.epsilon:.1%}"] for name, version, c in found]
+    home = Home(options.settings().home)
+    store = TaskStore(home)
+    data, rows = [], []
+    for name in store.names():
+        version, c = store.current(name), store.read(name, "certificate.json", Certificate)
+        state, why = known_state(home, c, version)
+        data.append({"task": name, "version": version, "state": state, "certificate": c.id, "note": why})
+        rows.append([name, version, state, f"{c.promise} {c.epsilon:.1%}", why])
     empty = "No task yet. Fit one: rightsized fit FILE --task NAME --text COLUMN --label COLUMN"
-    return Result(data, aligned(["task", "version", "state", "promise"], rows) if rows else empty)
+    return Result(data, aligned(["task", "version", "state", "promise", "note"], rows) if rows else empty)
 
 
 def versions(options: Named) -> Result:

@@ -206,6 +206,14 @@ def promise(certificate: Certificate) -> str:
     return f"at most {share} of all messages are answered here and wrong"
 
 
+def promised(status: TaskStatus) -> str:
+    """What the reader may rely on now: the certificate's sentence, or that it no longer holds, and why."""
+    if not status.note:
+        return status.certificate.sentence
+    said, why = status.certificate.sentence, status.note.rstrip(".")
+    return f"Nothing is promised now: {why}. Before that the certificate said: “{said}”"
+
+
 def decision_lead(decision: Decision) -> str:
     """What became of a request, in a sentence."""
     if decision.phase == "interrupted":
