@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import harness, models
+from benchmarks.harness import ROOT
 from rightsized.cascade.scores import Scores
 from rightsized.engines.onnx import OnnxEncoder
 from rightsized.tune.classifier import Fitted
@@ -109,6 +110,8 @@ def load(name: str, data: Path) -> Pool:
 
 def _key(source: Source, encoder: OnnxEncoder) -> str:
     digest = hashlib.sha256(encoder.digest.encode())
+    for file in sorted(path for part in ("tune", "engines") for path in (ROOT / "src/rightsized" / part).glob("*.py")):
+        digest.update(file.read_bytes())  # a model fitted by other code is another model
     for texts in (*source.train, *source.population, source.outside):
         digest.update("\0".join(texts).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:16]
