@@ -2,10 +2,10 @@
 
     python -m benchmarks.monitor_delay --json [--quick]
 
-False alarms: 10,000 audits of a promise kept exactly at its limit (the error rate is epsilon), with reviewers who answer
-in time, late, or not at all, and with audits sampled unevenly. At most delta of the runs may raise an alarm. Beside it, on
-the same audits, two habits that look harmless: reading audits in the order of their answers, and leaving out those without
-an answer.
+False alarms: 10,000 audits of a promise kept exactly at its limit (the error rate is epsilon), with reviewers who
+answer in time, late, or not at all, and with audits sampled unevenly. At most delta of the runs may raise an alarm.
+Beside it, on the same audits, two habits that look harmless: reading audits in the order of their answers, and leaving
+out those without an answer.
 
 Delay: audits until the alarm when the rate doubles or triples, from the start and after 5,000 good audits.
 """
