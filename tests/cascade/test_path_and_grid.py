@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from rightsized.cascade import grid
 from rightsized.cascade.path import as_configuration, as_thresholds, mean_costs, nested_runs, outcomes
-from rightsized.cascade.scores import Scores, one_row_a_group
+from rightsized.cascade.scores import Scores, one_row_a_group, regret
 from rightsized.core.errors import DataError
 
 COARSE = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0, float("nan")])  # many ties
@@ -116,3 +116,16 @@ def test_rows_keep_their_groups() -> None:
     rows = population(6)
     kept = Scores(rows.scores, rows.correct, list("aabbcc")).rows(np.array([1, 4]))
     assert list(kept.groups) == ["a", "c"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    answers=hnp.arrays(np.int64, (30, 3), elements=st.integers(0, 2)),
+    truth=hnp.arrays(np.int64, 30, elements=st.integers(0, 2)),
+)
+def test_regret_is_never_more_than_error_or_disagreement(answers: np.ndarray, truth: np.ndarray) -> None:
+    last = answers[:, 2]
+    right, same = answers[:, :2] == truth[:, None], answers[:, :2] == last[:, None]
+    kept = regret(right, last == truth)
+    assert (kept >= right).all()
+    assert (kept >= same).all()

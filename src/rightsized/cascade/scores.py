@@ -76,3 +76,15 @@ def one_row_a_group(groups: Sequence[str], seed: int) -> NDArray[np.intp]:
         if group not in best or rank < best[group][0]:
             best[group] = (rank, row)
     return np.array(sorted(row for _, row in best.values()), dtype=np.intp)
+
+
+def regret(correct: Bools, last_correct: Bools) -> Bools:
+    """What counts as right where only regret counts: the rung is right, or the last rung is wrong too.
+
+    Args:
+        correct: bool (n, rungs), against the label.
+        last_correct: bool (n,), the last rung's answer against the label.
+
+    Without labels, pass `correct` = "same answer as the last rung" to Scores: disagreement bounds regret from above.
+    """
+    return correct | ~last_correct[:, None]
