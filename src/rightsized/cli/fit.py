@@ -120,6 +120,7 @@ def _text(report: Any) -> str:
         ["accuracy", f"{percent(measured.accuracy)} on {measured.slice}"],
         ["answered here", f"{percent(measured.coverage)}"],
         ["wrong among those", f"{percent(measured.selective_error)}"],
+        ["answered here and wrong", f"{percent(measured.wrong_local_rate)}"],
         ["latency", f"p50 {report.latency.p50:.1f} ms, p95 {report.latency.p95:.1f} ms"],
         ["memory", f"{report.rss_mb:.0f} MB"],
         ["report", report.report],
