@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import html
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, get_args
 
 import msgspec
 
 from rightsized.core import config as settings
+from rightsized.core.errors import InputError
 from rightsized.core.protocols import Progress, no_progress
 from rightsized.core.types import Certificate, Explanation, Promise, Reply
 from rightsized.jobs.local import run_in_child
@@ -71,10 +72,16 @@ def fit(
         calibrate: texts and labels of a random sample of traffic, none of them among `texts`; split off if absent.
         options: seed, encoder, multi-label, budgets, home, progress.
     Raises:
+        InputError: an argument is of the wrong type or out of range; nothing was started.
         DataError: the examples cannot be learned from.
         NotFoundError: the encoder is not installed; names the command.
     """
     options = options or FitOptions()
+    _check_targets(max_error, confidence, promise)
+    for name, given in (("texts", texts), ("calibrate[0]", calibrate[0] if calibrate else ())):
+        _check_texts(name, given)
+    for name, said in (("labels", labels), ("calibrate[1]", calibrate[1] if calibrate else ())):
+        _check_labels(name, said)
     config = _config(options.home)
     arguments = {
         "home": config.home,
@@ -136,18 +143,23 @@ class FittedTask:
 
     def answer(self, text: str) -> Reply:
         """Answer one text. Raises InputError, BusyError."""
+        _check_texts("text", [text])
         return self._wait(self._service.classify(self.name, text))
 
     def answer_many(self, texts: Sequence[str]) -> list[Reply]:
-        """Answer several, in order."""
+        """Answer several, in order. Raises InputError, BusyError."""
+        _check_texts("texts", texts)
         return self._wait(self._service.classify_many(self.name, list(texts)))
 
     def explain(self, text: str) -> Explanation:
-        """Which words moved the answer, and the nearest labelled examples."""
+        """Which words moved the answer, and the nearest labelled examples. Raises InputError."""
+        _check_texts("text", [text])
         return self._wait(self._service.explain(self.name, text))
 
     def evaluate(self, texts: Sequence[str], labels: Sequence[Label]) -> Evaluation:
-        """Figures on labelled texts that were not used to fit."""
+        """Figures on labelled texts that were not used to fit. Raises InputError, DataError."""
+        _check_texts("texts", texts)
+        _check_labels("labels", labels)
         return self._wait(evaluate_rows(self._service, self.name, list(texts), [_plain(y) for y in labels]))
 
     def close(self) -> None:
@@ -160,6 +172,9 @@ class FittedTask:
         self._loop.close()
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop.is_closed():
+            work.close()
+            raise InputError(f"The task {self.name!r} was closed.", fix=f"Open it again: rs.load({self.name!r})")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def __enter__(self) -> Self:
@@ -195,3 +210,32 @@ def _config(home: str | Path | None) -> settings.Config:
 
 def _plain(label: Label) -> Any:
     return label if isinstance(label, str) else list(label)
+
+
+def _check_targets(max_error: float, confidence: float, promise: str) -> None:
+    for name, value in (("max_error", max_error), ("confidence", confidence)):
+        if not 0 < value < 1:
+            raise InputError(f"{name} = {value!r} must lie between 0 and 1, such as 0.05 for 5%.")
+    if promise not in get_args(Promise):
+        raise InputError(f"promise = {promise!r} is not known.", fix=f"Known: {', '.join(get_args(Promise))}.")
+
+
+def _check_texts(name: str, texts: Sequence[str]) -> None:
+    """One text where several belong would be taken apart into letters."""
+    if isinstance(texts, (str, bytes)):
+        raise InputError(f"{name} is one text.", fix=f"Give a list: {name}=[...].")
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"{name}, number {place}: {text!r} is no text but {type(text).__name__}.")
+
+
+def _check_labels(name: str, labels: Sequence[Label]) -> None:
+    if isinstance(labels, (str, bytes)):
+        raise InputError(f"{name} is one text.", fix=f"Give a list with a label for each text: {name}=[...].")
+    for place, label in enumerate(labels):
+        known = isinstance(label, str) or (isinstance(label, Iterable) and all(isinstance(part, str) for part in label))
+        if not known:
+            raise InputError(
+                f"{name}, number {place}: {label!r} is no label but {type(label).__name__}.",
+                fix="A label is a text, or a list of texts in a multi-label task; turn numbers into text with str().",
+            )
