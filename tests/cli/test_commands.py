@@ -142,3 +142,19 @@ def test_models_list_show_verify_and_a_tampered_file(copied_home: Path) -> None:
     assert as_json(copied_home, "ask", "support", "hello", status=1)["error"]["code"] == "integrity"
     as_json(copied_home, "models", "remove", "minilm")
     assert as_json(copied_home, "models", "list") == []
+
+
+def test_a_mistyped_variable_is_noted_and_leaves_the_output_alone(home: Path) -> None:
+    command = [sys.executable, "-m", "rightsized.cli", "tasks", "list", "--json", "--home", str(home)]
+    environment = {**os.environ, "RIGHTSIZED_AUDIT_RATES": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert json.loads(done.stdout) == []
+    assert "RIGHTSIZED_AUDIT_RATES is no setting and was ignored; did you mean RIGHTSIZED_AUDIT_RATE?" in done.stderr
+
+
+def test_help_says_whole_sentences(home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rightsized.cli", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "..." not in done.stdout.partition("Commands:")[2]
+    assert "labelled examples." in " ".join(done.stdout.split())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rightsized.core.config import FILE_NAME, Config, keys, load, variable
+from rightsized.core.config import FILE_NAME, Config, keys, load, unknown_variables, variable
 from rightsized.core.errors import ConfigError
 
 
@@ -70,3 +70,20 @@ def test_lists_from_the_environment() -> None:
 def test_every_setting_has_a_variable() -> None:
     assert variable("server.port") == "RIGHTSIZED_SERVER_PORT"
     assert len({variable(key) for key in keys()}) == len(keys())
+
+
+def test_errors_name_the_option() -> None:
+    with pytest.raises(ConfigError, match="in --port must be between"):
+        load(environment={}, flags={"server.port": 99999})
+
+
+def test_an_empty_home_is_not_the_current_folder() -> None:
+    with pytest.raises(ConfigError, match="home in the environment variable RIGHTSIZED_HOME is empty"):
+        load(environment={"RIGHTSIZED_HOME": " "})
+
+
+def test_mistyped_variables_are_found() -> None:
+    found = unknown_variables(
+        {"RIGHTSIZED_SEVER_PORT": "1", "RIGHTSIZED_DATA": "x", "RIGHTSIZED_HOME": "y", "PATH": ""}
+    )
+    assert found == {"RIGHTSIZED_SEVER_PORT": "RIGHTSIZED_SERVER_PORT", "RIGHTSIZED_DATA": ""}

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from rightsized.core.config import Config, load
+from rightsized.core.config import Config, load, unknown_variables
 from rightsized.core.errors import RightsizedError
 
 if TYPE_CHECKING:
@@ -74,12 +74,21 @@ def add(app: typer.Typer, name: str, options: type[OptionsT], run: Callable[[Opt
     ]
 
     def command(**given: Any) -> None:
+        _note_mistyped_variables()
         _guarded(run, options(**given))
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by typer
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     command.__doc__ = run.__doc__
-    app.command(name)(command)
+    brief = (run.__doc__ or "").strip().partition("\n")[0]
+    app.command(name, short_help=brief)(command)
+
+
+def _note_mistyped_variables() -> None:
+    """A mistyped variable would be passed over without a word. Standard error: output may be JSON."""
+    for name, meant in unknown_variables().items():
+        if meant:
+            sys.stderr.write(f"note: {name} is no setting and was ignored; did you mean {meant}?\n")
 
 
 def _guarded(run: Callable[[OptionsT], Result | None], options: OptionsT) -> None:

@@ -6,6 +6,7 @@ field here with its unit in a comment; the reference page is generated from thes
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -115,7 +116,7 @@ def load(
     if file or path.exists():
         values.update(_from_file(path))
     values.update(_from_environment(os.environ if environment is None else environment))
-    values.update({k: (v, f"the flag for {k}") for k, v in (flags or {}).items() if v is not None})
+    values.update({k: (v, f"--{k.rpartition('.')[2]}") for k, v in (flags or {}).items() if v is not None})
     return _build(values)
 
 
@@ -146,6 +147,17 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[Any, st
     return found
 
 
+def unknown_variables(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables that look like settings and are none, each with the one it is nearest to ('' where none is near).
+
+    They are no error: other programs name variables by the same prefix, container platforms for instance.
+    """
+    known = [variable(dotted) for dotted in keys()]
+    found = sorted(name for name in (os.environ if environment is None else environment) if name.startswith(PREFIX))
+    near = {name: difflib.get_close_matches(name, known, 1, 0.85) for name in found if name not in known}
+    return {name: (matches or [""])[0] for name, matches in near.items()}
+
+
 def keys() -> list[str]:
     """Every setting as a dotted key."""
     inner = [f"{section}.{name}" for section, kind in SECTIONS.items() for name in kind.__struct_fields__]
@@ -164,9 +176,17 @@ def _build(values: dict[str, tuple[Any, str]]) -> Config:
             raise ConfigError(f"Unknown setting {dotted!r} in {origin}.", fix=f"Known settings: {', '.join(known)}.")
     sections = {name: _section(name, kind, values) for name, kind in SECTIONS.items()}
     if "home" in values:
-        sections["home"] = _convert("home", *values["home"], str)
+        sections["home"] = _home(*values["home"])
     config = Config(**sections)
     return msgspec.structs.replace(config, home=str(Path(config.home).expanduser()))
+
+
+def _home(value: Any, origin: str) -> str:
+    """The home folder as given. An empty one would be the current folder, which nobody means."""
+    home: str = _convert("home", value, origin, str)
+    if not home.strip():
+        raise ConfigError(f"home in {origin} is empty.", fix="Name a folder, or leave it out for ~/.rightsized.")
+    return home
 
 
 def _section(name: str, kind: type[_Section], values: dict[str, tuple[Any, str]]) -> Any:
