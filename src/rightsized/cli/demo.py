@@ -27,7 +27,7 @@ def run(options: DemoOptions) -> None:
     """Pull the encoder, fit two sample tasks, and serve them with something to see.
 
     `support` routes messages to eight departments and comes out certified; `tone` has few examples and is estimated.
-    What is there already is left as it is.
+    What is there already is left as it is, and messages are sent only to a task that has had none.
     """
     from rightsized.cli.serve import serve_home
     from rightsized.data import path

@@ -24,7 +24,10 @@ def run(options: ServeOptions) -> None:
 
 
 def serve_home(config: Config, as_json: bool, stream: tuple[str, list[str]] | None = None) -> None:
-    """Serve a home. `stream`: a task and texts to send through it once ready, so that there is something to see."""
+    """Serve a home. `stream`: a task and texts to send through it once ready, so that there is something to see.
+
+    A task that has had messages is sent none: a second start must not fill its queue and its audits with repeats.
+    """
     import asyncio
 
     from rightsized.core.egress import Egress
@@ -40,9 +43,9 @@ def serve_home(config: Config, as_json: bool, stream: tuple[str, list[str]] | No
 
     def ready(listening: Listening) -> None:
         service.announce(listening.url)
-        names = [status.task.name for status in service.tasks()]
-        _say(listening.url, names, as_json)
-        if stream is not None:
+        tasks = {status.task.name: status for status in service.tasks()}
+        _say(listening.url, list(tasks), as_json)
+        if stream is not None and stream[0] in tasks and not tasks[stream[0]].answered + tasks[stream[0]].abstained:
             sending.append(asyncio.ensure_future(service.classify_many(stream[0], stream[1])))
 
     serve(create_app(service, config), config.server.host, config.server.port, config.server.drain_seconds, ready)
