@@ -117,7 +117,7 @@ def test_trying_a_message_without_javascript(client: Client) -> None:
     assert '<mark class="for3" title="+0.90">refund</mark>' in text
     assert "I was charged twice for one invoice" in text
     assert "not asked: answered before" in text
-    assert "the n-gram model (tier 3)" in text
+    assert "the n-gram model after" in text
 
 
 def test_a_message_that_goes_to_a_person(client: Client) -> None:
@@ -264,6 +264,10 @@ def test_correcting_a_decision(client: Client) -> None:
     assert "Corrected to “returns”" in client.page(answer.headers["location"]).text
     assert client.service.reviews[made].kind == "feedback"
     assert "Corrected" not in client.page(f"/decisions/{made}?corrected=forged").text
+    undone = client.form(f"/queue/{made}/undo", {"from": "decision"})
+    assert undone.headers["location"] == f"/decisions/{made}"
+    assert made not in client.service.reviews
+    assert "Corrected" not in client.page(undone.headers["location"]).text
 
 
 def test_a_decision_whose_text_is_gone(client: Client) -> None:

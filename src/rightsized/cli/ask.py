@@ -50,13 +50,25 @@ def _here(options: AskOptions, text: str, record: bool) -> tuple[Reply, Explanat
     return asyncio.run(answer())
 
 
+def _confidence(value: float) -> str:
+    """Three places; never a round 1: no model is certain."""
+    return "> 0.999" if value > 0.999 else f"{value:.3f}"
+
+
+def _rung(name: str) -> str:
+    """What a rung is called on the pages too: `small encoder` for `head`."""
+    from rightsized.tasks.report.words import RUNGS
+
+    return RUNGS.get(name, name).partition(":")[0]
+
+
 def _text(reply: Reply, why: Explanation | None) -> str:
     last = reply.suggestion
     answer = reply.label if reply.output else f"for a person (best guess: {last.label if last else 'none'})"
     rows = [
         ["answer", str(answer)],
-        ["confidence", f"{reply.confidence:.3f}"],
-        ["answered by", f"{reply.rung} (tier {reply.tier})" if reply.output else "a person"],
+        ["confidence", _confidence(reply.confidence)],
+        ["answered by", f"the {_rung(reply.rung)}" if reply.output else "a person"],
         ["state", f"{reply.state}{'' if reply.certified else ', this reply is uncertified'}"],
         ["latency", f"{reply.latency_ms:.1f} ms"],
     ]

@@ -171,7 +171,11 @@ class Console:
         )
 
     async def undo(self, asked: Asked) -> Response:
-        await self._service.unlabel(asked.path["id"], _reviewer(asked.cookies))
+        """Take a label or a correction back. A correction was given on the decision's page: lead back there."""
+        decision_id = asked.path["id"]
+        await self._service.unlabel(decision_id, _reviewer(asked.cookies))
+        if asked.form.get("from") == "decision":
+            return _go(f"/decisions/{quote(decision_id, safe='')}")
         return _go("/queue", task=asked.form.get("task", ""))
 
     async def name_reviewer(self, asked: Asked) -> Response:
