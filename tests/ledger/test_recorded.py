@@ -71,13 +71,13 @@ def test_a_reply_carries_the_id_under_which_it_is_on_the_disk(tmp_path: Path) ->
 
     def coin(decision_id: str, conversation: str) -> tuple[bool, float]:
         coins.append((decision_id, conversation))
-        return conversation == "c", 0.25
+        return conversation == "support/c", 0.25
 
     with open_ledger(tmp_path / "d.sqlite") as ledger:
         recorded = Recorded(Echo(), ledger, coin=coin, version="v7", clock=lambda: 12.5)
         requests = [Request("support", "billing question", conversation="c"), Request("support", "abstain", id="mine")]
         first, second = asyncio.run(recorded.answer_many(requests))
-        assert coins == [(first.id, "c"), ("mine", "")]
+        assert coins == [(first.id, "support/c"), ("mine", "")]
         assert second.id == "mine"
         with LedgerReader(ledger.path) as reader:
             found = reader.get(first.id)

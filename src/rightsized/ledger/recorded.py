@@ -34,6 +34,11 @@ def no_coin(decision_id: str, conversation: str) -> tuple[bool, float]:
     return False, 0.0
 
 
+def audited_as(task: str, conversation: str) -> str:
+    """What the coin remembers a conversation by: one audit a conversation and task. Empty where there is none."""
+    return f"{task}/{conversation}" if conversation else ""
+
+
 class Recorded(Answerer):
     """An answerer whose every decision is on the disk before its reply is given out.
 
@@ -100,7 +105,7 @@ class Recorded(Answerer):
             ) from None
         now = self._clock()
         decision_id = request.id or new_id(now)
-        audit, probability = self._coin(decision_id, request.conversation)
+        audit, probability = self._coin(decision_id, audited_as(request.task, request.conversation))
         return Decision(
             id=decision_id,
             task=request.task,

@@ -20,7 +20,7 @@ from rightsized.core.errors import InputError, NotFoundError, RightsizedError, S
 from rightsized.core.types import Decision, Explanation, Reply, Request
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader, Search
-from rightsized.ledger.recorded import no_coin
+from rightsized.ledger.recorded import audited_as, no_coin
 from rightsized.store.home import Home, WriterLock
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.explanations import Explainer
@@ -95,8 +95,8 @@ class LocalService:
         return self._stack.enter_context(LedgerReader(self._home.decisions)) if there else None
 
     def _coin(self, ledger: SqliteLedger) -> AuditCoin:
-        audited = [d.conversation for d in ledger.reader.search(Search(audit=True), limit=AUDITED) if d.conversation]
-        return AuditCoin(self._home.secret(COIN_SECRET), self._config.audit.rate, audited)
+        audited = [audited_as(d.task, d.conversation) for d in ledger.reader.search(Search(audit=True), limit=AUDITED)]
+        return AuditCoin(self._home.secret(COIN_SECRET), self._config.audit.rate, filter(None, audited))
 
     async def close(self) -> None:
         """Let the home go. Ends of requests in flight are written first."""
