@@ -120,6 +120,7 @@ def test_tasks_versions_and_rollback(copied_home: Path) -> None:
         (["fit", "x.csv", "--task", "t", "--promise", "none"], 2, "Known: selective_error"),
         (["models", "show", "absent"], 3, "models pull absent"),
         (["report", "absent"], 3, "There is no task 'absent'"),
+        (["ask", "absent", "caf\udce9"], 2, "The text is not UTF-8: character 4 is none"),
     ],
 )
 def test_errors_are_sentences(home: Path, arguments: list[str], status: int, words: str) -> None:
@@ -127,6 +128,14 @@ def test_errors_are_sentences(home: Path, arguments: list[str], status: int, wor
     assert words in said
     assert "Traceback" not in said
     assert as_json(home, *arguments, status=status)["error"]["message"]
+
+
+def test_a_report_is_not_written_over_a_folder(fitted_home: Path, tmp_path: Path) -> None:
+    assert f"Use --out {tmp_path / 'tone.html'}" in rightsized(
+        fitted_home, "report", "tone", "--out", tmp_path, status=2
+    ).replace("\n", "")
+    rightsized(fitted_home, "report", "tone", "--out", tmp_path / "tone.html")
+    assert "<html" in (tmp_path / "tone.html").read_text("utf-8")
 
 
 def test_models_list_show_verify_and_a_tampered_file(copied_home: Path) -> None:

@@ -58,6 +58,8 @@ def test_broken_and_absent_files(tmp_path: Path) -> None:
         load(write(tmp_path, "[server\n"))
     with pytest.raises(ConfigError, match="does not exist"):
         load(tmp_path / "absent.toml")
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load(tmp_path)
 
 
 def test_lists_from_the_environment() -> None:

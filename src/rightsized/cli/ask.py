@@ -9,6 +9,7 @@ import typer
 
 from rightsized.cli.commands import Common, Result
 from rightsized.cli.tables import aligned
+from rightsized.core.errors import InputError
 from rightsized.core.types import Explanation, Reply
 
 
@@ -26,7 +27,7 @@ def run(options: AskOptions) -> Result:
     from rightsized.store.home import Home
     from rightsized.tasks.remote import find_server
 
-    text = sys.stdin.read() if options.text == "-" else options.text
+    text = _unicode(sys.stdin.read() if options.text == "-" else options.text)
     config = options.settings()
     server = find_server(Home(config.home))
     if server is not None and not options.explain:
@@ -35,6 +36,16 @@ def run(options: AskOptions) -> Result:
         reply, why = _here(options, text, record=server is None)
     data = {"reply": reply, "explanation": why} if options.explain else reply
     return Result(data, _text(reply, why))
+
+
+def _unicode(text: str) -> str:
+    """The text as given. Bytes that are no UTF-8 reach Python as lone surrogates, which no model and no JSON takes."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        message = f"The text is not UTF-8: character {error.start + 1} is none."
+        raise InputError(message, fix="Convert it first: iconv -f WINDOWS-1252 -t UTF-8") from None
+    return text
 
 
 def _here(options: AskOptions, text: str, record: bool) -> tuple[Reply, Explanation | None]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rightsized.cli.commands import Common, Result
+from rightsized.core.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,9 @@ def run(options: ReportOptions) -> Result:
     store = TaskStore(Home(options.settings().home))
     report = store.read(options.task, "report.json", FitReport)
     page = store.folder(options.task) / "report.html"
+    if options.out and options.out.is_dir():
+        message = f"{options.out} is a folder; the page is one file."
+        raise InputError(message, fix=f"Use --out {options.out / f'{options.task}.html'}")
     if options.out:
         atomic.write(options.out, page.read_bytes())
     where = options.out or page
