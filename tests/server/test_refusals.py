@@ -236,3 +236,11 @@ def test_no_answer_invites_other_origins(client: Client) -> None:
         assert not [name for name in answer.headers if name.startswith("access-control")]
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "no-store"
+
+
+def test_behind_a_proxy_on_this_machine_dropping_the_origin_is_what_helps(client: Client) -> None:
+    body = b'{"task": "support", "text": "refund"}'
+    headers = {"Content-Type": "application/json"}
+    refused = client.send("POST", "/v1/classify", body, {**headers, "Origin": "https://proxy.example"})
+    assert "drop the Origin header" in refused.json["fix"]
+    assert client.send("POST", "/v1/classify", body, headers).status == 200

@@ -87,7 +87,8 @@ def _check_site(host: bytes, headers: Mapping[bytes, bytes]) -> None:
         raise RefusedError(
             "cross-site",
             f"A page of {sender!r} sent this request; only this server's own pages may change things here.",
-            fix="Behind a reverse proxy, pass the Host header on unchanged.",
+            fix="Behind a reverse proxy, let it drop the Origin header or, for a server that does not listen on "
+            "loopback, pass Host on unchanged.",
         )
 
 
