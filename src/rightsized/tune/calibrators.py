@@ -15,6 +15,10 @@ from rightsized.engines.confidence import Confidence
 Doubles = NDArray[np.float64]
 Form = Literal["probability", "isotonic", "logistic"]
 FEW_ERRORS = 10  # with fewer wrong (or right) rows nothing is fitted beyond the temperature
+# The direction in which each feature may move the score, in the order of FEATURES: more log-odds, margin, energy,
+# nearness and agreement never lower it, more unknown n-grams never raise it. In-scope rows alone would let the signs
+# turn, and messages unlike any seen in training would then score higher.
+SIGNS = (1, 1, 1, 1, -1, 1)
 FORMS: tuple[Form, ...] = ("probability", "isotonic", "logistic")
 
 
@@ -63,13 +67,24 @@ def _isotonic(log_odds: Doubles, right: NDArray[np.bool_]) -> Confidence:
 
 
 def _logistic(features: Doubles, right: NDArray[np.bool_]) -> Confidence:
-    from sklearn.linear_model import LogisticRegression
+    """Logistic regression whose weights may only point the sensible way: see SIGNS."""
+    from scipy.optimize import minimize
 
     centre, spread = features.mean(axis=0), features.std(axis=0)
     spread[spread < 1e-9] = np.inf  # a constant says nothing
-    model: Any = LogisticRegression(C=1.0, max_iter=500).fit((features - centre) / spread, right)
-    weights = model.coef_[0] / spread
-    return Confidence("logistic", weights=_numbers(weights), bias=float(model.intercept_[0] - weights @ centre))
+    scaled, target = (features - centre) / spread, right.astype(np.float64)
+
+    def loss(x: Doubles) -> tuple[float, Doubles]:
+        odds = scaled @ x[:-1] + x[-1]
+        value = np.logaddexp(0.0, odds) - target * odds
+        excess = 1.0 / (1.0 + np.exp(-np.clip(odds, -500, 500))) - target
+        gradient = np.append(excess @ scaled + x[:-1], excess.sum())
+        return float(value.sum() + 0.5 * x[:-1] @ x[:-1]), gradient
+
+    bounds = [(0.0, None) if sign > 0 else (None, 0.0) for sign in SIGNS]
+    found = minimize(loss, np.zeros(len(SIGNS) + 1), jac=True, method="L-BFGS-B", bounds=[*bounds, (None, None)])
+    weights = found.x[:-1] / spread
+    return Confidence("logistic", weights=_numbers(weights), bias=float(found.x[-1] - weights @ centre))
 
 
 def _numbers(values: Any) -> tuple[float, ...]:
