@@ -10,10 +10,10 @@ from cascade_samples import constant_risk, draw, population
 
 from rightsized.cascade import bounds, estimates
 from rightsized.cascade.calibrate import calibrate
-from rightsized.cascade.path import as_thresholds, outcomes
+from rightsized.cascade.path import as_thresholds, mean_costs, nested_runs, outcomes
 from rightsized.cascade.plan import JudgePlan, Plan, SegmentPlan
 from rightsized.cascade.scores import Scores
-from rightsized.cascade.selection import Simulated, best_start, choose_path, walk, walked_shares
+from rightsized.cascade.selection import Simulated, best_start, choose_path, stricter, walk, walked_shares
 from rightsized.cascade.selection import Test as OneTest
 from rightsized.core.errors import DataError
 
@@ -117,6 +117,27 @@ def test_start_is_neither_where_nothing_can_be_proven_nor_where_errors_are_many(
 def test_of_nearly_equal_starts_the_strictest_is_taken() -> None:
     simulated = Simulated(np.tile([300, 600, 900], (50, 1)), np.zeros((50, 3), np.int64), np.array([0.3, 0.6, 0.9]))
     assert best_start(OneTest("selective_error", 0.02, 0.05, 1000), simulated) == (0, pytest.approx(0.9))
+
+
+def test_the_path_of_several_rungs_leads_from_nothing_to_ever_cheaper() -> None:
+    chosen = population(2000, 2, seed=1)
+    path = choose_path(OneTest("wrong_local_rate", 0.05, 0.05, 800), chosen, TWO, seed=0, bootstraps=30).configurations
+    costs = mean_costs(path, chosen, TWO)
+    assert np.isinf(path[0]).all()
+    assert (np.diff(costs) <= 1e-12).all()
+    strict = stricter(path[-1], path)
+    assert nested_runs(np.concatenate([strict, path[-1:]])) == 1
+    assert not (strict == path[-1]).all(axis=1).any()
+
+
+def test_harder_traffic_than_training_still_certifies_something() -> None:
+    """Of the messages that do not score highest every second fits no label, and no training row said so."""
+    chosen, sample = population(1000, 2, seed=1, hard=6), population(1000, 2, seed=5, hard=6)
+    outside = (np.arange(1000) % 2 == 0) & (sample.scores.max(axis=1) < 1)
+    harder = Scores(sample.scores, sample.correct & ~outside[:, None])
+    found = calibrate(Plan("wrong_local_rate", 0.05, 0.05, TWO), chosen, harder)
+    assert found.state == "certified"
+    assert found.errors > 0
 
 
 def test_calibration_rows_never_move_the_path(rows: Scores) -> None:

@@ -18,6 +18,7 @@ from rightsized.core.types import Promise
 
 STRESS = (1.0, 2.0, 3.0)  # error rates a start must do well under, in multiples of those of the selection data
 NEARLY = 0.003  # relative difference of mean certified shares that is not worth a looser start
+STRICTER_STEPS = 40  # configurations put in front of the Pareto front of several rungs
 MOST_ROWS = 20_000  # selection rows beyond this are sampled down: the order no longer changes, the time does
 
 
@@ -99,7 +100,19 @@ def order(test: Test, rows: Scores, costs: tuple[float, ...]) -> Floats:
         if expected[point] < least:
             front.append(point)
             least = expected[point]
-    return points.configurations[front[::-1]]
+    kept = points.configurations[front[::-1]]
+    return np.concatenate([stricter(kept[0], points.configurations), kept])
+
+
+def stricter(first: Floats, configurations: Floats) -> Floats:
+    """Steps from "no rung answers" to `first`, each answering all that the one before does; `first` itself is left out.
+
+    The front begins where selection data stop finding errors. Where traffic is harder, the proof must begin earlier.
+    """
+    above = [np.unique(levels[levels >= level]) for level, levels in zip(first, configurations.T, strict=True)]
+    at = np.linspace(1, 0, STRICTER_STEPS + 1)[:-1]
+    steps = np.stack([levels[np.rint(at * (len(levels) - 1)).astype(int)] for levels in above], axis=1)
+    return np.asarray(steps[(steps != first).any(axis=1)], np.float64)
 
 
 def expected_p_values(test: Test, local: Ints, wrong: Ints, n: int) -> Floats:
