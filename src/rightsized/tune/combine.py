@@ -26,7 +26,7 @@ class Scales(NamedTuple):
     offset: float = 0.0
 
 
-def combined(scales: Scales, margins: Floats, logits: Floats, multi_label: bool) -> Doubles:
+def combined(scales: Scales, margins: Floats | Doubles, logits: Floats | Doubles, multi_label: bool) -> Doubles:
     """Probabilities float64 (n, labels)."""
     raw = scales.ngram * margins.astype(np.float64) + scales.head * logits.astype(np.float64) + scales.offset
     if multi_label:
@@ -77,7 +77,7 @@ class _Problem:
 
     def _loss(self, x: Doubles) -> tuple[float, Doubles]:
         scales = Scales(*x.tolist())
-        probabilities = combined(scales, self.margins, self.logits, self.multi_label)  # type: ignore[arg-type]
+        probabilities = combined(scales, self.margins, self.logits, self.multi_label)
         excess = probabilities - self.targets
         gradient = np.array([(excess * self.margins).sum(), (excess * self.logits).sum(), excess.sum()])
         if not self.multi_label:
