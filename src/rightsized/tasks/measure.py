@@ -125,8 +125,8 @@ def _full_precision(classifier: Classifier, encoder: OnnxEncoder, texts: Sequenc
         scores.append(scored.score)
     encoder.close()
     size = encoder.card.files[encoder.card.variants[encoder.variant].file].size
-    median = float(np.median(milliseconds[WARM_UP:]))
     skip = len(milliseconds) - len(texts)
+    median = float(np.median(milliseconds[skip:]))
     return FullPrecision(size, median, tuple(answers[skip:]), tuple(scores[skip:]))
 
 

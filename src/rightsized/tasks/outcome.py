@@ -100,7 +100,7 @@ def report_of(outcome: Outcome) -> FitReport:
         confusions=confusions(outcome.held if slice_ == "calibrate" else rows),
         noisy_labels=_noisy(outcome),
         findings=_findings(outcome, measured),
-        cost=rightsizing.cost(measured.coverage.value, serving),
+        cost=rightsizing.cost(outcome.certificate.local_share.value, serving),
         train_cpu_s=outcome.cpu_seconds,
         machine=outcome.machine | {f"chosen: {k}": v for k, v in fitted.chosen.items()},
         report=outcome.path,

@@ -120,6 +120,11 @@ def _without_straddlers(slices: Slices, plan: FitPlan) -> Slices:
         leave_out("near-duplicate", near, words)
         outside = sorted(set(outside).difference(shared, near))
     slices.outside = train.take(outside) if outside else None
+    if len(drop) == len(train) and measuring:
+        raise DataError(
+            f"No row is left to train on: all {len(train)} also stand, or nearly, among the rows that measure.",
+            fix="Give --calibrate rows of their own, or leave it out: fit then sets rows aside by itself.",
+        )
     slices.train = train.take([i for i in range(len(train)) if i not in drop])
     slices.labels = check(slices.train)
     slices.findings.extend(repeats(slices.train))

@@ -96,12 +96,15 @@ class TaskStore:
         atomic.write(parent / "current", version.encode())
 
     def rollback(self, name: str) -> str:
-        """Put the version before the one in force back. Returns it. Raises NotFoundError when there is none."""
+        """Put the version back that was in force before this one first was; again goes further back.
+
+        Raises NotFoundError when there is none.
+        """
         now = self.current(name)
-        history = [v for v in self._history(name) if (self.root / name / v).is_dir()]
-        before = [v for i, v in enumerate(history) if v != now and now in history[i + 1 :]]
+        first = list(dict.fromkeys(self._history(name)))  # in the order in which each was first put in force
+        before = [v for v in first[: first.index(now) if now in first else 0] if (self.root / name / v).is_dir()]
         if not before:
-            raise NotFoundError(f"Task {name!r} has no version before {now}.")
+            raise NotFoundError(f"Task {name!r} has no version before {now}.", fix=f"It has: {self.versions(name)}.")
         self.promote(name, before[-1], f"rolled back from {now}")
         return before[-1]
 

@@ -36,10 +36,18 @@ def verdict(report: FitReport) -> str:
         only = "Yes, but only" if part < SMALL_SHARE else "Yes,"
         return f"{only} for about {percent(part)} of the {unit}."
     return {
-        "estimated": "It looks so, but it is not proven.",
+        "estimated": _estimated_verdict(report),
         "none": "Not within this error budget.",
         "suspended": "Not any more.",
     }[report.state]
+
+
+def _estimated_verdict(report: FitReport) -> str:
+    """What an estimate allows to be said: never yes, and not even "it looks so" where it is over the budget."""
+    risk = shown_figures(report)[1]
+    if math.isfinite(risk.value) and risk.value > report.certificate.epsilon:
+        return "Not at this error budget, as far as these examples tell."
+    return "It looks so, but it is not proven."
 
 
 MEANING: dict[State, str] = {
@@ -94,6 +102,7 @@ def thousand(report: FitReport) -> Thousand:
     local = round(1000 * min(max(part, 0.0), 1.0)) if math.isfinite(part) else 0
     rate = proof.epsilon if certified else shown_figures(report)[1].value
     of = 1000 if proof.promise == "wrong_local_rate" else local
+    # Upwards: "at most 16" of 830 at 2% (16.6) would claim more than the certificate does.
     wrong = math.ceil(round(of * rate, 6)) if math.isfinite(rate) else 0
     limit = "at most" if certified else "perhaps"
     wrong = min(wrong, local)
@@ -103,8 +112,8 @@ def thousand(report: FitReport) -> Thousand:
 def shown_figures(report: FitReport) -> tuple[Interval, Interval]:
     """The share answered here and the risk promised about, on the slice that is shown.
 
-    Where that is the calibrate slice, the certificate's own intervals count: they allow for the threshold having been
-    chosen on these rows.
+    Where the certificate speaks of that slice, its own figures count, so that page and certificate agree. Its local
+    share allows for the threshold having been chosen on these rows; the interval of the error does not.
     """
     proof, measured = report.certificate, report.measured
     joint = proof.promise == "wrong_local_rate"
