@@ -125,3 +125,8 @@ def test_repeated_ids_are_reported_and_stay_together(tmp_path: Path) -> None:
     data = read(csv_file(tmp_path, "id,text,label\n1,a,x\n2,b,y\n1,c,x\n,d,y\n,e,y\n"), Columns(id="id"))
     assert data.groups == ["1", "", "1", "", ""]
     assert [(f.kind, f.rows) for f in data.findings] == [("repeated-id", (1, 3))]
+
+
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a folder"):
+        read(tmp_path, Columns())

@@ -73,7 +73,7 @@ def _given(plan: FitPlan, data: Dataset, labels: list[str]) -> Slices:
         raise DataError(f"{calibrate.name} has no usable row to calibrate on.")
     note = f"All {len(data)} rows of {data.name} train; all {len(calibrate)} rows of {calibrate.name} calibrate."
     split = Split(tuple(range(len(data))), tuple(range(len(calibrate))), (), "file", note)
-    sampling = plan.sampling or f"of {calibrate.name}, which is taken to be a random sample of the traffic"
+    sampling = plan.sampling or f"of {calibrate.name}, taken to be a random sample of the traffic"
     findings = [*data.findings, *calibrate.findings]
     unknown = sorted({label for row in calibrate.labels for label in row} - set(labels))
     if unknown:

@@ -31,6 +31,8 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[
         NotFoundError: no such file.
         DataError: unknown format, missing column, not UTF-8, an over-long field, a broken line.
     """
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not a file.", fix=_formats())
     if not path.is_file():
         raise NotFoundError(f"There is no file {path}.", fix="Check the path; it is taken from the current folder.")
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
