@@ -17,7 +17,7 @@ from rightsized.engines import linear
 from rightsized.engines.confidence import Confidence
 from rightsized.engines.landmarks import Landmarks, kernel, nearest
 from rightsized.engines.linear import LinearHead, NgramModel, NgramSpec, grams, weigh
-from rightsized.engines.outofscope import OutOfScope
+from rightsized.engines.outofscope import OutOfScope, discounted
 from rightsized.engines.readout import Raw, Readout, ReadoutSettings
 from rightsized.tune.heads import HeadChoice, HeadFitter
 from rightsized.tune.ngrams import NgramTable
@@ -162,3 +162,11 @@ def test_scores_are_bit_equal_alone_and_among_threads() -> None:
 def test_a_head_of_the_wrong_shape_is_refused() -> None:
     with pytest.raises(IntegrityError, match=r"shape \(2, 9\)"):
         LinearHead(np.zeros((2, 9), np.float32), np.zeros(2, np.float32), Landmarks(np.zeros((0, 8), np.int16)))
+
+
+@given(score=st.floats(0, 1), outside=st.floats(0, 1), limit=st.floats(0.01, 0.999))
+def test_the_discount_never_raises_a_score_and_falls_with_distance(score: float, outside: float, limit: float) -> None:
+    assert 0 <= discounted(score, outside, limit) <= score
+    assert discounted(score, 1.0, limit) == 0
+    assert discounted(score, limit, limit) == score
+    assert discounted(score, min(1.0, outside + 0.1), limit) <= discounted(score, outside, limit)

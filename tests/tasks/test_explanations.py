@@ -11,7 +11,7 @@ from rightsized.core.config import load
 from rightsized.core.errors import InputError
 from rightsized.tasks.service import open_service
 
-TEXTS = ["my parcel has not arrived and I want my money back", "qwerty uiop", "can I hire a tent for the weekend?", ""]
+TEXTS = ["my parcel has not arrived and I want my money back", "qwerty uiop", "can I hire a tent for the weekend?"]
 
 
 def test_explains_the_label_that_is_answered(fitted_home: Path) -> None:
@@ -32,3 +32,20 @@ def test_explains_the_label_that_is_answered(fitted_home: Path) -> None:
             return rungs
 
     assert {"ngram", "person"} <= asyncio.run(check())
+
+
+NONSENSE = [
+    "What is the capital of France?",
+    "who won the world cup in 1998",
+    "lorem ipsum dolor sit amet",
+    "asdf qwer zxcv",
+]
+
+
+def test_texts_of_no_label_are_not_answered(fitted_home: Path) -> None:
+    async def check() -> None:
+        async with open_service(load(flags={"home": str(fitted_home)}), purpose="test", record=False) as service:
+            replies = await service.classify_many("support", NONSENSE)
+            assert [reply.status for reply in replies] == ["abstained"] * len(NONSENSE)
+
+    asyncio.run(check())

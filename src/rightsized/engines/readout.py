@@ -14,7 +14,7 @@ from rightsized.core.protocols import Scored
 from rightsized.core.types import Frozen, LabelScore, Prediction
 from rightsized.engines.confidence import Confidence
 from rightsized.engines.linear import Floats, Margins
-from rightsized.engines.outofscope import OutOfScope, energy
+from rightsized.engines.outofscope import OutOfScope, discounted, energy
 
 SHOWN = 5  # labels listed with a prediction
 FLOOR = 1e-12  # smallest probability in a logarithm
@@ -76,9 +76,12 @@ class Readout:
     def read(self, raw: Raw, truncated: bool = False) -> Scored:
         """Prediction and score of one text."""
         evidence = self.evidence(raw)
-        score = self.settings.confidence.score(evidence.features)
         outside = self.settings.out_of_scope.value(evidence.statistics)
-        return Scored(self.prediction(evidence.probabilities, outside), score, truncated)
+        return Scored(self.prediction(evidence.probabilities, outside), self.score(evidence, outside), truncated)
+
+    def score(self, evidence: Evidence, outside: float) -> float:
+        """s(x): the probability that the answer is right, discounted where the text lies outside all scope."""
+        return discounted(self.settings.confidence.score(evidence.features), outside, self.settings.out_of_scope.limit)
 
     def prediction(self, probabilities: NDArray[np.float64], outside: float) -> Prediction:
         """The prediction that these probabilities float64 (labels,) stand for."""

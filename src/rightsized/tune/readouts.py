@@ -47,8 +47,8 @@ class Read:
 
     @property
     def scores(self) -> Doubles:
-        confidence = self.readout.settings.confidence
-        return np.array([confidence.score(row) for row in self.features])
+        outside = self.outside
+        return np.array([self.readout.score(e, o) for e, o in zip(self.evidence, outside.tolist(), strict=True)])
 
     @property
     def outside(self) -> Doubles:

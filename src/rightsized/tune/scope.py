@@ -23,6 +23,8 @@ FEWEST_OUTSIDE = 20  # texts of left-out labels needed to compare statistics
 MOST_ROWS = 4_000  # rows fitted on
 MOST_MEASURED = 1_500  # rows of each kind that statistics are compared on
 IN_SCOPE_KEPT = 0.95  # share of in-scope texts whose out-of-scope value stays below 0.5
+IN_SCOPE_WHOLE = 0.99  # share of in-scope texts whose score is not discounted
+HIGHEST_LIMIT = 0.999  # a limit of 1 would leave nothing to discount
 Recipe = tuple[tuple[str, float], ...]  # statistic and weight, in units of its in-scope spread; high = in scope
 RECIPES: dict[str, Recipe] = {
     "energy": (("energy", 1.0),),
@@ -115,4 +117,6 @@ def fit_scope(name: str, statistics: list[dict[str, float]]) -> OutOfScope:
     slope = 2.0 / max(float(middle - edge), 1e-6)
     names = tuple(part for part, _ in recipe)
     weights = tuple(-slope * weight / spreads[part] for part, weight in recipe)
-    return OutOfScope(name, names, weights, float(edge) * slope)
+    found = OutOfScope(name, names, weights, float(edge) * slope)
+    limit = float(np.quantile([found.value(row) for row in statistics], IN_SCOPE_WHOLE))
+    return OutOfScope(name, names, weights, found.bias, min(limit, HIGHEST_LIMIT))
