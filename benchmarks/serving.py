@@ -222,6 +222,7 @@ def main() -> int:
         theirs(Peer("sbert-fastapi", FASTAPI, "fastapi_server.py"), "fastapi_server.py", hard, head),
         theirs(Peer("litserve", LITSERVE, "litserve_server.py"), "litserve_server.py", hard, head),
     ]
+    in_batches = batched(home, texts, length)
     result = {
         "texts": len(texts),
         "encoder_texts": len(hard),
@@ -229,7 +230,7 @@ def main() -> int:
         "max_error": MAX_ERROR,
         "variant": encoder.variant,
         "servers": [measure(c, lambda cpu: raw(encoder, hard, length.raw_s, cpu), length) for c in candidates],
-        "batch": batched(home, texts, length),
+        "batch": in_batches,
         "peers": {"sbert-fastapi": list(FASTAPI), "litserve": list(LITSERVE)},
     }
     return harness.finish(given, result, _table(result))
