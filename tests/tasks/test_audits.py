@@ -77,7 +77,7 @@ async def ask(ledger: SqliteLedger, texts: list[str]) -> list[str]:
     """Ask in this order; the coin falls on texts with `audit` in them. Returns the decision ids."""
     ids = []
     for text in texts:
-        recorded = Recorded(Right(), ledger, coin=lambda _, conversation: (conversation == "audit", 0.5))
+        recorded = Recorded(Right(), ledger, coin=lambda _, conversation: (conversation.endswith("/audit"), 0.5))
         request = Request("support", text, conversation="audit" if "audit" in text else "")
         ids.append((await recorded.answer(request)).id)
     return ids

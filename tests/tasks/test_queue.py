@@ -49,7 +49,7 @@ def ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
 
 def ask(ledger: SqliteLedger, text: str, task: str = "support", certificate: str = "c1") -> str:
     """Answer one text; the word `audited` in it makes the coin come up. Returns the decision id."""
-    recorded = Recorded(Words(), ledger, coin=lambda _, conversation: (conversation == "audited", 0.1))
+    recorded = Recorded(Words(), ledger, coin=lambda _, conversation: (conversation.endswith("/audited"), 0.1))
     request = Request(
         task, text, conversation="audited" if "audited" in text else "", metadata={"certificate": certificate}
     )
