@@ -83,6 +83,42 @@ def _coverage(result: Result) -> tuple[str, str, str]:
     return what, _percent(cell["kept"], 0), f"with hindsight: {_percent(cell['oracle'], 0)}"
 
 
+def _accuracy(data: str, words: str) -> Callable[[Result], tuple[str, str, str]]:
+    def cells(result: Result) -> tuple[str, str, str]:
+        rows = {row["method"]: row for row in result["accuracy"][data] if "accuracy" in row}
+        mine = rows.pop("rightsized, encoder rung")
+        rows.pop("rightsized, n-gram rung")
+        beside = [
+            f"{name}: {_percent(max(row['accuracy'], row.get('accuracy_with_stronger_head', 0)))}"
+            f" ({row['train_cpu_s']:.0f} s)"
+            for name, row in rows.items()
+        ]
+        what = f"Accuracy on banking77_test, {words} (training, CPU seconds)"
+        return what, f"{_percent(mine['accuracy'])} ({mine['train_cpu_s']:.0f} s)", "; ".join(beside)
+
+    return cells
+
+
+def _ladder(result: Result) -> tuple[str, str, str]:
+    found = next(one for one in result["sets"] if one["data"] == "banking77")
+    at = {row["budget"]: row for row in found["budgets"]}
+    parts = [
+        f"{at[budget]['with_ngrams_after_ten_encoder_calls']['throughput_multiple']:.1f} times at {budget:.0%}"
+        for budget in (0.02, 0.05)
+    ]
+    alone = at[0.02]["encoder_only"]["per_second"]
+    what = "Messages a second and core with the n-gram rung in front, same certified error, banking77"
+    return what, ", ".join(parts), f"encoder alone: {alone:.0f}/s"
+
+
+def _monitor(result: Result) -> tuple[str, str, str]:
+    scenes = result["false_alarms"]
+    ours = max(row["share"] for row in scenes if not row["scene"].startswith("habit"))
+    habits = max(row["share"] for row in scenes if row["scene"].startswith("habit"))
+    what = f"False alarms in {scenes[0]['audits']:,} audits at the limit ({_percent(result['delta'], 0)} allowed)"
+    return what, _percent(ours), f"unanswered audits left out: {_percent(habits, 0)}"
+
+
 def _crash(result: Result) -> tuple[str, str, str]:
     return f"Acknowledged decisions lost in {result['kills']} kills under load", str(result["lost"]), ""
 
@@ -119,6 +155,10 @@ def _explanation(result: Result) -> tuple[str, str, str]:
 ROWS = (
     Row("certificate_validity", _validity),
     Row("certificate_validity", _coverage),
+    Row("accuracy", _accuracy("banking77, 10 a label", "10 examples a label")),
+    Row("accuracy", _accuracy("banking77, all", "all 10,003 examples")),
+    Row("ladder", _ladder),
+    Row("monitor_delay", _monitor),
     Row("serving", _serving),
     Row("http_overhead", _overhead),
     Row("startup", _memory),
