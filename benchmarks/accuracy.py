@@ -159,9 +159,7 @@ def setfit(split: Split, encoder: OnnxEncoder) -> list[Row]:
                 "fit", texts=split.texts, labels=lowered, held_texts=split.held_texts, held_labels=held,
                 steps=SETFIT_STEPS, head_strength=30.0,
             )  # fmt: skip
-        return [
-            {**named, **found, "train_cpu_s": peer.cost["cpu_s"], "note": "CPU includes embedding the held rows twice"}
-        ]
+        return [{**named, **found, "versions": {name: peer.versions().get(name) for name in SETFIT_NAMES}}]
     except PeerUnavailable as error:
         return [{**named, **peer.unavailable(error)}]
 
