@@ -1,9 +1,9 @@
 """Rightsized: the smallest model that keeps within your error budget, certified, on your own machine.
 
-    import rightsized as rs
+import rightsized as rs
 
-    task = rs.fit(texts, labels, max_error=0.02)
-    reply = task.answer("Where is my parcel?")
+task = rs.fit(texts, labels, max_error=0.02)
+reply = task.answer("Where is my parcel?")
 """
 
 from __future__ import annotations
