@@ -33,7 +33,7 @@ def comments(kind: type) -> dict[str, str]:
     """The comment beside each field of a settings class."""
     source = inspect.getsource(kind)
     lines = source.splitlines()
-    fields = [node for node in ast.parse(source).body[0].body if isinstance(node, ast.AnnAssign)]  # type: ignore[attr-defined]
+    fields = [node for node in ast.parse(source).body[0].body if isinstance(node, ast.AnnAssign)]  # type: ignore[attr-defined]  # a class
     found = {}
     for node in fields:
         line = lines[(node.end_lineno or node.lineno) - 1]

@@ -42,7 +42,7 @@ def _flags() -> frozenset[str]:
 
 def _apple_flags() -> frozenset[str]:
     try:
-        out = subprocess.run(  # noqa: S603
+        out = subprocess.run(  # noqa: S603 - a fixed command of the system
             ["/usr/sbin/sysctl", *_APPLE], capture_output=True, text=True, timeout=5, check=False
         )
     except (OSError, subprocess.TimeoutExpired):

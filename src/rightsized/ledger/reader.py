@@ -82,8 +82,8 @@ class LedgerReader:
         clause = " AND ".join(where)
         if search.status in ("answered", "abstained", "failed") and _only_outcome(search):
             clause = clause.replace("s.", "e.")
-            return int(self.query(f"SELECT count(*) FROM ends e WHERE {clause}", tuple(values))[0][0])  # noqa: S608
-        sql = f"SELECT count(*) FROM starts s LEFT JOIN ends e ON e.id = s.id WHERE {clause}"  # noqa: S608
+            return int(self.query(f"SELECT count(*) FROM ends e WHERE {clause}", tuple(values))[0][0])  # noqa: S608 - fixed words
+        sql = f"SELECT count(*) FROM starts s LEFT JOIN ends e ON e.id = s.id WHERE {clause}"  # noqa: S608 - fixed words
         return int(self.query(sql, tuple(values))[0][0])
 
     def rows(self, after: int = 0) -> Iterator[LogRow]:
