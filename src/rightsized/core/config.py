@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from rightsized.core.errors import ConfigError
+from rightsized.core.tiers import GatewayConfig, TierConfig, check_tiers
 
 PREFIX = "RIGHTSIZED_"
 FILE_NAME = "rightsized.toml"
@@ -73,14 +74,17 @@ class Config(_Section, frozen=True):
     record: RecordConfig = RecordConfig()
     audit: AuditConfig = AuditConfig()
     egress: EgressConfig = EgressConfig()
+    gateway: GatewayConfig = GatewayConfig()
+    tiers: tuple[TierConfig, ...] = ()
 
 
-SECTIONS: dict[str, type[_Section]] = {
+SECTIONS: dict[str, type[msgspec.Struct]] = {
     "server": ServerConfig,
     "engine": EngineConfig,
     "record": RecordConfig,
     "audit": AuditConfig,
     "egress": EgressConfig,
+    "gateway": GatewayConfig,
 }
 _RANGES: dict[str, tuple[float, float]] = {
     "server.port": (0, 65535),
@@ -91,6 +95,10 @@ _RANGES: dict[str, tuple[float, float]] = {
     "engine.max_text_chars": (1, 100_000_000),
     "record.text_days": (0, 36_500),
     "record.group_ms": (0, 1000),
+    "gateway.timeout_s": (0.001, 86_400),
+    "gateway.in_flight": (1, 100_000),
+    "gateway.cache_entries": (0, 10_000_000),
+    "gateway.cache_seconds": (0, 31_536_000),
     "audit.rate": (0.0, 1.0),
     "audit.alarm_delta": (1e-6, 0.5),
 }
@@ -172,15 +180,25 @@ def variable(dotted: str) -> str:
 
 
 def _build(values: dict[str, tuple[Any, str]]) -> Config:
+    given = dict(values)
+    tiers = _tiers(*given.pop("tiers")) if "tiers" in given else ()
+    origin = values["tiers"][1] if "tiers" in values else "the settings"
     known = keys()
-    for dotted, (_, origin) in values.items():
+    for dotted, (_, where) in given.items():
         if dotted not in known:
-            raise ConfigError(f"Unknown setting {dotted!r} in {origin}.", fix=f"Known settings: {', '.join(known)}.")
-    sections = {name: _section(name, kind, values) for name, kind in SECTIONS.items()}
+            raise ConfigError(f"Unknown setting {dotted!r} in {where}.", fix=f"Known settings: {', '.join(known)}.")
+    sections = {name: _section(name, kind, given) for name, kind in SECTIONS.items()}
+    check_tiers(tiers, sections["gateway"], origin)
     if "home" in values:
         sections["home"] = _home(*values["home"])
-    config = Config(**sections)
+    config = Config(tiers=tiers, **sections)
     return msgspec.structs.replace(config, home=str(Path(config.home).expanduser()))
+
+
+def _tiers(value: Any, origin: str) -> tuple[TierConfig, ...]:
+    """The tiers as given, in order of cost."""
+    tiers: tuple[TierConfig, ...] = _convert("tiers", value, origin, tuple[TierConfig, ...])
+    return tiers
 
 
 def _home(value: Any, origin: str) -> str:
@@ -191,7 +209,7 @@ def _home(value: Any, origin: str) -> str:
     return home
 
 
-def _section(name: str, kind: type[_Section], values: dict[str, tuple[Any, str]]) -> Any:
+def _section(name: str, kind: type[msgspec.Struct], values: dict[str, tuple[Any, str]]) -> Any:
     types = {f.name: f.type for f in msgspec.structs.fields(kind)}
     given = {
         field: _convert(f"{name}.{field}", *values[f"{name}.{field}"], target)

@@ -4,6 +4,8 @@
     ├── ConfigError            a setting is wrong; names the key and the file
     ├── DataError              labelled data cannot be used as given
     ├── InputError             one request cannot be answered as given
+    │   ├── UnsupportedError   the model asked for cannot do this
+    │   └── ContextLengthError the prompt is longer than the model reads
     ├── NotFoundError          no such task, model, decision, job or file
     ├── StoreError             the model store or the home folder cannot be used
     │   ├── IntegrityError     a stored file is not what its digest says
@@ -11,6 +13,11 @@
     │   ├── HomeLockedError    another process writes to this home
     │   └── DiskFullError      no space left; nothing half-written was kept
     ├── BusyError              the bounded queue is full; try again
+    │   └── RateLimitError     a key has used up what it may ask in this time, or its budget
+    ├── UnauthorizedError      no key, or one that is unknown, expired or revoked
+    ├── ForbiddenError         this key, or a rule, does not allow that
+    ├── UpstreamError          a model server failed, refused or answered nonsense
+    │   └── UpstreamTimeoutError  a model server did not answer in time
     ├── CertificateError       a certificate is absent, altered, expired or of another model
     ├── EgressDeniedError      something would have left this machine without leave
     ├── MissingExtraError      an optional part is not installed; names the pip command
@@ -74,6 +81,18 @@ class InputError(RightsizedError):
     status, exit_code = 422, 2
 
 
+class UnsupportedError(InputError):
+    """The model asked for cannot do this."""
+
+    status = 400
+
+
+class ContextLengthError(InputError):
+    """The prompt is longer than the model reads."""
+
+    status = 400
+
+
 class NotFoundError(RightsizedError):
     """No such task, model, decision, job or file."""
 
@@ -110,6 +129,64 @@ class BusyError(RightsizedError):
     """The bounded queue is full. Nothing was recorded as answered; try again."""
 
     status, exit_code, retryable = 503, 4, True
+
+
+class RateLimitError(BusyError):
+    """A key has used up what it may ask in this time, or its budget.
+
+    Args:
+        retry_after: seconds until it may ask again.
+    """
+
+    status = 429
+
+    def __init__(self, message: str, *, fix: str = "", retry_after: float = 1.0) -> None:
+        super().__init__(message, fix=fix)
+        self.retry_after = retry_after
+
+
+class UnauthorizedError(RightsizedError):
+    """No key was sent, or one that is unknown, expired or revoked."""
+
+    status = 401
+
+
+class ForbiddenError(RightsizedError):
+    """The key, or a rule, does not allow that."""
+
+    status = 403
+
+
+class UpstreamError(RightsizedError):
+    """A model server failed, refused or answered nonsense.
+
+    Args:
+        upstream_status: the HTTP status it answered with; 0 where there was none.
+        retryable: whether the same request may be sent again, or to another server.
+        retry_after: seconds it asked to be left alone; None where it did not say.
+    """
+
+    status = 502
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        fix: str = "",
+        upstream_status: int = 0,
+        retryable: bool = True,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, fix=fix)
+        self.upstream_status = upstream_status
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+class UpstreamTimeoutError(UpstreamError):
+    """A model server did not answer in time."""
+
+    status = 504
 
 
 class CertificateError(RightsizedError):

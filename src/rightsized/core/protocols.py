@@ -104,15 +104,6 @@ class Rung(Protocol):
     async def score(self, text: str) -> Scored: ...
 
 
-class Generator(Protocol):
-    """A model that writes text."""
-
-    @property
-    def digest(self) -> str: ...
-
-    def generate(self, prompt: str, *, max_tokens: int) -> AsyncIterator[str]: ...
-
-
 class Store(Protocol):
     """Models on disk, by name and digest."""
 

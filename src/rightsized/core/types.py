@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import field
+
+from rightsized.core.frozen import Frozen
+from rightsized.core.generation import Completion, DataClass, Generation
 
 Kind = Literal["classify", "generate", "embed", "search", "review"]
 State = Literal["certified", "estimated", "none", "suspended"]
@@ -16,10 +19,6 @@ Status = Literal["answered", "abstained"]
 Loss = Literal["error", "regret", "disagreement"]
 
 TIER_TASK, TIER_SMALL, TIER_LARGE, TIER_PERSON = 3, 2, 1, 0
-
-
-class Frozen(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=False):
-    """Base of all records: immutable, compared by value, strict when decoded."""
 
 
 class LabelScore(Frozen, frozen=True):
@@ -45,13 +44,20 @@ class Prediction(Frozen, frozen=True):
 
 
 class Request(Frozen, frozen=True):
-    """One thing to answer. `id` is the decision id; the recorder gives one where it is empty."""
+    """One thing to answer. `id` is the decision id; the recorder gives one where it is empty.
+
+    Where text is to be written, `generation` says which, and `text` is its body as JSON. `tenant` and `key` say for
+    whom; both are kept with the decision.
+    """
 
     task: str
     text: str
     id: str = ""
     conversation: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    generation: Generation | None = None
+    tenant: str = ""
+    key: str = ""
 
 
 class Attempt(Frozen, frozen=True):
@@ -71,12 +77,14 @@ class Attempt(Frozen, frozen=True):
     reason: str = ""
     latency_ms: float = 0.0
     cost: float = 0.0
+    completion: Completion | None = None
 
 
 class Reply(Frozen, frozen=True):
     """The answer to a request, with everything that led to it.
 
-    `output` is None where every tier abstained and a person must decide. `state` is the state of the
+    `output` is the label answered, `completion` the text written; both are None where every tier abstained and a
+    person must decide. `state` is the state of the
     promise under which this reply was given; `certificate` its id. `cost` is in US dollars.
     """
 
@@ -95,6 +103,7 @@ class Reply(Frozen, frozen=True):
     latency_ms: float = 0.0
     truncated: bool = False
     attempts: tuple[Attempt, ...] = ()
+    completion: Completion | None = None
 
     @property
     def label(self) -> str | None:
@@ -127,6 +136,9 @@ class Decision(Frozen, frozen=True):
     ended: float | None = None
     reply: Reply | None = None
     error: str = ""
+    tenant: str = ""
+    key: str = ""
+    data_class: DataClass | None = None
 
 
 class Targets(Frozen, frozen=True):

@@ -1,0 +1,153 @@
+"""Requests to write text, and what was written, in the OpenAI wire shape that clients and upstreams share.
+
+`body` is the JSON object itself: a field this version does not know still reaches an upstream that does. Engines
+translate where their runtime speaks something else. Nothing here reads a clock, a file or the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Literal, NamedTuple, Protocol, get_args
+
+from msgspec import field
+
+from rightsized.core.frozen import Frozen
+
+Operation = Literal["chat", "completions", "embeddings", "rerank"]
+DataClass = Literal["public", "internal", "personal", "health", "secret"]
+
+AUTO = "auto"
+DATA_CLASSES: tuple[DataClass, ...] = get_args(DataClass)  # from the least restrictive to the most
+
+
+class Generation(Frozen, frozen=True):
+    """What to write, and what binds whoever writes it.
+
+    Args:
+        operation: which of the OpenAI operations `body` belongs to.
+        body: the request as the client sent it, without `model` and `stream`.
+        model: `auto` (the cascade), the name of a tier, or a model that a tier serves.
+        stream: whether the client wants the text in pieces.
+        data_class: what the prompt holds; a tier answers only classes it was given.
+        region: where the data must stay; empty: anywhere that the data class may go.
+        deadline: `time.monotonic()` after which nobody waits for the answer any more.
+    """
+
+    operation: Operation
+    body: dict[str, Any]
+    model: str = AUTO
+    stream: bool = False
+    data_class: DataClass = "secret"
+    region: str = ""
+    deadline: float = float("inf")
+
+
+class Caller(Frozen, frozen=True):
+    """Who asks: the id of the API key (never the key itself) and its tenant; empty where none is asked."""
+
+    key: str = ""
+    tenant: str = ""
+
+
+class Usage(Frozen, frozen=True):
+    """Tokens read and written. `estimated` where the upstream did not count and they were taken from the length."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = False
+
+
+class Completion(Frozen, frozen=True):
+    """What a model wrote.
+
+    `text` is the first choice's text, `finish` its finish reason, `body` the whole response in OpenAI shape. In the
+    record both texts are empty and `sha256` is the digest of the body's JSON, which is kept apart, with retention.
+    """
+
+    text: str = ""
+    finish: str = ""
+    usage: Usage = Usage()
+    body: dict[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+
+
+class Delta(NamedTuple):
+    """One piece of a stream: the chunk object in OpenAI shape, and the text it adds to the first choice."""
+
+    body: dict[str, Any]
+    text: str = ""
+
+
+class Generator(Protocol):
+    """A model that writes text, on this machine or behind an address. One call is independent of all others."""
+
+    @property
+    def name(self) -> str:
+        """The tier's name."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """`sha256:...` of what its answers depend on. A remote model cannot be pinned: address and model name."""
+        ...
+
+    @property
+    def on_premises(self) -> bool:
+        """Whether a prompt stays on this machine."""
+        ...
+
+    @property
+    def operations(self) -> frozenset[Operation]: ...
+
+    async def generate(self, generation: Generation) -> Completion:
+        """The whole answer.
+
+        Raises UpstreamError (`retryable` says whether another may be asked), UpstreamTimeoutError, BusyError,
+        UnsupportedError, ContextLengthError, EgressDeniedError.
+        """
+        ...
+
+    def stream(self, generation: Generation) -> AsyncIterator[Delta | Completion]:
+        """Pieces as they come, then the Completion, whose body is put together from them. Raises as `generate`;
+        closing the iterator cancels the work upstream."""
+        ...
+
+    async def start(self) -> None:
+        """Open what is needed. An upstream that is down is no error here."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+    def status(self) -> EngineStatus:
+        """How it is, from memory."""
+        ...
+
+
+class EngineStatus(Frozen, frozen=True):
+    """How an engine is: whether it takes requests, how many it works on, and in words what is wrong."""
+
+    ready: bool
+    in_flight: int = 0
+    detail: str = ""
+
+
+def words_of(generation: Generation) -> str:
+    """All text of a prompt that a person wrote or a model will read, for features, counting and language."""
+    body = generation.body
+    if generation.operation == "chat":
+        return "\n".join(_content(message) for message in body.get("messages", ()) if isinstance(message, dict))
+    if generation.operation == "rerank":
+        documents = [d if isinstance(d, str) else str(d.get("text", "")) for d in body.get("documents", ())]
+        return "\n".join([str(body.get("query", "")), *documents])
+    given = body.get("prompt" if generation.operation == "completions" else "input", "")
+    suffix = body.get("suffix") or ""
+    return "\n".join([given if isinstance(given, str) else "\n".join(map(str, given)), suffix])
+
+
+def _content(message: dict[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, list):
+        return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
