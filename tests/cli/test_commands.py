@@ -102,6 +102,26 @@ def test_queue_list_label_undo(copied_home: Path) -> None:
     assert "no label 'no-such-label'" in error["message"]
 
 
+def test_labels_are_exported_and_fitted_but_never_calibrated_on(copied_home: Path, tmp_path: Path) -> None:
+    reply = as_json(copied_home, "ask", "support", "qwerty uiop")
+    as_json(copied_home, "queue", "label", reply["id"], "delivery")
+    out = tmp_path / "labels.jsonl"
+    found = as_json(copied_home, "queue", "export", "support", out, "--label", "department")
+    assert found == {
+        "task": "support", "file": str(out), "rows": 1, "queue": 1, "correction": 0, "texts_deleted": 0,
+    }  # fmt: skip
+    [row] = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    assert (row["text"], row["department"], row["rightsized_source"], row["decision"]) == (
+        "qwerty uiop", "delivery", "queue", reply["id"],
+    )  # fmt: skip
+    error = as_json(
+        copied_home, "fit", sample("support_train.csv"), "--task", "t", "--label", "department", "--calibrate", out,
+        status=2,
+    )["error"]  # fmt: skip
+    assert "labels.jsonl, row 1: this label comes from the review queue" in error["message"]
+    assert "There is no task 'absent'" in rightsized(copied_home, "queue", "export", "absent", out, status=3)
+
+
 def test_tasks_versions_and_rollback(copied_home: Path) -> None:
     first = as_json(copied_home, "tasks", "versions", "tone")["current"]
     assert as_json(copied_home, "tasks", "rollback", "tone", status=3)["error"]["code"] == "not-found"

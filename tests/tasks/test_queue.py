@@ -14,6 +14,8 @@ from rightsized.engines.fake import predict
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.recorded import Recorded
+from rightsized.tasks.dataset import SOURCE_COLUMN, Columns, read
+from rightsized.tasks.exported import write_training_rows
 from rightsized.tasks.queue import ReviewQueue, agrees
 
 
@@ -251,3 +253,49 @@ def test_none_of_these_is_right_only_where_no_label_was_answered() -> None:
     assert agrees(answered("b", "a"), "a | b")
     assert not agrees(answered("a"), "a|b")
     assert agrees(answered("a|b"), "a|b")  # one label whose name holds the separator
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.jsonl"])
+def test_labels_are_exported_as_rows_to_train_on(ledger: SqliteLedger, tmp_path: Path, name: str) -> None:
+    waited = ask(ledger, 'abstain billing "quoted",\nin two lines')
+    corrected, audited = ask(ledger, "billing b"), ask(ledger, "billing audited")
+    queue = ReviewQueue(ledger.reader, ledger)
+
+    async def scenario() -> None:
+        await queue.label(waited, "refund", "ana")
+        await queue.feedback(corrected, "spam", "user")
+        await queue.label(audited, "refund", "ben")
+        await queue.feedback(audited, "refund", "user")
+
+    asyncio.run(scenario())
+    write_training_rows(tmp_path / name, queue.training_rows("support"), text="message", label="team")
+    data = read(tmp_path / name, Columns(text="message", label="team", group="conversation", id="decision"))
+    assert list(zip(data.texts, data.labels, data.sources, strict=True)) == [
+        ('abstain billing "quoted",\nin two lines', ("refund",), "queue"),
+        ("billing b", ("spam",), "correction"),
+    ]
+    assert queue.without_text("support") == 0
+
+
+def test_an_export_names_what_it_cannot_write(ledger: SqliteLedger, tmp_path: Path) -> None:
+    for path, words in ((tmp_path, "is a folder"), (tmp_path / "labels.xlsx", "'.xlsx' is not known")):
+        with pytest.raises(InputError, match=words):
+            write_training_rows(path, [])
+    with pytest.raises(InputError, match="same name"):
+        write_training_rows(tmp_path / "labels.csv", [], text=SOURCE_COLUMN)
+    assert list(tmp_path.glob("labels*")) == []
+
+
+def test_labels_whose_text_is_gone_are_counted(ledger: SqliteLedger) -> None:
+    labelled, audited = ask(ledger, "abstain a"), ask(ledger, "abstain b audited")
+    queue = ReviewQueue(ledger.reader, ledger)
+
+    async def scenario() -> None:
+        await queue.label(labelled, "billing", "ana")
+        await queue.feedback(labelled, "refund", "user")
+        await queue.label(audited, "billing", "ana")
+        await ledger.purge_texts(older_than=1e12)
+
+    asyncio.run(scenario())
+    assert queue.training_rows("support") == []
+    assert queue.without_text("support") == 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from rightsized.tasks.service import LocalService
 
 T = TypeVar("T")
-app = typer.Typer(name="queue", help="Messages that wait for a person: list, label, undo.", no_args_is_help=True)
+app = typer.Typer(
+    name="queue", help="Messages that wait for a person: list, label, undo, export.", no_args_is_help=True
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,14 @@ class LabelOptions(Common):
 class UndoOptions(Common):
     decision: Annotated[str, typer.Argument(help="Decision id.")]
     reviewer: Annotated[str | None, typer.Option(help="Who says so. Default: the user's name.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(Common):
+    task: Annotated[str, typer.Argument(help="Name of the task.")]
+    out: Annotated[Path, typer.Argument(help="File to write, .csv or .jsonl; one that is there is replaced.")]
+    text: Annotated[str, typer.Option(help="Name of the column with the text.")] = "text"
+    label: Annotated[str, typer.Option(help="Name of the column with the label.")] = "label"
 
 
 def list_waiting(options: ListOptions) -> Result:
@@ -76,6 +87,38 @@ def undo(options: UndoOptions) -> Result:
     return Result({"decision": options.decision, "waits": True}, f"{options.decision} waits again.")
 
 
+def export(options: ExportOptions) -> Result:
+    """Write the labels given in the queue and by correction as rows to train on; fit never calibrates on them.
+
+    One row a decision: text, label, where the label comes from, the decision's id and its conversation. Labels of
+    audited messages are left out. Works beside a running server.
+    """
+    from rightsized.ledger.reader import LedgerReader
+    from rightsized.store.home import Home
+    from rightsized.tasks.exported import SOURCE_OF, check_destination, write_training_rows
+    from rightsized.tasks.queue import ReviewQueue
+    from rightsized.tasks.versions import TaskStore
+
+    check_destination(options.out)
+    home = Home(options.settings().home)
+    TaskStore(home).current(options.task)  # says which tasks there are, should this be none
+    with LedgerReader(home.decisions) as reader:
+        queue = ReviewQueue(reader)
+        rows, lost = queue.training_rows(options.task), queue.without_text(options.task)
+    write_training_rows(options.out, rows, text=options.text, label=options.label)
+    counts = {source: sum(SOURCE_OF[row.kind] == source for row in rows) for source in SOURCE_OF.values()}
+    data = {"task": options.task, "file": str(options.out), "rows": len(rows), **counts, "texts_deleted": lost}
+    return Result(data, _exported(data))
+
+
+def _exported(data: dict[str, Any]) -> str:
+    written = f"{data['file']}: {data['rows']} rows to train on, {data['queue']} from the queue and "
+    written += f"{data['correction']} corrections."
+    if data["texts_deleted"]:
+        written += f"\n{data['texts_deleted']} more labels were left out: their texts have been deleted."
+    return written
+
+
 def _server(options: Common) -> RunningServer | None:
     from rightsized.store.home import Home
     from rightsized.tasks.remote import find_server
@@ -102,3 +145,4 @@ async def _soon(value: T) -> T:
 add(app, "list", ListOptions, list_waiting)
 add(app, "label", LabelOptions, label)
 add(app, "undo", UndoOptions, undo)
+add(app, "export", ExportOptions, export)

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from rightsized.core.errors import DataError
 from rightsized.tasks.records import Finding
 from rightsized.tasks.tables import MAX_FIELD_CHARS, as_text, file_sha256, read_rows
 
 SEPARATOR = "|"  # between the labels of one text in a multi-label column
+SOURCE_COLUMN = "rightsized_source"  # written by `queue export`: who gave the label
+TRAIN_ONLY_SOURCES = ("queue", "correction")  # labels of messages that the model or a user picked: they only train
 OUT_OF_SCOPE = "out_of_scope"  # rows that no label fits: never trained as a class, always wrong if answered
 
 
@@ -34,7 +36,8 @@ class Columns(Struct, frozen=True):
 class Dataset(Struct):
     """Texts with their labels, row by row. In a single-label task each tuple has one element.
 
-    An out-of-scope row has an empty tuple. `rows` are the row numbers in the file, from 1.
+    An out-of-scope row has an empty tuple. `rows` are the row numbers in the file, from 1. `sources` says of each row
+    where its label comes from (SOURCE_COLUMN), empty for an ordinary one; an empty list: all are ordinary.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Dataset(Struct):
     groups: list[str]
     sha256: str = ""
     findings: list[Finding] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -58,7 +62,12 @@ class Dataset(Struct):
             [self.groups[i] for i in indices],
             self.sha256,
             self.findings,
+            [self.sources[i] for i in indices] if self.sources else [],
         )
+
+    def train_only(self) -> list[int]:
+        """Positions of the rows that may train and must never measure."""
+        return [i for i, source in enumerate(self.sources) if source]
 
 
 def read(path: Path, columns: Columns) -> Dataset:
@@ -67,9 +76,10 @@ def read(path: Path, columns: Columns) -> Dataset:
     data = Dataset(path.name, [], [], [], [], file_sha256(path) if path.is_file() else "")
     ids: list[str] = []
     missing: dict[str, list[int]] = {columns.text: [], columns.label: []}
-    for number, row in read_rows(path, wanted):
+    for number, row in read_rows(path, wanted, (SOURCE_COLUMN,)):
         text = as_text(row[columns.text])
-        labels = _labels(row[columns.label], columns)
+        source = _source(path, number, row.get(SOURCE_COLUMN))
+        labels = _labels(row[columns.label], _as_exported(columns) if source else columns)
         if text is None or labels is None:
             missing[columns.text if text is None else columns.label].append(number)
             continue
@@ -78,6 +88,7 @@ def read(path: Path, columns: Columns) -> Dataset:
                 f"{path.name}, row {number}: the text has {len(text):,} characters; {MAX_FIELD_CHARS:,} is the most."
             )
         _append(data, number, text, labels, row.get(columns.group or "", None))
+        data.sources.append(source)
         ids.append(as_text(row.get(columns.id or "")) or "")
     _repeated_ids(data, ids, columns)
     for name, rows in missing.items():
@@ -132,6 +143,22 @@ def _labels(value: Any, columns: Columns) -> tuple[str, ...] | None:
     parts = text.split(SEPARATOR) if columns.multi_label else [text]
     kept = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
     return () if kept == (columns.out_of_scope,) else kept
+
+
+def _source(path: Path, number: int, value: Any) -> str:
+    """Where a row's label comes from; empty for an ordinary row. Raises DataError for a word that says nothing."""
+    source = (as_text(value) or "").strip()
+    if source and source not in TRAIN_ONLY_SOURCES:
+        raise DataError(
+            f"{path.name}, row {number}: {SOURCE_COLUMN} is {source!r}.",
+            fix=f"It may be empty or one of {', '.join(TRAIN_ONLY_SOURCES)}; such rows train and never measure.",
+        )
+    return source
+
+
+def _as_exported(columns: Columns) -> Columns:
+    """How `queue export` writes labels: `out_of_scope` for none, whatever the user's own file calls it."""
+    return structs.replace(columns, out_of_scope=OUT_OF_SCOPE)
 
 
 def _repeated_ids(data: Dataset, ids: list[str], columns: Columns) -> None:

@@ -28,27 +28,31 @@ _IN_FORCE = "r.retracts IS NULL AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.
 _WAITING = """SELECT w.decision, w.task, t.text, w.created, w.kind, e.record FROM waiting w
     JOIN starts s ON s.id = w.decision JOIN texts t ON t.sha256 = s.text_sha256 JOIN ends e ON e.id = w.decision"""
 _REVIEWS = f"SELECT r.record FROM reviews r WHERE r.task = ? AND {_IN_FORCE}"  # noqa: S608 - constants only
-_TRAINING = f"""SELECT r.decision, t.text, r.kind, r.record FROM reviews r JOIN starts s ON s.id = r.decision
+_TRAINING = f"""SELECT r.decision, t.text, r.kind, r.record, s.record FROM reviews r JOIN starts s ON s.id = r.decision
     JOIN texts t ON t.sha256 = s.text_sha256
     WHERE r.task = ? AND s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND {_IN_FORCE}
     ORDER BY r.decision, r.kind = 'abstained', r.seq"""  # noqa: S608 - constants only
+_TEXTLESS = f"""SELECT count(DISTINCT r.decision) FROM reviews r JOIN starts s ON s.id = r.decision
+    WHERE r.task = ? AND s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND {_IN_FORCE}
+    AND NOT EXISTS (SELECT 1 FROM texts t WHERE t.sha256 = s.text_sha256)"""  # noqa: S608 - constants only
 _AUDITS = f"""SELECT s.record, e.record,
     (SELECT r.record FROM reviews r WHERE r.decision = s.id AND r.kind = 'audit' AND {_IN_FORCE})
     FROM starts s JOIN ends e ON e.id = s.id WHERE s.audit = 1 AND s.task = ?1 AND s.seq < coalesce(
         (SELECT min(o.seq) FROM starts o WHERE o.audit = 1 AND o.task = ?1 AND o.run = ?2
-         AND NOT EXISTS (SELECT 1 FROM ends WHERE ends.id = o.id)), 9e18) ORDER BY s.seq"""  # noqa: S608
+         AND NOT EXISTS (SELECT 1 FROM ends WHERE ends.id = o.id)), 9e18) ORDER BY s.seq"""  # noqa: S608 - constants only
 
 _decode_end = msgspec.json.Decoder(End).decode
 _decode_start = msgspec.json.Decoder(Decision).decode
 
 
 class TrainingRow(Frozen, frozen=True):
-    """A text that a person labelled, for training only."""
+    """A text that a person labelled, for training only. `conversation` is empty where the request named none."""
 
     decision: str
     text: str
     label: str
     kind: Literal["abstained", "feedback"]
+    conversation: str = ""
 
 
 class AuditOutcome(Frozen, frozen=True):
@@ -165,10 +169,14 @@ class ReviewQueue:
         So are texts that retention has deleted.
         """
         found = {
-            decision: TrainingRow(decision, text, decode_review(record).label, kind)
-            for decision, text, kind, record in self._reader.query(_TRAINING, (task,))
+            decision: TrainingRow(decision, text, decode_review(record).label, kind, _decode_start(start).conversation)
+            for decision, text, kind, record, start in self._reader.query(_TRAINING, (task,))
         }
         return list(found.values())
+
+    def without_text(self, task: str) -> int:
+        """How many labelled decisions could train had retention not deleted their texts."""
+        return int(self._reader.query(_TEXTLESS, (task,))[0][0])
 
     def audit_outcomes(self, task: str, *, certificate: str | None = None) -> list[AuditOutcome]:
         """Decisions that the coin chose, in the order of the requests, labelled or not.

@@ -10,11 +10,13 @@ from msgspec import field
 
 from rightsized.core.errors import DataError
 from rightsized.core.types import Frozen, Targets
-from rightsized.tasks.dataset import Columns, Dataset, check, from_lists, read
+from rightsized.tasks.dataset import SOURCE_COLUMN, Columns, Dataset, check, from_lists, read
 from rightsized.tasks.records import Finding
 from rightsized.tasks.repeats import repeats
 from rightsized.tasks.split import Split, split_rows
 from rightsized.tune.duplicates import straddling
+
+_SAID = {"queue": "review queue", "correction": "correction of an answer"}
 
 
 class FitPlan(Frozen, frozen=True):
@@ -57,24 +59,65 @@ def prepare(plan: FitPlan) -> Slices:
     labels = check(data)
     if plan.calibrate or plan.calibrate_rows:
         return _given(plan, data, labels)
-    targets = plan.targets
-    split = split_rows(data.groups, len(labels), targets.max_error, 1 - targets.confidence, plan.seed)
+    split = _split(plan, data, labels)
     calibrate = data.take(split.calibrate) if split.calibrate else None
     report = data.take(split.report) if split.report else None
     sampling = plan.sampling or f"drawn at random from {data.name} before anything was fitted"
     return _without_straddlers(
-        Slices(data, labels, data.take(split.train), calibrate, report, split, sampling, list(data.findings)), plan
+        Slices(data, labels, data.take(split.train), calibrate, report, split, sampling, _findings(data, split)), plan
     )
+
+
+def _split(plan: FitPlan, data: Dataset, labels: list[str]) -> Split:
+    """Split at random the rows that may measure; those that may only train, train."""
+    targets, train_only = plan.targets, data.train_only()
+    fair = sorted(set(range(len(data))).difference(train_only))
+    groups = [data.groups[i] for i in fair]
+    delta = 1 - targets.confidence
+    split = split_rows(groups, len(labels), targets.max_error, delta, plan.seed, len(train_only))
+    train, calibrate, report = (tuple(fair[i] for i in part) for part in (split.train, split.calibrate, split.report))
+    train = tuple(sorted((*train, *train_only)))
+    note = f"{split.note} {len(train_only)} more train only." if train_only else split.note
+    return Split(train, calibrate, report, split.mode, note)
+
+
+def _findings(data: Dataset, split: Split) -> list[Finding]:
+    """What reading found, and which rows were kept from measuring."""
+    train_only = data.train_only()
+    if not train_only:
+        return list(data.findings)
+    count = f"{len(train_only)} rows carry a label" if len(train_only) > 1 else "1 row carries a label"
+    message = (
+        f"{count} from the review queue or from a correction ({SOURCE_COLUMN}). The model or a user picked them, so "
+        "they train and are in neither calibrate nor report."
+    )
+    if split.mode == "cross-fitted":
+        message += " The out-of-fold figures count them: they are likely worse than the traffic's."
+    return [*data.findings, Finding("train-only", message, tuple(data.rows[i] for i in train_only[:100]))]
+
+
+def _no_train_only(calibrate: Dataset) -> None:
+    """Raises DataError where a row that may only train is given to calibrate on."""
+    picked = calibrate.train_only()
+    if picked:
+        row, source = calibrate.rows[picked[0]], calibrate.sources[picked[0]]
+        raise DataError(
+            f"{calibrate.name}, row {row}: this label comes from the {_SAID[source]} ({SOURCE_COLUMN} is {source!r}; "
+            f"{len(picked)} such rows). The model or a user picked that message; a test on it would promise nothing "
+            "about the traffic.",
+            fix="Put those rows into the file to train on. Calibrate on messages drawn at random.",
+        )
 
 
 def _given(plan: FitPlan, data: Dataset, labels: list[str]) -> Slices:
     calibrate = _data(plan, plan.calibrate, plan.calibrate_rows, "the calibrate rows")
+    _no_train_only(calibrate)
     if not len(calibrate):
         raise DataError(f"{calibrate.name} has no usable row to calibrate on.")
     note = f"All {len(data)} rows of {data.name} train; all {len(calibrate)} rows of {calibrate.name} calibrate."
     split = Split(tuple(range(len(data))), tuple(range(len(calibrate))), (), "file", note)
     sampling = plan.sampling or f"of {calibrate.name}, taken to be a random sample of the traffic"
-    findings = [*data.findings, *calibrate.findings]
+    findings = [*_findings(data, split), *calibrate.findings]
     unknown = sorted({label for row in calibrate.labels for label in row} - set(labels))
     if unknown:
         message = (

@@ -33,7 +33,9 @@ def fewest(epsilon: float, delta: float) -> int:
     return math.ceil(math.log(delta) / math.log1p(-epsilon)) if 0 < epsilon < 1 else 1
 
 
-def split_rows(groups: Sequence[str], labels: int, epsilon: float, delta: float, seed: int) -> Split:
+def split_rows(
+    groups: Sequence[str], labels: int, epsilon: float, delta: float, seed: int, also_train: int = 0
+) -> Split:
     """Split rows at random, groups whole; everything trains where a certificate is out of reach.
 
     Slices are sized in groups, since the test takes one row of each: filling them up to a number of rows would let the
@@ -44,12 +46,13 @@ def split_rows(groups: Sequence[str], labels: int, epsilon: float, delta: float,
         labels: number of labels.
         epsilon: error budget; `delta`: 1 - confidence level.
         seed: the same seed gives the same split.
+        also_train: rows beside these that train in any case; they count where too few rows would be left to train.
     """
     n, blocks = len(groups), _shuffled(groups, seed)
     n_calibrate = min(round(len(blocks) * CALIBRATE_SHARE), CALIBRATE_MOST)
     n_report = min(round(len(blocks) * REPORT_SHARE), REPORT_MOST)
     needed = math.ceil(POWER_FACTOR * fewest(epsilon, delta))
-    n_train = round(n * (1 - (n_calibrate + n_report) / len(blocks))) if blocks else 0
+    n_train = also_train + (round(n * (1 - (n_calibrate + n_report) / len(blocks))) if blocks else 0)
     if n_calibrate < needed or n_train < labels * MIN_TRAIN_PER_LABEL:
         return Split(tuple(range(n)), (), (), "cross-fitted", _few(n, needed, n_train, labels))
     calibrate, report, train = _cut(blocks, n_calibrate, n_report)

@@ -24,8 +24,12 @@ MAX_FIELD_CHARS = 1_000_000  # one field; a longer one is a broken quote or a wh
 MAX_BYTES = 4 << 30  # after decompression; stops an archive made to fill memory
 
 
-def read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_rows(
+    path: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (row number, {column: value}) for the named columns; the first data row is 1.
+
+    Columns that are `optional` are read where the file has them.
 
     Raises:
         NotFoundError: no such file.
@@ -41,7 +45,7 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[
     if path.stat().st_size == 0:
         raise DataError(f"{path.name} is empty.", fix="Give a file with a header and at least two labels.")
     try:
-        yield from _reader(suffix.lower())(path, columns)
+        yield from _reader(suffix.lower())(path, columns, optional)
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path.name} is not UTF-8: byte 0x{error.object[error.start]:02x} at position {error.start} of a block.",
@@ -105,15 +109,21 @@ def _missing(path: Path, wanted: tuple[str, ...], present: list[str]) -> None:
         )
 
 
-def _delimited(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _with(columns: tuple[str, ...], optional: tuple[str, ...], present: list[str]) -> tuple[str, ...]:
+    return (*columns, *(name for name in optional if name in present and name not in columns))
+
+
+def _delimited(path: Path, columns: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
     delimiter = "\t" if ".tsv" in path.suffixes else ","
     csv.field_size_limit(MAX_FIELD_CHARS)
     with _open(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:
         reader = csv.DictReader(text, delimiter=delimiter, strict=True)
         try:
-            _missing(path, columns, list(reader.fieldnames or []))
+            present = list(reader.fieldnames or [])
+            _missing(path, columns, present)
+            wanted = _with(columns, optional, present)
             for number, row in enumerate(reader, start=1):
-                yield number, {name: row[name] for name in columns}
+                yield number, {name: row[name] for name in wanted}
         except csv.Error as error:
             raise DataError(
                 f"{path.name}, after line {reader.line_num}: {error}.",
@@ -121,7 +131,9 @@ def _delimited(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict
             ) from None
 
 
-def _json_lines(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_lines(
+    path: Path, columns: tuple[str, ...], optional: tuple[str, ...]
+) -> Iterator[tuple[int, dict[str, Any]]]:
     with _open(path) as raw:
         for number, line in enumerate(raw, start=1):
             if not line.strip():
@@ -134,10 +146,10 @@ def _json_lines(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dic
                 raise DataError(f"{path.name}, line {number} is not a JSON object but {type(row).__name__}.")
             if number == 1:
                 _missing(path, columns, list(row))
-            yield number, {name: row.get(name) for name in columns}
+            yield number, {name: row.get(name) for name in _with(columns, optional, list(row))}
 
 
-def _parquet(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _parquet(path: Path, columns: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -150,7 +162,8 @@ def _parquet(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[s
         raise DataError(f"{path.name} is not a Parquet file: {error}.") from None
     _missing(path, columns, table.schema_arrow.names)
     number = 0
-    for batch in table.iter_batches(columns=list(columns)):
+    wanted = _with(columns, optional, table.schema_arrow.names)
+    for batch in table.iter_batches(columns=list(wanted)):
         for row in batch.to_pylist():
             number += 1
             yield number, row
