@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from rightsized.core.types import Decision, Prediction, Reply, Request
+from rightsized.core.generation import Delta
+from rightsized.core.types import Begun, Decision, Prediction, Reply, Request
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +28,8 @@ class Answerer(Protocol):
         """Answer several; replies stand in the order of the requests."""
         return list(await asyncio.gather(*(self.answer(request) for request in requests)))
 
-    async def stream(self, request: Request) -> AsyncIterator[str | Reply]:
-        """Yield chunks of text and, last, the Reply. Made from `answer` unless overridden."""
+    async def stream(self, request: Request) -> AsyncIterator[Begun | Delta | Reply]:
+        """Yield pieces of text and, last, the Reply. Made from `answer` unless overridden."""
         yield await self.answer(request)
 
 
@@ -115,9 +116,13 @@ class Store(Protocol):
 class Ledger(Protocol):
     """The append-only log of decisions. `begin` and `finish` return once the row is durable."""
 
-    async def begin(self, decision: Decision, text: str) -> None: ...
+    async def begin(self, decision: Decision, text: str, *, urgent: bool = False) -> None:
+        """`urgent`: somebody waits for this row; else it may wait some milliseconds for company."""
+        ...
 
-    async def finish(self, decision: Decision) -> None: ...
+    async def finish(self, decision: Decision, texts: Sequence[tuple[str, str]] = ()) -> None:
+        """`texts`: what was written, as (sha256, text), kept apart from the record with retention."""
+        ...
 
     def get(self, decision_id: str) -> Decision | None: ...
 

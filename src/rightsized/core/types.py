@@ -116,6 +116,17 @@ class Reply(Frozen, frozen=True):
         return next((a.prediction for a in reversed(self.attempts) if a.prediction), self.output)
 
 
+class Begun(Frozen, frozen=True):
+    """The start of a stream: the decision it belongs to, and who writes."""
+
+    id: str
+    rung: str
+    tier: int
+    model: str
+    state: State
+    certified: bool
+
+
 class Decision(Frozen, frozen=True):
     """The record of one request, as the ledger keeps it. Text is kept apart, under its digest.
 
@@ -193,7 +204,7 @@ class Certificate(Frozen, frozen=True):
     `expires` is a convention in seconds since the epoch; `expires_requests` one in requests.
     `rungs` names every rung, the last included. `figures_from` says which slice n, m, errors and intervals stand on.
     `loss`: `error` counts wrong answers, `regret` those where the last rung would have been right, `disagreement`
-    those that differ from the last rung's.
+    those that differ from the last rung's. `segment_by` says what divides the traffic into `segments`.
     """
 
     id: str
@@ -230,6 +241,7 @@ class Certificate(Frozen, frozen=True):
     wrong_local_rate: Interval | None = None
     loss: Loss = "error"
     figures_from: Literal["calibrate", "out-of-fold"] = "calibrate"
+    segment_by: str = ""
     public_key: str = ""
     signature: str = ""
 

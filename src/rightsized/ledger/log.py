@@ -14,7 +14,7 @@ import os
 import platform
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,10 +95,10 @@ class SqliteLedger:
         """Commits made since opening."""
         return self._writer.groups
 
-    async def begin(self, decision: Decision, text: str) -> None:
+    async def begin(self, decision: Decision, text: str, *, urgent: bool = False) -> None:
         """Record that a decision has started; returns once that is on the disk.
 
-        Nothing is held up by a start alone: it may wait some milliseconds for company (group.PATIENCE_SECONDS).
+        Unless `urgent`, nothing is held up by it: it may wait some milliseconds for company (group.PATIENCE_SECONDS).
         Raises BusyError, DiskFullError, InputError (the id is taken), StoreError.
         """
 
@@ -112,7 +112,7 @@ class SqliteLedger:
 
         if decision.id in self._open:  # its end would be taken for that of the one under way
             raise InputError(f"Decision {decision.id} is being answered already.", fix="Give each request its own id.")
-        entry = self._open[decision.id] = self._writer.submit(work, urgent=False)
+        entry = self._open[decision.id] = self._writer.submit(work, urgent=urgent)
         try:
             await entry.future
         except ROW_ERRORS as error:
@@ -121,8 +121,10 @@ class SqliteLedger:
             if entry.error is not None and self._open.get(decision.id) is entry:
                 del self._open[decision.id]
 
-    async def finish(self, decision: Decision) -> None:
+    async def finish(self, decision: Decision, texts: Sequence[tuple[str, str]] = ()) -> None:
         """Record how a decision begun here ended (`done` or `failed`); returns once start and end are on the disk.
+
+        `texts` is what was written, as (sha256, text); retention deletes it like the texts that were asked.
 
         Raises DiskFullError, InputError (never started, or ended already), StoreError.
         """
@@ -146,6 +148,8 @@ class SqliteLedger:
             if start.error is not None:
                 raise InputError(f"Decision {decision.id} was never started: {start.error}.")
             batch.add("ends", (batch.next_seq(), end.id, decision.task, status, tier, encode(end)))
+            for digest, text in texts:
+                batch.add("texts", (digest, end.ended, text))
             if decision.reply and (decision.audit or status == "abstained"):
                 kind = "audit" if decision.audit else "abstained"  # both: the reviewer must see no suggestion
                 batch.add("waiting", (end.id, decision.task, kind, decision.started))

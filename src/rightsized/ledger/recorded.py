@@ -13,13 +13,14 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 
 import msgspec
 
 from rightsized.core.errors import InputError, RightsizedError
+from rightsized.core.generation import Completion, Delta
 from rightsized.core.protocols import Answerer, Ledger
-from rightsized.core.types import Decision, Reply, Request
+from rightsized.core.types import Begun, Decision, Reply, Request
 from rightsized.ledger.ids import new_id
 
 Coin = Callable[[str, str], tuple[bool, float]]
@@ -89,6 +90,32 @@ class Recorded(Answerer):
             raise
         return await self._finish(started, begun, reply)
 
+    async def stream(self, request: Request) -> AsyncIterator[Begun | Delta | Reply]:
+        """Answer in pieces and record. The start is on the disk before the first piece, the end before the Reply.
+
+        Raises as `answer`. Where the caller closes the stream, the decision is recorded as cancelled.
+        """
+        begun = self._begun(request)
+        asked = request if request.id else msgspec.structs.replace(request, id=begun.id)
+        started = asyncio.ensure_future(self._ledger.begin(begun, request.text, urgent=True))
+        started.add_done_callback(_noticed)
+        ended = False
+        try:
+            async with contextlib.aclosing(_closable(self._inner.stream(asked))) as pieces:
+                async for piece in pieces:
+                    await started
+                    if isinstance(piece, Reply):
+                        ended = True
+                        piece = await self._finish(started, begun, piece)
+                    yield piece
+        except BaseException as error:
+            if not ended:
+                error = asyncio.CancelledError() if isinstance(error, GeneratorExit) else error
+                owed = self._owe(self._end(started, self._failed(begun, error)))
+                if not isinstance(error, asyncio.CancelledError):
+                    await asyncio.shield(owed)
+            raise
+
     async def drain(self) -> None:
         """Wait until the ends of cancelled requests are written."""
         while self._owed:
@@ -116,15 +143,19 @@ class Recorded(Answerer):
             audit=audit,
             audit_probability=probability,
             conversation=request.conversation,
+            tenant=request.tenant,
+            key=request.key,
+            data_class=request.generation.data_class if request.generation else None,
         )
 
     async def _finish(self, started: asyncio.Future[None], begun: Decision, reply: Reply) -> Reply:
         if reply.id != begun.id:
             reply = msgspec.structs.replace(reply, id=begun.id)
-        ended = msgspec.structs.replace(begun, phase="done", ended=self._clock(), reply=reply)
+        kept, texts = apart(reply)
+        ended = msgspec.structs.replace(begun, phase="done", ended=self._clock(), reply=kept)
         if started.done():
             started.result()  # refused while the answerer was at work
-        await self._ledger.finish(ended)
+        await self._ledger.finish(ended, texts)
         await started  # long done, for any log that keeps the order
         return reply
 
@@ -148,6 +179,35 @@ class Recorded(Answerer):
         self._owed.add(task)
         task.add_done_callback(self._owed.discard)
         return task
+
+
+def apart(reply: Reply) -> tuple[Reply, list[tuple[str, str]]]:
+    """The reply with digests in place of what was written, drafts included, and the texts as (sha256, JSON)."""
+    if reply.completion is None and all(attempt.completion is None for attempt in reply.attempts):
+        return reply, []
+    texts: dict[str, str] = {}
+
+    def digest(completion: Completion | None) -> Completion | None:
+        if completion is None:
+            return None
+        body = msgspec.json.encode(completion.body, order="deterministic")
+        sha256 = hashlib.sha256(body).hexdigest()
+        texts[sha256] = body.decode()
+        return msgspec.structs.replace(completion, text="", body={}, sha256=sha256)
+
+    attempts = tuple(msgspec.structs.replace(a, completion=digest(a.completion)) for a in reply.attempts)
+    kept = msgspec.structs.replace(reply, attempts=attempts, completion=digest(reply.completion))
+    return kept, list(texts.items())
+
+
+async def _closable(pieces: AsyncIterator[Begun | Delta | Reply]) -> AsyncGenerator[Begun | Delta | Reply, None]:
+    """A stream that can be closed for certain: closing it closes the one inside."""
+    try:
+        async for piece in pieces:
+            yield piece
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
 
 
 def _noticed(task: asyncio.Future[None]) -> None:

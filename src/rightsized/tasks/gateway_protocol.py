@@ -7,7 +7,9 @@ from typing import Protocol
 
 from rightsized.core.frozen import Frozen
 from rightsized.core.generation import Caller, Delta, EngineStatus, Generation, Operation
-from rightsized.core.types import Reply, State
+from rightsized.core.types import Begun, Reply, State
+
+__all__ = ["Begun", "Gateway", "ModelEntry"]
 
 
 class ModelEntry(Frozen, frozen=True):
@@ -51,14 +53,3 @@ class Gateway(Protocol):
         Raises as `generate`, before `Begun` or after it. Closing the iterator cancels the work and records that.
         """
         ...
-
-
-class Begun(Frozen, frozen=True):
-    """The start of a stream: its decision id, and who writes it."""
-
-    id: str
-    rung: str
-    tier: int
-    model: str
-    state: State
-    certified: bool
