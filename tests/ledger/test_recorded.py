@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,14 @@ class Scripted:
         for event in self.hold.values():
             event.set()
 
-    async def begin(self, decision: Decision, text: str) -> None:
+    async def begin(self, decision: Decision, text: str, *, urgent: bool = False) -> None:
         self.events.append("begin handed in")
         if "begin" in self.refuse:
             raise self.refuse["begin"]
         await self.hold["begin"].wait()
         self.events.append("begin durable")
 
-    async def finish(self, decision: Decision) -> None:
+    async def finish(self, decision: Decision, texts: Sequence[tuple[str, str]] = ()) -> None:
         self.ended.append(decision)
         if "finish" in self.refuse:
             raise self.refuse["finish"]

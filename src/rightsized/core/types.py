@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import field
 
-from rightsized.core.frozen import Frozen
+from rightsized.core.frozen import Frozen as Frozen  # also from here
 from rightsized.core.generation import Completion, DataClass, Generation
 
 Kind = Literal["classify", "generate", "embed", "search", "review"]
