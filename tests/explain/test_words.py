@@ -221,3 +221,26 @@ def test_a_score_of_the_wrong_length_is_refused() -> None:
 def test_a_budget_too_small_is_refused() -> None:
     with pytest.raises(InputError, match="at least 2"):
         explain_words("a b", _rough, Options(max_evaluations=1))
+
+
+@pytest.mark.parametrize("seconds_each", [0.001, 0.01, 0.03, 0.06])
+def test_a_time_budget_is_kept_and_the_words_still_add_up(seconds_each: float) -> None:
+    now = 0.0
+
+    def score(texts: Sequence[str]) -> NDArray[np.float64]:
+        nonlocal now
+        now += sum(seconds_each * (0.1 + 0.9 * len(text) / len(LONG)) for text in texts)
+        return _rough(texts)
+
+    found = explain_words(LONG, score, Options(budget_ms=500.0, clock=lambda: now))
+    assert "Shapley" in found.method
+    assert _gap(found) == pytest.approx(0.0, abs=1e-9)
+    assert len(found.contributions) >= 2
+    assert found.latency_ms <= 500.0 + 2 * 1000.0 * seconds_each  # the pair that was begun is ended
+
+
+def test_what_cannot_be_had_word_by_word_is_shared_out_over_a_few_blocks() -> None:
+    found = explain_words(LONG, _linear, Options(max_evaluations=2 + 8))
+    assert found.method == "block Shapley, 1 antithetic pair"
+    assert 2 <= len(found.contributions) <= 5
+    assert " ".join(LONG[c.start : c.end] for c in found.contributions) == LONG

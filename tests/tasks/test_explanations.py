@@ -34,6 +34,18 @@ def test_explains_the_label_that_is_answered(fitted_home: Path) -> None:
     assert {"ngram", "person"} <= asyncio.run(check())
 
 
+@pytest.mark.parametrize(("budget_ms", "method"), [(0.001, "whole text"), (0.0, "4 antithetic pairs")])
+def test_the_budget_decides_the_method_and_the_explanation_names_it(
+    fitted_home: Path, budget_ms: float, method: str
+) -> None:
+    async def check() -> None:
+        settings = load(flags={"home": str(fitted_home), "explain.budget_ms": budget_ms})
+        async with open_service(settings, purpose="test", record=False) as service:
+            assert method in (await service.explain("support", TEXTS[0])).method
+
+    asyncio.run(check())
+
+
 NONSENSE = [
     "What is the capital of France?",
     "who won the world cup in 1998",

@@ -32,6 +32,7 @@ class ServerConfig(_Section, frozen=True):
     host: str = "127.0.0.1"  # address to listen on
     port: int = 8321  # TCP port; 0 picks a free one
     max_body_mb: float = 8.0  # largest request body, mebibytes
+    body_seconds: float = 30.0  # longest time a client may take to send a request body
     drain_seconds: float = 10.0  # how long a shutdown waits for requests in flight
 
 
@@ -48,6 +49,7 @@ class RecordConfig(_Section, frozen=True):
 
     enabled: bool = True  # false: answers carry no decision id
     text_days: float = 30.0  # days until the text of a decision is deleted; its digest stays
+    labelled_text_days: float = 365.0  # the same for texts whose label may train; text_days where that is longer
     group_ms: float = 2.0  # longest wait to commit decisions together, milliseconds
 
 
@@ -57,6 +59,12 @@ class AuditConfig(_Section, frozen=True):
     rate: float = 0.02  # probability that a request is audited
     alarm_delta: float = 0.05  # chance of ever raising a false alarm
     stop_on_alarm: bool = True  # stop local answers when the alarm sounds
+
+
+class ExplainConfig(_Section, frozen=True):
+    """What an explanation may cost."""
+
+    budget_ms: float = 500.0  # time for the words of one text, milliseconds; 0 sets none
 
 
 class EgressConfig(_Section, frozen=True):
@@ -73,6 +81,7 @@ class Config(_Section, frozen=True):
     engine: EngineConfig = EngineConfig()
     record: RecordConfig = RecordConfig()
     audit: AuditConfig = AuditConfig()
+    explain: ExplainConfig = ExplainConfig()
     egress: EgressConfig = EgressConfig()
     gateway: GatewayConfig = GatewayConfig()
     tiers: tuple[TierConfig, ...] = ()
@@ -83,18 +92,22 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "engine": EngineConfig,
     "record": RecordConfig,
     "audit": AuditConfig,
+    "explain": ExplainConfig,
     "egress": EgressConfig,
     "gateway": GatewayConfig,
 }
 _RANGES: dict[str, tuple[float, float]] = {
     "server.port": (0, 65535),
     "server.max_body_mb": (0.001, 1024),
+    "server.body_seconds": (0.01, 3600),
     "server.drain_seconds": (0, 3600),
     "engine.sessions": (0, 1024),
     "engine.queue": (1, 1_000_000),
     "engine.max_text_chars": (1, 100_000_000),
     "record.text_days": (0, 36_500),
+    "record.labelled_text_days": (0, 36_500),
     "record.group_ms": (0, 1000),
+    "explain.budget_ms": (0, 600_000),
     "gateway.timeout_s": (0.001, 86_400),
     "gateway.in_flight": (1, 100_000),
     "gateway.cache_entries": (0, 10_000_000),

@@ -112,6 +112,15 @@ def tree(text: str) -> Node:
     return level[0] if len(level) == 1 else Node(0, len(text), tuple(level))
 
 
+def gathered(root: Node, most: int) -> Node:
+    """The same tree with at most `most` (two or more) parts below the root: neighbours are joined into blocks."""
+    if len(root.children) <= most:
+        return root
+    groups = _groups(list(root.children), most)
+    joined = (group[0] if len(group) == 1 else Node(group[0].start, group[-1].end, tuple(group)) for group in groups)
+    return Node(root.start, root.end, tuple(joined))
+
+
 def _parent(nodes: list[Node]) -> Node:
     if len(nodes) == 1:
         return nodes[0]

@@ -19,12 +19,13 @@ from rightsized.core.errors import InputError
 from rightsized.core.types import Contribution, Explanation
 from rightsized.explain import shapley
 from rightsized.explain.game import Options, Score, TextGame
-from rightsized.explain.segments import Node, tree, words
+from rightsized.explain.segments import Node, gathered, tree, words
 
 OPENING_SHARE = 0.5  # a block is opened where its contribution is at least this share of the largest
 FLAT_PAIRS = 2  # a text that cannot have this many pairs word by word is explained by blocks first
 TURNS = (0.0, 0.5, 0.25, 0.75)  # of one drawn order, as shares of its length; the first ones are the most apart
 LEAST_EVALUATIONS = 2  # the empty text and the whole one
+LEAST_PAIR = 2  # evaluations of an order of two blocks and its reverse, the two ends being known
 
 
 class _Shares(NamedTuple):
@@ -86,9 +87,10 @@ def _share_out(text: str, total: float, game: TextGame, options: Options) -> _Sh
         return _by_blocks(frontier, game, options)
     if a_pair <= left:
         return _permuted(_Frontier(Node(0, len(text), parts), text), game, options)
-    for players in (parts, frontier.leaves):
-        if len(players) <= left:
-            return _leave_one_out(players, total, game)
+    if n <= left:
+        return _leave_one_out(parts, total, game)
+    if left >= LEAST_PAIR:
+        return _by_blocks(_Frontier(gathered(tree(text), 1 + int(left) // 2), text), game, options)
     return _Shares("whole text (no budget for its parts)", (Node(parts[0].start, parts[-1].end),), np.array([total]))
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from rightsized.core.errors import InputError, NotFoundError
 from rightsized.core.types import Explanation
+from rightsized.explain.game import Options
 from rightsized.explain.labels import label_log_odds
 from rightsized.explain.neighbours import Examples, open_examples
 from rightsized.explain.words import explain_words
@@ -22,9 +23,15 @@ MAX_CHARS = 20_000  # a longer text would hold the processors for minutes
 
 
 class Explainer:
-    """Keeps the labelled examples of the tasks it has explained."""
+    """Keeps the labelled examples of the tasks it has explained.
 
-    def __init__(self) -> None:
+    Args:
+        budget_ms: wall-clock time for the words of one text, in milliseconds; 0 sets none. Where it is too short for
+            every word, parts of the text are explained, or each word is left out once; `Explanation.method` says so.
+    """
+
+    def __init__(self, budget_ms: float = 0.0) -> None:
+        self._options = Options(budget_ms=budget_ms or None)
         self._examples: dict[Path, Examples] = {}
         self._turn = asyncio.Lock()
 
@@ -48,7 +55,7 @@ class Explainer:
         else:
             label = classifier.score_vector(text, vector).prediction.label
             score = label_log_odds(classifier, label, encoder, encoder.threads)
-        found = explain_words(text, score, label=label)
+        found = explain_words(text, score, self._options, label=label)
         examples = self._of(loaded.opened.folder)
         near = examples.nearest(vector, NEIGHBOURS) if examples else ()
         return msgspec.structs.replace(found, neighbours=near)

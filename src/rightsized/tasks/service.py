@@ -71,7 +71,7 @@ class LocalService:
             self._stack.callback(self._encoders.close)
             self._builder = Builder(self._config, self._encoders, ledger, coin, None if ledger else self._past())
             self._snapshot = await self._builder.build()
-            self._explainer = Explainer()
+            self._explainer = Explainer(self._config.explain.budget_ms)
         except BaseException:
             self._stack.close()
             raise
