@@ -1,0 +1,321 @@
+"""The ladder of tiers that write: the smallest whose answer passes its check; after the last stands a person.
+
+The hot path of the gateway. Two stages. Before writing, vetoes and a prediction from the prompt pass tiers over; after
+writing, a check of the answer accepts it or escalates. It knows thresholds and the state of the promise; it does not
+calibrate, record or count tokens for anybody's bill.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from rightsized.cascade.attempt import Run
+from rightsized.cascade.promise import Promise
+from rightsized.cascade.replay import pieces_of
+from rightsized.cascade.tier import Tier
+from rightsized.core.errors import (
+    BusyError,
+    ContextLengthError,
+    EgressDeniedError,
+    ForbiddenError,
+    InputError,
+    NotFoundError,
+    RightsizedError,
+    UnsupportedError,
+    UpstreamError,
+)
+from rightsized.core.generation import AUTO, Completion, Delta, Generation
+from rightsized.core.protocols import Answerer
+from rightsized.core.types import Begun, Reply, Request
+
+ALWAYS = -float("inf")
+NEVER = float("inf")
+CONVERSATIONS = 50_000  # remembered at most; the longest silent is forgotten first
+# What sends a request on to the next tier. A refusal for being busy does so only where a fallback was named:
+# an escalation under load would leave the path that was tested, and perhaps the premises.
+_PASSED_ON = (UpstreamError, UnsupportedError, ContextLengthError, EgressDeniedError)
+
+
+class Verifier(Protocol):
+    """Probabilities that a tier's answer is right, as calibrated. Functions of the request and the answer alone."""
+
+    async def before(self, tier: str, generation: Generation) -> float:
+        """From the prompt alone, in [0, 1]."""
+        ...
+
+    async def after(self, tier: str, generation: Generation, completion: Completion) -> float:
+        """From the prompt and the answer, in [0, 1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What calibration left: `names` in order of cost, a threshold each, or for all but the last.
+
+    Args:
+        thresholds: on `Verifier.after`; None where a tier never answers. With as many as names, a person stands last.
+        skips: on `Verifier.before`; a tier below its own is not asked.
+    """
+
+    names: tuple[str, ...]
+    thresholds: tuple[float | None, ...]
+    skips: tuple[float, ...]
+    verifier: Verifier
+
+
+@dataclass(frozen=True)
+class LadderSetup:
+    """What a ladder serves.
+
+    Args:
+        tiers: in order of cost.
+        calibrated: None where nothing was calibrated for these tiers.
+        uncertified_tier: who answers `auto` where no promise holds; empty: the last tier that may.
+        stream: whether a cascaded stream waits for its check (`buffer`) or is routed by the prompt alone (`route`).
+        sticky: whether a conversation stays on its tier unless it must move up.
+    """
+
+    tiers: tuple[Tier, ...]
+    promise: Promise
+    calibrated: Calibrated | None = None
+    uncertified_tier: str = ""
+    stream: Literal["buffer", "route"] = "buffer"
+    sticky: bool = True
+
+
+class _Step(NamedTuple):
+    """One tier to ask: `bar` on its check (ALWAYS: no check), `skip` on the prediction, `local` under the promise."""
+
+    tier: Tier
+    bar: float = ALWAYS
+    skip: float = ALWAYS
+    local: bool = False
+
+
+class Ladder(Answerer):
+    """Tiers behind vetoes, predictions and checks. Replies are `certified` only by the path that was tested."""
+
+    def __init__(self, setup: LadderSetup) -> None:
+        self.setup = setup
+        self._by_name = {tier.name: tier for tier in setup.tiers}
+        self._homes: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    async def answer(self, request: Request) -> Reply:
+        """The whole answer. Raises NotFoundError, ForbiddenError, InputError, BusyError, UpstreamError."""
+        run, steps = self._begin(request)
+        for step in steps:
+            completion = await self._try(run, step, last=step is steps[-1])
+            if completion is not None:
+                return self._answered(run, step)
+        return run.abstained()
+
+    async def stream(self, request: Request) -> AsyncGenerator[Begun | Delta | Reply, None]:
+        """`Begun`, pieces, the Reply. An answer that must pass a check is held back until it has."""
+        run, steps = self._begin(request)
+        if self.setup.stream == "route" and any(step.bar != ALWAYS for step in steps):
+            steps = await self._routed(run, steps)
+        for step in steps:
+            if step.bar != ALWAYS:
+                completion = await self._try(run, step, last=step is steps[-1])
+                if completion is not None:
+                    yield run.begun(step.tier, certified=self._certified(run, step))
+                    for delta in pieces_of(completion, run.generation.operation):
+                        yield delta
+                    yield self._answered(run, step)
+                    return
+                continue
+            async with contextlib.aclosing(self._streamed(run, step, last=step is steps[-1])) as pieces:
+                async for piece in pieces:
+                    yield piece
+            if run.finished:
+                yield self._answered(run, step)
+                return
+        yield run.abstained()
+
+    def _begin(self, request: Request) -> tuple[Run, list[_Step]]:
+        generation = request.generation
+        if generation is None:
+            raise InputError("This request asks for no text to be written.")
+        state = self.setup.promise.count()
+        if generation.model == AUTO:
+            cascaded = self._cascade()
+            run = Run(request, generation, state if cascaded else "none", self.setup.promise.certificate)
+            steps = self._allowed(run, cascaded) if cascaded else self._default(run)
+        else:
+            run = Run(request, generation, "none", "")
+            steps = self._named(run, generation.model)
+        return run, self._stay(run, steps)
+
+    def _cascade(self) -> list[_Step]:
+        """The calibrated steps while their promise, or its estimate, stands; else none."""
+        calibrated, promise = self.setup.calibrated, self.setup.promise
+        if calibrated is None or promise.void or promise.state not in ("certified", "estimated"):
+            return []
+        steps = []
+        for k, name in enumerate(calibrated.names):
+            local = k < len(calibrated.thresholds)
+            threshold = calibrated.thresholds[k] if local else ALWAYS
+            bar = NEVER if threshold is None else threshold
+            if bar != NEVER:
+                skip = calibrated.skips[k] if local and k < len(calibrated.skips) else ALWAYS
+                steps.append(_Step(self._by_name[name], bar, skip, local))
+        return steps
+
+    def _allowed(self, run: Run, steps: Sequence[_Step]) -> list[_Step]:
+        """Steps that no rule vetoes, then the last one's fallbacks; what was vetoed is noted. Raises ForbiddenError."""
+        last = steps[-1]
+        if last.bar == ALWAYS:
+            steps = [*steps, *self._fallbacks(last.tier)]
+        kept = []
+        for step in steps:
+            if why := step.tier.veto(run.generation):
+                run.passed_over(step.tier, why)
+            else:
+                kept.append(step)
+        if not kept:
+            raise _none_left(run, [step.tier for step in steps])
+        return kept
+
+    def _default(self, run: Run) -> list[_Step]:
+        """Who answers `auto` while nothing is promised: the tier the settings name, or the last that may."""
+        if not self.setup.tiers:
+            raise NotFoundError("There is no tier that writes.", fix="Name one under [[tiers]] in rightsized.toml.")
+        if self.setup.uncertified_tier:
+            return self._named(run, self.setup.uncertified_tier)
+        able = [tier for tier in self.setup.tiers if not tier.veto(run.generation)]
+        if not able:
+            raise _none_left(run, list(self.setup.tiers))
+        return self._named(run, able[-1].name)
+
+    def _named(self, run: Run, model: str) -> list[_Step]:
+        """The tier of this name, or those that serve this model, and their fallbacks."""
+        tiers = [tier for tier in self.setup.tiers if model == tier.name]
+        tiers = tiers or [tier for tier in self.setup.tiers if model == tier.config.model]
+        if not tiers:
+            known = ", ".join([AUTO, *self._by_name])
+            raise NotFoundError(f"There is no model {model!r} here.", fix=f"Models here: {known}.")
+        return self._allowed(run, [_Step(tier) for tier in tiers])
+
+    def _fallbacks(self, tier: Tier) -> list[_Step]:
+        return [_Step(self._by_name[name]) for name in tier.config.fallback]
+
+    def _stay(self, run: Run, steps: list[_Step]) -> list[_Step]:
+        """Begin with the tier on which this conversation already is, where it is among the steps."""
+        if not self.setup.sticky or not run.request.conversation:
+            return steps
+        home = self._homes.get((run.request.tenant, run.request.conversation))
+        at = next((k for k, step in enumerate(steps) if step.tier.name == home), 0)
+        for step in steps[:at]:
+            run.passed_over(step.tier, "the conversation has moved up")
+        return steps[at:]
+
+    def _move(self, run: Run, tier: Tier) -> None:
+        if self.setup.sticky and run.request.conversation:
+            key = (run.request.tenant, run.request.conversation)
+            self._homes[key] = tier.name
+            self._homes.move_to_end(key)
+            while len(self._homes) > CONVERSATIONS:
+                self._homes.popitem(last=False)
+
+    async def _routed(self, run: Run, steps: list[_Step]) -> list[_Step]:
+        """Steps for a stream that may not wait: the prompt alone chooses, and nothing is promised."""
+        run.uncertified("a stream routed by the prompt alone is not covered")
+        for k, step in enumerate(steps):
+            if step.bar == ALWAYS or await self._likely(run, step):
+                return [other._replace(bar=ALWAYS, skip=ALWAYS, local=False) for other in steps[k:]]
+        return [step._replace(bar=ALWAYS, skip=ALWAYS, local=False) for step in steps[-1:]]
+
+    async def _likely(self, run: Run, step: _Step) -> bool:
+        """Whether the prompt alone lets hope for a right answer of this tier; noted where it does not."""
+        if step.skip == ALWAYS or self.setup.calibrated is None:
+            return True
+        score = await self.setup.calibrated.verifier.before(step.tier.name, run.generation)
+        if step.skip <= score <= 1.0:  # NaN is below every threshold
+            return True
+        run.skipped(step.tier, score, step.skip)
+        return False
+
+    async def _try(self, run: Run, step: _Step, *, last: bool) -> Completion | None:
+        """Ask one tier and check what it wrote. None sends the request on; the last tier's failure is raised."""
+        if not await self._likely(run, step):
+            return None
+        started = time.perf_counter()
+        try:
+            completion = await step.tier.generator.generate(run.generation)
+        except (*_PASSED_ON, BusyError) as error:
+            self._failed(run, step, error, started, last=last)
+            return None
+        score = await self._check(run, step, completion)
+        accepted = step.bar == ALWAYS or step.bar <= score <= 1.0
+        run.tried(step.tier, completion, started, score=score, bar=step.bar, accepted=accepted)
+        return completion if accepted else None
+
+    async def _check(self, run: Run, step: _Step, completion: Completion) -> float:
+        if step.bar == ALWAYS or self.setup.calibrated is None:
+            return 0.0
+        return await self.setup.calibrated.verifier.after(step.tier.name, run.generation, completion)
+
+    async def _streamed(self, run: Run, step: _Step, *, last: bool) -> AsyncGenerator[Begun | Delta, None]:
+        """A tier's own stream, passed on as it comes. A failure before the first piece sends the request on."""
+        started, begun = time.perf_counter(), False
+        try:
+            async with contextlib.aclosing(_closable(step.tier.generator.stream(run.generation))) as pieces:
+                async for piece in pieces:
+                    if not begun:
+                        begun = True
+                        yield run.begun(step.tier, certified=False)
+                    if isinstance(piece, Completion):
+                        run.tried(step.tier, piece, started, score=0.0, bar=ALWAYS, accepted=True)
+                    else:
+                        yield piece
+        except (*_PASSED_ON, BusyError) as error:
+            if begun:
+                raise
+            self._failed(run, step, error, started, last=last)
+        else:
+            if not run.finished:
+                raise UpstreamError(f"The stream of tier {step.tier.name!r} ended without an end.")
+
+    def _failed(self, run: Run, step: _Step, error: RightsizedError, started: float, *, last: bool) -> None:
+        """Note the failure. Raises it where nobody is left to ask, or where being busy must not move the request."""
+        run.failed(step.tier, error, started)
+        if last and not run.has_draft:
+            raise run.blame or error
+        if isinstance(error, BusyError) and step.bar != ALWAYS:
+            raise error
+
+    def _certified(self, run: Run, step: _Step) -> bool:
+        return run.as_tested and step.local and run.state == "certified"
+
+    def _answered(self, run: Run, step: _Step) -> Reply:
+        self._move(run, step.tier)
+        return run.answered(certified=self._certified(run, step))
+
+
+def _none_left(run: Run, tiers: Sequence[Tier]) -> RightsizedError:
+    """Why no tier may take the request, as the error that says what to do."""
+    generation = run.generation
+    why = "; ".join(f"{tier.name}: {tier.veto(generation)}" for tier in tiers)
+    if any(tier.forbidden(generation) for tier in tiers):
+        return ForbiddenError(
+            f"No tier may take this request. {why}.",
+            fix="Declare its class with the header X-Rightsized-Data-Class, or let a tier take it: data_classes.",
+        )
+    if any("tokens are needed" in tier.unfit(generation) for tier in tiers):
+        return ContextLengthError(f"The prompt is too long for every tier. {why}.")
+    return UnsupportedError(f"No tier can take this request. {why}.")
+
+
+async def _closable(pieces: AsyncIterator[Delta | Completion]) -> AsyncGenerator[Delta | Completion, None]:
+    """A stream that can be closed for certain: closing it closes the one inside."""
+    try:
+        async for piece in pieces:
+            yield piece
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
