@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
+import time
 from collections.abc import Callable
 
 import pytest
 from fake_service import FakeService
 from live_server import Answer, Client
+
+from rightsized.core.types import Reply
 
 CLASSIFY = "/v1/classify"
 GOOD = {"task": "support", "text": "refund my invoice"}
@@ -33,7 +37,9 @@ def problem(answer: Answer, status: int, code: str) -> str:
         (b'{"task":', "invalid-json", "truncated"),
         (b"[1, 2", "invalid-field", "array"),
         (b'{"task": "support", "text": "\xff\xfe"}', "invalid-json", "UTF-8"),
-        (b'{"task": "support", "text": "\\ud800"}', "invalid-json", "not valid JSON"),
+        (b'{"task": "support", "text": "\\ud800"}', "invalid-field", "half a surrogate pair"),
+        (b'{"task": "support", "text": "\\udc00 \\ud83d\\ude00"}', "invalid-field", "half a surrogate pair"),
+        (b'{"task": "support", "text": "\\ud800"', "invalid-json", "not valid JSON"),
         (b'{"task": "support", "text": "a"} trailing', "invalid-json", "trailing"),
         (b'{"task": "support", "text": "a", "lable": 1}', "invalid-field", "`lable`"),
         (b'{"text": "a"}', "invalid-field", "`task`"),
@@ -181,6 +187,76 @@ def test_a_client_that_leaves_early_harms_nobody(client: Client, caplog: pytest.
                 )  # fmt: skip
         assert client.get("/healthz").status == 200
     assert not caplog.records
+
+
+HALVES = {
+    "body": b"POST /v1/classify HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    b"content-length: 99\r\n\r\n{",
+    "form": b"POST /try HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\n"
+    b"content-length: 99\r\n\r\ntask=",
+    "chunks": b"POST /v1/feedback HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\n",
+    "header": b"GET /healthz HTTP/1.1\r\nhost: local",
+}
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_half_a_request_is_answered_408_and_its_connection_closed(start: Callable[..., Client], half: str) -> None:
+    client = start(FakeService(), body_seconds=0.2)
+    with socket.create_connection(("127.0.0.1", client.listening.port), timeout=10) as connection:
+        connection.sendall(HALVES[half])
+        received = b""
+        while piece := connection.recv(65536):  # ends: the server closes
+            received += piece
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in head.lower()
+    found = json.loads(body)
+    assert (found["code"], found["status"]) == ("request-timeout", 408)
+    assert "body_seconds" in found["fix"]
+    assert client.get("/healthz").status == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"POST /v1/classify HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 99\r\n\r\n{",
+        b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nho",
+    ],
+)
+def test_a_connection_on_which_nothing_more_comes_is_closed(start: Callable[..., Client], sent: bytes) -> None:
+    client = start(FakeService(), body_seconds=0.2)
+    with socket.create_connection(("127.0.0.1", client.listening.port), timeout=10) as connection:
+        connection.sendall(sent)
+        time.sleep(0.05)
+        if b"text/plain" in sent:
+            connection.sendall(b"x")  # the answer is out; this byte would put off the end of an idle connection
+        while connection.recv(65536):
+            pass
+
+
+def test_an_answer_may_take_longer_than_its_request(start: Callable[..., Client]) -> None:
+    service = FakeService()
+    quick = service.classify
+
+    async def slow(task: str, text: str, *, conversation: str = "") -> Reply:
+        await asyncio.sleep(0.5)
+        return await quick(task, text, conversation=conversation)
+
+    service.classify = slow  # type: ignore[method-assign]  # the slow service under test
+    client = start(service, body_seconds=0.1)
+    body = json.dumps(GOOD).encode()
+    request = (
+        b"POST /v1/classify HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", client.listening.port), timeout=10) as connection:
+        connection.sendall(request % len(body) + body + b"GET /healthz HT")
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 408 " in received  # the half that followed
 
 
 @pytest.mark.parametrize(

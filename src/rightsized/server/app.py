@@ -19,7 +19,7 @@ from rightsized.server.endpoint import Endpoint, Respond, json_operation, proble
 from rightsized.server.guards import API_HEADERS, Guard
 from rightsized.server.metrics import Metrics
 from rightsized.server.problems import RefusedError
-from rightsized.server.reading import MIB, Receive, Scope, Send
+from rightsized.server.reading import MIB, WHOLE, Receive, Scope, Send, in_time
 from rightsized.server.routes import OPERATIONS
 from rightsized.tasks.service_protocol import Service
 
@@ -55,6 +55,8 @@ class App:
             self._metrics.request("refused", "any", response.status_code, 0.0)
             await response(scope, receive, send)
             return
+        if WHOLE not in scope:
+            receive = in_time(receive, self.config.server.body_seconds)
         if scope["path"] == CLASSIFY:
             await self._classify(scope, receive, send)
         else:
@@ -122,6 +124,7 @@ def create_app(service: Service, config: Config) -> App:
 
     Args:
         service: what answers; started and closed by the application's lifespan.
-        config: `server.host` decides which Host headers are answered, `server.max_body_mb` the largest body.
+        config: `server.host` decides which Host headers are answered, `server.max_body_mb` the largest body and
+            `server.body_seconds` how long it may take to arrive.
     """
     return App(service, config)

@@ -24,6 +24,7 @@ HTTP_KINDS: dict[str, tuple[int, str]] = {
     "cross-site": (403, "Another web site sent this request through a browser."),
     "unknown-route": (404, "There is nothing at this address."),
     "method-not-allowed": (405, "This address does not take this method."),
+    "request-timeout": (408, "The request did not arrive in time."),
     "job-ended": (409, "The job has already ended."),
     "text-removed": (410, "The text was deleted when its time of keeping ended."),
     "payload-too-large": (413, "The body is larger than this server takes."),
@@ -54,6 +55,16 @@ class RefusedError(Exception):
         super().__init__(detail)
         self.code, self.detail, self.fix = code, detail, fix
         self.headers = headers or {}
+
+
+def late(part: str, seconds: float) -> RefusedError:
+    """The refusal of a request of which this part (`header`, `body`) did not arrive in `seconds`."""
+    return RefusedError(
+        "request-timeout",
+        f"The {part} of the request was not complete after {seconds:g} seconds.",
+        fix="Send it in one piece. [server] body_seconds sets the time for a slow line.",
+        headers={"connection": "close"},
+    )
 
 
 def kinds() -> dict[str, tuple[int, str]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
 
-from rightsized.server.problems import RefusedError
+from rightsized.server.problems import RefusedError, late
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -19,6 +22,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 JSON_TYPE, FORM_TYPE = b"application/json", b"application/x-www-form-urlencoded"
 MAX_FIELDS = 100  # of a form; our own have fewer than ten
 MIB = 1 << 20
+WHOLE = "rightsized.whole"  # in the scope of a request whose body has arrived: it needs no timer
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class DisconnectedError(Exception):
@@ -44,6 +49,30 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int
     if size > limit:
         raise _too_large(limit)
     return b"".join(pieces)
+
+
+def in_time(receive: Receive, seconds: float) -> Receive:
+    """`receive`, with `seconds` for the whole body; raises RefusedError (`request-timeout`) after that.
+
+    What comes after the body, the news that the client has gone, may take as long as it likes.
+    """
+    ends: float | None = None
+    whole = False
+
+    async def timed() -> Message:
+        nonlocal ends, whole
+        if whole:
+            return await receive()
+        ends = ends or asyncio.get_running_loop().time() + seconds
+        try:
+            async with asyncio.timeout_at(ends):
+                message = await receive()
+        except TimeoutError:
+            raise late("body", seconds) from None
+        whole = not message.get("more_body")
+        return message
+
+    return timed
 
 
 def _too_large(limit: int) -> RefusedError:
@@ -78,8 +107,24 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         fields = ", ".join(decoder.type.__struct_fields__)
         raise RefusedError("invalid-field", f"{error}.", fix=f"Fields of this request: {fields}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if _HALF_PAIR.search(body) and _is_json_of_no_unicode(body):
+            detail = "A text in the body holds half a surrogate pair, such as \\ud800, which is no character."
+            raise RefusedError("invalid-field", detail, fix="Send whole characters.") from None
         detail = f"The body is not valid JSON: {error}."
         raise RefusedError("invalid-json", detail, fix="Send one JSON object in UTF-8.") from None
+
+
+def _is_json_of_no_unicode(body: bytes) -> bool:
+    """Whether only an escape such as `\\ud800`, which JSON's grammar allows (RFC 8259, section 8.2), is in the way."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    try:
+        json.dumps(document, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def decode_form(body: bytes) -> dict[str, list[str]]:

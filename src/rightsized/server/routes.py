@@ -44,7 +44,14 @@ class Operation(NamedTuple):
     media: str = "application/json"
 
 
-_BODY = ("invalid-json", "cross-site", "payload-too-large", "unsupported-media-type", "invalid-field")
+_BODY = (
+    "invalid-json",
+    "cross-site",
+    "request-timeout",
+    "payload-too-large",
+    "unsupported-media-type",
+    "invalid-field",
+)
 _LABEL = (*_BODY, "not-found", "input")
 _TASK = Parameter("task", {"type": "string"}, "Only this task's messages.")
 _LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_QUEUE, "default": 100}, "At most so many.")

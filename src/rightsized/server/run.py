@@ -18,6 +18,7 @@ import uvicorn
 
 from rightsized.core.errors import ConfigError
 from rightsized.server.app import App
+from rightsized.server.connection import timed
 
 BACKLOG = 2048  # connections the kernel keeps waiting while the process is busy
 
@@ -53,7 +54,7 @@ def serve(
     bound = int(listener.getsockname()[1])
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=timed(app.config.server.body_seconds),
         loop="none" if sys.platform == "win32" else "uvloop",
         ws="none",
         lifespan="off",  # run() enters the application's lifespan itself, so that its errors stay whole
