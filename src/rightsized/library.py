@@ -20,22 +20,29 @@ import msgspec
 from rightsized.core import config as settings
 from rightsized.core.errors import InputError
 from rightsized.core.protocols import Progress, no_progress
-from rightsized.core.types import Certificate, Explanation, Promise, Reply
+from rightsized.core.types import Certificate, Explanation, Promise, Reply, Targets
 from rightsized.jobs.local import run_in_child
 from rightsized.store.home import Home
+from rightsized.tasks.dataset import Columns
 from rightsized.tasks.evaluation import Evaluation, evaluate_rows
 from rightsized.tasks.records import FitReport
+from rightsized.tasks.segments import SHARE, SegmentRule, check_rule
 from rightsized.tasks.service import open_service
+from rightsized.tasks.slices import FitPlan
 from rightsized.tasks.versions import TaskStore
 
 T = TypeVar("T")
 Label = str | Sequence[str]
+_Rows = tuple[list[str], list[Any]]
 
 
 class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The rarer options of `fit`.
 
     `sampling` says in words how the calibrate rows were drawn; it is printed on the certificate.
+    `segment_by` tests parts of the traffic on their own: `label` by predicted label; else the name of what
+    `segment_values` gives for each text and for each calibrate text. `segments` names the parts; empty takes every
+    label, or every value the texts have. Together they get `segment_share` of delta, in equal parts.
     """
 
     seed: int = 0
@@ -43,6 +50,10 @@ class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
     multi_label: bool = False
     sampling: str = ""
     out_of_scope: str = "out_of_scope"
+    segment_by: str = ""
+    segments: Sequence[str] = ()
+    segment_share: float = SHARE
+    segment_values: tuple[Sequence[str], Sequence[str]] | None = None
     budget_ms: float | None = None
     budget_mb: float | None = None
     home: str | Path | None = None
@@ -82,33 +93,54 @@ def fit(
         _check_texts(name, given)
     for name, said in (("labels", labels), ("calibrate[1]", calibrate[1] if calibrate else ())):
         _check_labels(name, said)
-    config = _config(options.home)
-    arguments = {
-        "home": config.home,
-        "task": task,
-        "rows": [list(texts), [_plain(label) for label in labels]],
-        "calibrate_rows": None if calibrate is None else [list(calibrate[0]), [_plain(y) for y in calibrate[1]]],
-        "columns": {"multi_label": options.multi_label, "out_of_scope": options.out_of_scope},
-        "targets": {
-            "max_error": max_error,
-            "confidence": confidence,
-            "promise": promise,
-            "budget_ms": options.budget_ms,
-            "budget_mb": options.budget_mb,
-        },
-        "sampling": options.sampling,
-        "encoder": options.encoder,
-        "seed": options.seed,
-    }
+    targets = Targets(max_error, confidence, promise, options.budget_ms, options.budget_mb)
+    plan = _plan(task, targets, _rows(texts, labels), _rows(*calibrate) if calibrate else None, options)
     run_in_child(
-        Home(config.home),
+        Home(plan.home),
         "fit",
         entry="rightsized.tasks.fit:fit_job",
-        arguments=arguments,
+        arguments=msgspec.to_builtins(plan),
         result_type=FitReport,
         progress=options.progress,
     )
     return load(task, home=options.home)
+
+
+def _plan(task: str, targets: Targets, rows: _Rows, calibrate: _Rows | None, options: FitOptions) -> FitPlan:
+    plan = FitPlan(
+        home=_config(options.home).home,
+        task=task,
+        rows=rows,
+        calibrate_rows=calibrate,
+        columns=Columns(multi_label=options.multi_label, out_of_scope=options.out_of_scope),
+        targets=targets,
+        sampling=options.sampling,
+        encoder=options.encoder,
+        seed=options.seed,
+        segments=_segments(options),
+    )
+    check_rule(plan.segments, targets.promise, plan.columns.label)
+    _check_values(options, rows, calibrate)
+    return plan
+
+
+def _segments(options: FitOptions) -> SegmentRule:
+    given = options.segment_values
+    values = None if given is None else (tuple(given[0]), tuple(given[1]))
+    return SegmentRule(options.segment_by, tuple(options.segments), options.segment_share, values)
+
+
+def _check_values(options: FitOptions, rows: _Rows, calibrate: _Rows | None) -> None:
+    """One value for each row; rows without a calibrate sample of their own need no second list."""
+    if options.segment_values is None:
+        return
+    for values, given in zip(options.segment_values, (rows, calibrate), strict=True):
+        if given is not None and len(values) != len(given[0]):
+            raise InputError(f"segment_values has {len(values)} values for {len(given[0])} texts: one each.")
+
+
+def _rows(texts: Sequence[str], labels: Sequence[Label]) -> _Rows:
+    return list(texts), [_plain(label) for label in labels]
 
 
 def load(task: str, *, home: str | Path | None = None) -> FittedTask:

@@ -39,6 +39,7 @@ class CertificateFacts(Frozen, frozen=True):
         loss: what counts as an error (see Certificate).
         out_of_scope_rows: calibration rows that no label fits.
         group_unit: what a row stands for where calibration took one a group.
+        segment_by: what divides the traffic into segments: PREDICTED_LABEL, or a property of the request.
     """
 
     task: str
@@ -52,6 +53,7 @@ class CertificateFacts(Frozen, frozen=True):
     out_of_scope_rows: int = 0
     unit: str = "messages"
     group_unit: str = "conversations"
+    segment_by: str = ""
     expires_days: float = EXPIRES_DAYS
     expires_requests: int = field(default=EXPIRES_REQUESTS)
 

@@ -10,6 +10,8 @@ from rightsized.cascade.scores import Bools, Scores
 from rightsized.core.errors import DataError
 from rightsized.core.types import Interval, Promise, Segment
 
+PREDICTED_LABEL = "predicted label"  # what divides traffic into segments where that is the answer, not the request
+
 
 @dataclass(frozen=True, eq=False)
 class SegmentPlan:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
+from rightsized.cascade.plan import PREDICTED_LABEL
 from rightsized.core.types import Certificate, Interval
 
 PERSON = "person"
+NAMED = 6  # segments that failed are named up to this number, and counted beyond it
 
 
 def sentence(certificate: Certificate) -> str:
@@ -87,11 +89,35 @@ def _out_of_scope(c: Certificate) -> str:
 
 
 def _segments(c: Certificate) -> str:
-    kept = ", ".join(s.name for s in c.segments if s.certified)
-    left = ", ".join(s.name for s in c.segments if not s.certified)
-    return (f" The same was shown of {kept} alone." if kept else "") + (
-        f" It was not shown of {left} alone." if left else ""
-    )
+    """Which parts keep the promise on their own, and what their tests took from the chance of being wrong."""
+    if not c.segments:
+        return ""
+    kept = [s.name for s in c.segments if s.certified]
+    left = [s.name for s in c.segments if not s.certified]
+    part = segment_words(c)
+    shown = f" The same was shown of {part}{', '.join(kept)} alone." if kept else ""
+    if len(left) > NAMED:
+        left = [*left[:NAMED], f"{len(left) - NAMED} more"]
+    return f"{segment_delta(c)}{shown}" + (f" It was not shown of {part}{', '.join(left)} alone." if left else "")
+
+
+def segment_words(c: Certificate) -> str:
+    """What the name of a segment follows: the answer given, or a property of the request."""
+    if not c.segment_by:
+        return ""
+    return "the answers " if c.segment_by == PREDICTED_LABEL else f"{c.unit} with {c.segment_by} "
+
+
+def segment_delta(c: Certificate) -> str:
+    """How the chance of wrongly certifying is divided; empty where there are no segments."""
+    deltas = {s.delta for s in c.segments}
+    if not deltas:
+        return ""
+    share = sum(s.delta for s in c.segments) / c.delta_spent
+    equal = " in equal parts" if len(deltas) == 1 and len(c.segments) > 1 else ""
+    tests = f"the tests of {len(c.segments)} parts alone" if len(c.segments) > 1 else "the test of one part alone"
+    whole = f"{percent(1 - share)} is for this"
+    return f" Of the chance of wrongly certifying, {whole} and {percent(share)}{equal} for {tests}."
 
 
 def _needed(c: Certificate) -> str:

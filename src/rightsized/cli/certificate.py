@@ -9,7 +9,7 @@ import typer
 
 from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.tables import aligned, percent
-from rightsized.core.types import Certificate
+from rightsized.core.types import Certificate, Segment
 
 app = typer.Typer(name="certificate", help="Show a task's certificate, and check it.", no_args_is_help=True)
 
@@ -64,8 +64,21 @@ def _facts(c: Certificate) -> str:
                 f"{r}: {'never' if t is None else f'{t:.4f}'}" for r, t in zip(c.rungs, c.thresholds, strict=False)
             ),
         ],
+        *([f"part {s.name}", _part(s)] for s in c.segments),
     ]
+    if c.segments:
+        rows.append(["parts by", f"{c.segment_by}; delta for all messages: {_left(c):.4f}"])
     return aligned(["", ""], rows).strip()
+
+
+def _part(segment: Segment) -> str:
+    said = "certified" if segment.certified else "not certified"
+    counts = f"{segment.n:,} tested, {segment.m:,} answered here, {segment.errors} of them wrong"
+    return f"{said}: {counts} (tested at delta = {segment.delta:.5f})"
+
+
+def _left(c: Certificate) -> float:
+    return c.delta_spent - sum(segment.delta for segment in c.segments)
 
 
 add(app, "show", Named, show)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
+import msgspec
 import typer
 
 from rightsized.cli.commands import Common, Result
 from rightsized.cli.progress import progress_bars
 from rightsized.core.errors import InputError
+
+if TYPE_CHECKING:
+    from rightsized.core.types import Promise
+    from rightsized.tasks.segments import SegmentRule
 
 PROMISES = ("selective_error", "wrong_local_rate")
 
@@ -38,6 +43,17 @@ class FitOptions(Common):
     sampling: Annotated[
         str, typer.Option(help="How the calibrate rows were sampled, in words, for the certificate.")
     ] = ""
+    segment_by: Annotated[
+        str,
+        typer.Option(help="Test parts of the traffic on their own: by label (the predicted one), or by a column."),
+    ] = ""
+    segment: Annotated[
+        list[str] | None,
+        typer.Option(help="A part to test; may be repeated. Default: every label, or every value the train rows have."),
+    ] = None
+    segment_share: Annotated[
+        float, typer.Option(help="Part of delta that the parts share equally; the rest is for all messages.")
+    ] = 0.5
     encoder: Annotated[str, typer.Option(help="Encoder to embed with.")] = "minilm"
     budget_ms: Annotated[float | None, typer.Option(help="Latency budget, milliseconds at the 95th percentile.")] = None
     budget_mb: Annotated[float | None, typer.Option(help="Memory budget, megabytes.")] = None
@@ -58,8 +74,10 @@ def run(options: FitOptions) -> Result:
     from rightsized.store.home import Home
     from rightsized.tasks.records import FitReport
     from rightsized.tasks.report import summary
+    from rightsized.tasks.segments import check_rule
 
     _check(options)
+    check_rule(_segments(options), cast("Promise", options.promise), options.label)
     config = options.settings()
     with progress_bars(options.json) as progress:
         report = run_in_child(
@@ -104,10 +122,17 @@ def _arguments(options: FitOptions, home: str) -> dict[str, Any]:
             "budget_mb": options.budget_mb,
         },
         "sampling": options.sampling,
+        "segments": msgspec.to_builtins(_segments(options)),
         "encoder": options.encoder,
         "seed": options.seed,
         "incremental": options.incremental,
     }
+
+
+def _segments(options: FitOptions) -> SegmentRule:
+    from rightsized.tasks.segments import SegmentRule
+
+    return SegmentRule(options.segment_by, tuple(options.segment or ()), options.segment_share)
 
 
 def _text(report: Any) -> str:

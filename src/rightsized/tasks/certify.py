@@ -16,7 +16,7 @@ from rightsized import __version__
 from rightsized.cascade.attempts import count_attempt, share_used_before
 from rightsized.cascade.calibrate import calibrate
 from rightsized.cascade.certificate import CertificateFacts, make_certificate
-from rightsized.cascade.plan import Calibration, Plan
+from rightsized.cascade.plan import Calibration, Plan, SegmentPlan
 from rightsized.cascade.reference import REFERENCE_TEXTS, Reference
 from rightsized.cascade.scores import Scores, one_row_a_group
 from rightsized.cascade.sentence import day
@@ -28,6 +28,7 @@ from rightsized.tasks.dataset import Dataset
 from rightsized.tasks.evaluate import ScoredRows
 from rightsized.tasks.identity import SIGNING_SECRET
 from rightsized.tasks.records import Finding
+from rightsized.tasks.segments import segment_plans
 from rightsized.tasks.slices import FitPlan, Slices
 
 PERSON = "person"
@@ -68,6 +69,7 @@ def certify(evidence: Evidence) -> Certificate:
         created=time.time(),
         code_version=__version__,
         out_of_scope_rows=_out_of_scope(slices.calibrate, plan),
+        segment_by=slices.segments.by if slices.segments and found.segments else "",
     )
     return make_certificate(found, facts, home.secret(SIGNING_SECRET))
 
@@ -89,10 +91,18 @@ def _calibrate(home: Home, evidence: Evidence) -> Calibration:
             costs=evidence.costs,
             attempt=attempt,
             seed=plan.seed,
+            segments=_segments(evidence) if calibration is not None else (),
         ),
         evidence.selection,
         calibration,
     )
+
+
+def _segments(evidence: Evidence) -> tuple[SegmentPlan, ...]:
+    declared, rows, scored = evidence.slices.segments, evidence.slices.calibrate, evidence.scored
+    if declared is None or rows is None or scored is None:
+        return ()
+    return segment_plans(declared, rows, scored, evidence.plan.columns.multi_label)
 
 
 def _outlived(home: Home, task: str, rows: Dataset, slices: Slices) -> bool:
@@ -137,13 +147,16 @@ def _trial(evidence: Evidence, groups: Sequence[str]) -> str:
     """What makes an attempt a new one: all that can change its outcome. The same again is no new look.
 
     The models and data by digest, the promise, the budget, the seed; which rows count as one conversation; the costs
-    that order configurations; and the code, whose next version may test another way.
+    that order configurations; the parts of the traffic that are tested on their own, for they take from delta; and the
+    code, whose next version may test another way.
     """
     selection = hashlib.sha256(evidence.selection.scores.tobytes() + evidence.selection.correct.tobytes()).hexdigest()
     chosen = (selection, list(evidence.selection.groups), evidence.costs, __version__)
     targets = evidence.plan.targets
     asked = (targets.promise, targets.max_error, targets.confidence, evidence.plan.seed)
-    body = (evidence.digests, asked, list(groups), chosen)
+    body: tuple[object, ...] = (evidence.digests, asked, list(groups), chosen)
+    if evidence.slices.segments is not None:
+        body = (*body, evidence.slices.segments.digest_of)
     return hashlib.sha256(msgspec.json.encode(body)).hexdigest()
 
 

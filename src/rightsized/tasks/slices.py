@@ -8,11 +8,22 @@ from typing import Any
 import msgspec
 from msgspec import field
 
-from rightsized.core.errors import DataError
+from rightsized.core.errors import DataError, InputError
 from rightsized.core.types import Frozen, Targets
 from rightsized.tasks.dataset import SOURCE_COLUMN, Columns, Dataset, check, from_lists, read
 from rightsized.tasks.records import Finding
 from rightsized.tasks.repeats import repeats
+from rightsized.tasks.segments import (
+    Declared,
+    SegmentRule,
+    by_label,
+    by_prediction,
+    by_request,
+    check_rule,
+    column_values,
+    numbered,
+    power_finding,
+)
 from rightsized.tasks.split import Split, split_rows
 from rightsized.tune.duplicates import straddling
 
@@ -33,6 +44,7 @@ class FitPlan(Frozen, frozen=True):
     sampling: str = ""
     encoder: str = "minilm"
     seed: int = 0
+    segments: SegmentRule = SegmentRule()
     incremental: bool = False  # start from the version in force: faster, but not repeatable from the data alone
 
 
@@ -40,6 +52,7 @@ class Slices(msgspec.Struct):
     """The slices of a fit. `calibrate` and `report` are None where all rows train.
 
     `outside` are the rows beside `train` that no label fits: they never train, but count when thresholds are chosen.
+    `segments` are the parts of the traffic to be tested on their own.
     """
 
     data: Dataset
@@ -51,10 +64,18 @@ class Slices(msgspec.Struct):
     sampling: str
     findings: list[Finding]
     outside: Dataset | None = None
+    segments: Declared | None = None
 
 
 def prepare(plan: FitPlan) -> Slices:
-    """Read, check and split. Raises DataError, NotFoundError."""
+    """Read, check and split, and declare what will be tested. Raises DataError, InputError, NotFoundError."""
+    check_rule(plan.segments, plan.targets.promise, plan.columns.label)
+    slices = _without_straddlers(_cut(plan), plan)
+    slices.segments = _declared(plan, slices) if plan.segments.by else None
+    return slices
+
+
+def _cut(plan: FitPlan) -> Slices:
     data = _data(plan, plan.file, plan.rows, "the examples")
     labels = check(data)
     if plan.calibrate or plan.calibrate_rows:
@@ -63,9 +84,32 @@ def prepare(plan: FitPlan) -> Slices:
     calibrate = data.take(split.calibrate) if split.calibrate else None
     report = data.take(split.report) if split.report else None
     sampling = plan.sampling or f"drawn at random from {data.name} before anything was fitted"
-    return _without_straddlers(
-        Slices(data, labels, data.take(split.train), calibrate, report, split, sampling, _findings(data, split)), plan
-    )
+    return Slices(data, labels, data.take(split.train), calibrate, report, split, sampling, _findings(data, split))
+
+
+def _declared(plan: FitPlan, slices: Slices) -> Declared:
+    """The parts of the traffic that get a test of their own; what that asks of the data is told as a finding."""
+    rule = plan.segments
+    if by_label(rule, plan.columns.label):
+        declared = by_prediction(rule, slices.labels)
+    else:
+        of_rows, of_calibrate = _values(plan, rule)
+        train = {of_rows.get(row, "") for row in slices.train.rows} if not rule.names else set()
+        rows = slices.calibrate.rows if slices.calibrate else []
+        declared = by_request(rule, train, {row: of_calibrate.get(row, "") for row in rows}, slices.findings)
+    slices.findings.append(power_finding(declared, plan.targets))
+    return declared
+
+
+def _values(plan: FitPlan, rule: SegmentRule) -> tuple[dict[int, str], dict[int, str]]:
+    """The value of each row, and of each calibrate row, by number; one and the same where the rows are split."""
+    if rule.values is not None:
+        rows, calibrate = (numbered(values) for values in rule.values)
+        return rows, calibrate if plan.calibrate_rows else rows
+    if plan.file is None:
+        raise InputError(f"Rows from Python have no column {rule.by!r}.", fix="Give the value of each row.")
+    rows = column_values(Path(plan.file), rule.by)
+    return rows, column_values(Path(plan.calibrate), rule.by) if plan.calibrate else rows
 
 
 def _split(plan: FitPlan, data: Dataset, labels: list[str]) -> Split:
@@ -124,7 +168,7 @@ def _given(plan: FitPlan, data: Dataset, labels: list[str]) -> Slices:
             f"{len(unknown)} labels of {calibrate.name} were never trained and always count as wrong: {unknown[:5]}."
         )
         findings.append(Finding("unknown-label", message))
-    return _without_straddlers(Slices(data, labels, data, calibrate, None, split, sampling, findings), plan)
+    return Slices(data, labels, data, calibrate, None, split, sampling, findings)
 
 
 def _data(plan: FitPlan, file: str | None, rows: tuple[list[str], list[Any]] | None, name: str) -> Dataset:
