@@ -38,7 +38,7 @@ def serve_home(config: Config, as_json: bool, stream: tuple[str, list[str]] | No
     from rightsized.tasks.service import LocalService
 
     Egress(frozenset(config.egress.allow)).watch()
-    service = LocalService(config, purpose="serve", record=True, jobs=LocalJobs(Home(config.home)))
+    service = LocalService(config, purpose="serve", record=True, jobs=LocalJobs(Home(config.home)), gateway=True)
     sending: list[asyncio.Task[object]] = []
 
     def ready(listening: Listening) -> None:

@@ -24,6 +24,7 @@ from rightsized.ledger.recorded import audited_as, no_coin
 from rightsized.store.home import Home, WriterLock
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.explanations import Explainer
+from rightsized.tasks.gateway import LocalGateway
 from rightsized.tasks.opened import Encoders
 from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus
@@ -47,8 +48,12 @@ class JobTable(Protocol):
 class LocalService:
     """Opened by `start` or `async with`; closed by `close`."""
 
-    def __init__(self, config: Config, *, purpose: str, record: bool, jobs: JobTable | None = None) -> None:
+    def __init__(
+        self, config: Config, *, purpose: str, record: bool, jobs: JobTable | None = None, gateway: bool = False
+    ) -> None:
+        """`gateway`: also open the tiers that write, where the settings name some."""
         self._config = config
+        self._with_gateway = gateway and bool(config.tiers)
         self._jobs = jobs
         self._purpose = purpose
         self._record = record and config.record.enabled
@@ -60,6 +65,7 @@ class LocalService:
         self._reader: LedgerReader | None = None
         self._lock: WriterLock | None = None
         self._started = False
+        self.gateway: LocalGateway | None = None  # where the settings name tiers that write
 
     async def start(self) -> None:
         """Take the home, open its tasks. Raises HomeLockedError, IntegrityError, StoreError."""
@@ -71,6 +77,10 @@ class LocalService:
             self._stack.callback(self._encoders.close)
             self._builder = Builder(self._config, self._encoders, ledger, coin, None if ledger else self._past())
             self._snapshot = await self._builder.build()
+            if self._with_gateway:
+                gateway = LocalGateway(self._config, ledger, coin)
+                await gateway.start()
+                self.gateway = gateway
             self._explainer = Explainer(self._config.explain.budget_ms)
         except BaseException:
             self._stack.close()
@@ -104,6 +114,8 @@ class LocalService:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        if self.gateway is not None:
+            await self.gateway.close()
         for loaded in self._snapshot.tasks.values():
             drain = getattr(loaded.answerer, "drain", None)
             if drain is not None:

@@ -1,0 +1,207 @@
+"""The gateway of one home folder: opens the tiers that the settings name and composes Recorded(Cached(Ladder(tiers))).
+
+What the server talks to is `gateway_protocol.Gateway`; this is it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+
+import msgspec
+
+from rightsized.cascade.generate import Calibrated, Ladder, LadderSetup
+from rightsized.cascade.promise import Promise
+from rightsized.cascade.tier import Language, Tier, unknown_language
+from rightsized.core import registry
+from rightsized.core.config import Config
+from rightsized.core.egress import Egress
+from rightsized.core.errors import BusyError, RightsizedError, UpstreamTimeoutError
+from rightsized.core.generation import (
+    AUTO,
+    Caller,
+    Delta,
+    EngineStatus,
+    Generation,
+    Generator,
+    Operation,
+)
+from rightsized.core.protocols import Answerer
+from rightsized.core.tiers import EngineContext, TierConfig
+from rightsized.core.types import Begun, Reply, Request
+from rightsized.ledger.log import SqliteLedger
+from rightsized.ledger.recorded import Coin, Recorded, no_coin
+from rightsized.tasks.gateway_protocol import ModelEntry
+from rightsized.tasks.reply_cache import Cached
+
+_UNTIL_DEADLINE = 0.05  # seconds between a request's deadline and our own end of waiting for it
+
+
+class LocalGateway:
+    """Opened by `start`, ended by `close`.
+
+    Args:
+        ledger: where decisions go; None records nothing.
+        coin: the audit coin.
+        promise, calibrated: what calibration left, where there is something; None for no promise.
+        language: text -> ISO 639-1 code, for tiers that read some languages only.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: SqliteLedger | None = None,
+        coin: Coin = no_coin,
+        *,
+        promise: Promise | None = None,
+        calibrated: Calibrated | None = None,
+        language: Language = unknown_language,
+    ) -> None:
+        self._config = config
+        context = EngineContext(Egress(frozenset(config.egress.allow)), config.home)
+        self._tiers = tuple(Tier(tier, _open(tier, context), language) for tier in config.tiers)
+        gateway = config.gateway
+        setup = LadderSetup(
+            self._tiers,
+            promise or Promise("none"),
+            calibrated,
+            uncertified_tier=gateway.uncertified_tier,
+            stream=gateway.stream,
+            sticky=gateway.sticky,
+        )
+        self.ladder = Ladder(setup)
+        self._answerer: Answerer = self.ladder
+        if gateway.cache_entries:
+            self._answerer = Cached(self.ladder, entries=gateway.cache_entries, seconds=gateway.cache_seconds)
+        self._recorded = Recorded(self._answerer, ledger, coin=coin, version=self._version()) if ledger else None
+        self._answerer = self._recorded or self._answerer
+        self._in_flight = 0
+
+    async def start(self) -> None:
+        """Open every tier. Raises what makes one unusable for good, such as a missing model."""
+        for number, tier in enumerate(self._tiers):
+            try:
+                await tier.generator.start()
+            except BaseException:
+                for opened in self._tiers[:number]:
+                    await opened.generator.close()
+                raise
+
+    async def close(self) -> None:
+        """Write the ends of cancelled requests, then let go of every tier."""
+        if self._recorded:
+            await self._recorded.drain()
+        for tier in self._tiers:
+            with contextlib.suppress(RightsizedError):
+                await tier.generator.close()
+
+    def models(self) -> list[ModelEntry]:
+        """`auto`, the tiers, and the models they serve where those have names of their own."""
+        if not self._tiers:
+            return []
+        promise = self.ladder.setup.promise
+        all_operations = tuple(sorted({operation for tier in self._tiers for operation in _operations(tier)}))
+        small = max(tier.config.tier for tier in self._tiers)
+        entries = [ModelEntry(AUTO, "cascade", small, all_operations, 0, promise.state, promise.certificate)]
+        for tier in self._tiers:
+            entries.append(_entry(tier, tier.name, "tier"))
+            if tier.config.model and tier.config.model not in {entry.id for entry in entries}:
+                entries.append(_entry(tier, tier.config.model, "model"))
+        return entries
+
+    def status(self) -> dict[str, EngineStatus]:
+        """How each tier is."""
+        return {tier.name: tier.generator.status() for tier in self._tiers}
+
+    async def generate(self, generation: Generation, caller: Caller, conversation: str = "") -> Reply:
+        """The whole answer, once its decision is on the disk. Raises as gateway_protocol.Gateway says."""
+        request = self._request(generation, caller, conversation)
+        with self._counted():
+            try:
+                async with asyncio.timeout(self._seconds_left(request)):
+                    return await self._answerer.answer(request)
+            except TimeoutError:
+                raise _too_late() from None
+
+    async def stream(
+        self, generation: Generation, caller: Caller, conversation: str = ""
+    ) -> AsyncGenerator[Begun | Delta | Reply, None]:
+        """`Begun`, pieces, the Reply. Raises as gateway_protocol.Gateway says."""
+        request = self._request(generation, caller, conversation)
+        with self._counted():
+            pieces = self._answerer.stream(request)
+            try:
+                while True:
+                    async with asyncio.timeout(self._seconds_left(request)):
+                        piece = await anext(pieces, None)
+                    if piece is None:
+                        return
+                    yield piece
+            except TimeoutError:
+                raise _too_late() from None
+            finally:
+                await _close(pieces)
+
+    def _request(self, generation: Generation, caller: Caller, conversation: str) -> Request:
+        deadline = min(generation.deadline, time.monotonic() + self._config.gateway.timeout_s)
+        generation = msgspec.structs.replace(generation, deadline=deadline)
+        return Request(
+            task=self._config.gateway.cascade,
+            text=msgspec.json.encode(generation.body).decode(),
+            conversation=conversation,
+            generation=generation,
+            tenant=caller.tenant,
+            key=caller.key,
+        )
+
+    def _seconds_left(self, request: Request) -> float:
+        deadline = request.generation.deadline if request.generation else float("inf")
+        return max(deadline - time.monotonic(), 0.0) + _UNTIL_DEADLINE
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        most = self._config.gateway.in_flight
+        if self._in_flight >= most:
+            raise BusyError(
+                f"{most:,} requests are being answered already.",
+                fix="Try again in a moment, or raise gateway.in_flight.",
+            )
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+
+    def _version(self) -> str:
+        """Names what answers: the tiers, their models and how they stand together."""
+        tiers = [(tier.name, tier.model) for tier in self._tiers]
+        digest = hashlib.sha256(msgspec.json.encode((tiers, self._config.gateway), order="deterministic"))
+        return digest.hexdigest()[:12]
+
+
+def _open(tier: TierConfig, context: EngineContext) -> Generator:
+    generator: Generator = registry.resolve("rightsized.engines", tier.engine)(tier, context)
+    return generator
+
+
+def _operations(tier: Tier) -> tuple[Operation, ...]:
+    return tuple(operation for operation in tier.config.operations if operation in tier.generator.operations)
+
+
+def _entry(tier: Tier, name: str, kind: str) -> ModelEntry:
+    return ModelEntry(name, kind, tier.config.tier, _operations(tier), tier.config.context)
+
+
+def _too_late() -> UpstreamTimeoutError:
+    return UpstreamTimeoutError(
+        "No tier answered before the request's deadline.",
+        fix="Ask for less, or raise gateway.timeout_s or the header X-Rightsized-Timeout.",
+    )
+
+
+async def _close(pieces: AsyncIterator[Begun | Delta | Reply]) -> None:
+    if isinstance(pieces, AsyncGenerator):
+        await pieces.aclose()
