@@ -179,6 +179,8 @@ class UpstreamError(RightsizedError):
     ) -> None:
         super().__init__(message, fix=fix)
         self.upstream_status = upstream_status
+        if not retryable and 400 <= upstream_status < 500:
+            self.status = upstream_status  # it blames the request, and the caller can mend that
         self.retryable = retryable
         self.retry_after = retry_after
 

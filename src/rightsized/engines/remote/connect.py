@@ -1,0 +1,85 @@
+"""Connections to one server. The connector asks the allow-list by itself, before each request and each look-up of a
+name: uvloop opens sockets past the process's audit hook. Redirects, proxies from the environment and cookies are off.
+"""
+
+from __future__ import annotations
+
+import socket
+
+import aiohttp
+from aiohttp import ClientRequest, ClientTimeout
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+
+from rightsized.core.egress import Egress
+from rightsized.engines.remote.settings import Settings
+
+READ_BUFFER = 2**16  # bytes held for a slow reader before the server is made to wait
+MAX_HEADER = 2**15  # bytes of one header
+NAMES_KEPT_S = 30
+
+
+class GuardedResolver(AbstractResolver):
+    """Looks up names that the allow-list names, and no others."""
+
+    def __init__(self, egress: Egress, purpose: str, inner: AbstractResolver) -> None:
+        self._egress, self._purpose, self._inner = egress, purpose, inner
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Addresses of `host`. Raises EgressDeniedError, OSError."""
+        self._egress.require(host, self._purpose)
+        return await self._inner.resolve(host, port, family)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class GuardedConnector(aiohttp.TCPConnector):
+    """Gives connections to hosts that the allow-list names, and no others."""
+
+    def __init__(self, settings: Settings, egress: Egress, resolver: AbstractResolver) -> None:
+        self._egress, self._purpose = egress, f"The tier {settings.tier.name!r}"
+        super().__init__(
+            limit=0,  # `places` bounds requests
+            ssl=settings.tls,
+            resolver=GuardedResolver(egress, self._purpose, resolver),
+            ttl_dns_cache=NAMES_KEPT_S,
+            keepalive_timeout=settings.preset.idle_s,
+        )
+
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: ClientTimeout,  # noqa: ASYNC109 - the base class names it
+    ) -> Connection:
+        """A connection, new or kept. Raises EgressDeniedError."""
+        self._egress.require(req.url.host or "", self._purpose)
+        return await super().connect(req, traces, timeout)
+
+
+def open_session(settings: Settings, egress: Egress, resolver: AbstractResolver | None = None) -> aiohttp.ClientSession:
+    """A session for one tier; must be made in a running event loop.
+
+    Args:
+        resolver: looks up names; None asks the system.
+    """
+    tier = settings.tier
+    return aiohttp.ClientSession(
+        connector=GuardedConnector(settings, egress, resolver or aiohttp.ThreadedResolver()),
+        timeout=ClientTimeout(total=None, connect=tier.connect_s, sock_read=tier.first_byte_s),
+        headers={
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "rightsized",
+            **tier.headers,
+        },
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,  # `incoming` does it within a bound
+        trust_env=False,
+        read_bufsize=READ_BUFFER,
+        max_field_size=MAX_HEADER,
+    )
