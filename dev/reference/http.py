@@ -23,6 +23,8 @@ strictly: an unknown field is an error. Every failure is a problem document (RFC
 
 
 class _NoTasks:
+    gateway = None
+
     def tasks(self) -> list[Any]:
         return []
 

@@ -31,6 +31,7 @@ from rightsized.core.types import (
     Task,
 )
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
+from rightsized.tasks.gateway_protocol import Gateway
 from rightsized.tasks.records import JobStatus, MonitorStatus, QueueItem, Review, TaskStatus
 
 NOW = 1_795_000_000.0  # 2026-11-18
@@ -99,6 +100,7 @@ class FakeService:
         self.delay, self.busy, self.broken, self.started, self.closed = delay, False, False, False, False
         self.arrived, self.waiting, self.closed_while_busy = threading.Event(), 0, False
         self.unopenable: dict[str, str] = {}
+        self.gateway: Gateway | None = None
         self._ids = count(1)
         self._tasks = {} if empty else {
             s.task.name: s

@@ -10,18 +10,22 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from rightsized.core.config import Config
-from rightsized.core.errors import RightsizedError
+from rightsized.core.errors import RightsizedError, UnauthorizedError
 from rightsized.server import openapi
 from rightsized.server.classify import ROUTE as CLASSIFY
 from rightsized.server.classify import Classify
 from rightsized.server.console.pages import Console
 from rightsized.server.endpoint import Endpoint, Respond, json_operation, problem_response, wants_page
 from rightsized.server.guards import API_HEADERS, Guard
+from rightsized.server.keys import BROWSER, Gate
 from rightsized.server.metrics import Metrics
+from rightsized.server.openai.exchange import Exchange
+from rightsized.server.openai.surface import Surface
 from rightsized.server.problems import RefusedError
 from rightsized.server.reading import MIB, WHOLE, Receive, Scope, Send, in_time
 from rightsized.server.routes import OPERATIONS
 from rightsized.tasks.service_protocol import Service
+from rightsized.tasks.spending import Spending
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -29,13 +33,15 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class App:
     """The ASGI application. `lifespan` starts and closes the service; ASGI's own lifespan messages do the same."""
 
-    def __init__(self, service: Service, config: Config) -> None:
+    def __init__(self, service: Service, config: Config, gate: Gate | None = None) -> None:
         self.config = config
+        self._gate = gate or Gate(config, Spending())
         self._service = service
         limit = int(config.server.max_body_mb * MIB)
         self._metrics = Metrics(service)
         self._guard = Guard(config.server.host)
         self._classify = Classify(service, self._metrics, limit)
+        self._openai = Surface(service, config.gateway, self._metrics, limit)
         self._console = Console(service, limit)
         self._router = self._build_router(limit)
 
@@ -48,16 +54,25 @@ class App:
             raise ValueError(f"{scope['type']!r} connections are not served")
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        address = self._openai.at(scope["path"])
         try:
             self._guard.check(scope["method"], dict(scope["headers"]))
-        except RefusedError as error:
+            self._gate.admit(scope)
+        except (RefusedError, RightsizedError) as error:
+            if address is not None:
+                await address.refuse(Exchange(scope, receive, send), error)
+                return
             response = problem_response(error, scope["path"], self._console.problem if wants_page(scope) else None)
+            if isinstance(error, UnauthorizedError) and wants_page(scope):
+                response.headers.update(BROWSER)
             self._metrics.request("refused", "any", response.status_code, 0.0)
             await response(scope, receive, send)
             return
         if WHOLE not in scope:
             receive = in_time(receive, self.config.server.body_seconds)
-        if scope["path"] == CLASSIFY:
+        if address is not None:
+            await address(scope, receive, send)
+        elif scope["path"] == CLASSIFY:
             await self._classify(scope, receive, send)
         else:
             await self._router(scope, receive, send)
@@ -119,7 +134,7 @@ async def _nowhere(scope: Scope, receive: Receive) -> Response:
     )
 
 
-def create_app(service: Service, config: Config) -> App:
+def create_app(service: Service, config: Config, gate: Gate | None = None) -> App:
     """The server's ASGI application, with its API and console.
 
     Args:

@@ -9,11 +9,17 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from rightsized.core.types import Decision, Explanation, Reply
+from rightsized.tasks.gateway_protocol import Gateway
 from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus
 
 
 class Service(Protocol):
     """Answers, explains and reviews; the one thing a front talks to."""
+
+    @property
+    def gateway(self) -> Gateway | None:
+        """What writes text; None where no tier is configured."""
+        ...
 
     async def classify(self, task: str, text: str, *, conversation: str = "") -> Reply:
         """Answer one text. Raises NotFoundError (no such task), InputError, BusyError."""

@@ -1,0 +1,143 @@
+"""One request and its response on a bare ASGI connection: JSON or an event stream, and who is still there.
+
+Framing follows the server-sent events of the HTML standard (section 9.2): `data:` lines, a blank line, comments from
+a colon. Every write waits until the connection takes it, so a slow client slows the work down and nothing piles up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Self
+
+from rightsized.server.guards import API_HEADERS
+from rightsized.server.reading import DisconnectedError, Receive, Scope, Send
+
+Headers = list[tuple[bytes, bytes]]
+FIXED: Headers = [(name.encode(), value.encode()) for name, value in API_HEADERS.items()]
+JSON_HEADERS: Headers = [(b"content-type", b"application/json"), *FIXED]
+# `x-accel-buffering: no` keeps nginx from holding events back.
+EVENT_HEADERS: Headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no"), *FIXED]
+CLIENT_GONE = 499  # what is counted where nobody waited for the status
+KEEP_ALIVE = b": still working\n\n"
+DONE = b"data: [DONE]\n\n"
+STALLED_SECONDS = 120.0  # a client that takes nothing for so long is given up
+
+
+class Exchange:
+    """A request's scope and messages, and the state of its response."""
+
+    __slots__ = (
+        "_events",
+        "_lock",
+        "_send",
+        "first_byte",
+        "headers",
+        "receive",
+        "scope",
+        "started",
+        "status",
+        "writing",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self.receive, self._send = scope, receive, send
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.status = 0
+        self.started = False
+        self.first_byte = 0.0  # time.perf_counter() of the first event
+        self.writing = 0.0  # time.monotonic() since when a write waits for the client; 0 while none does
+        self._events: Headers | None = None
+        self._lock = asyncio.Lock()
+
+    async def json(self, status: int, body: bytes, headers: Headers | None = None) -> None:
+        """A whole response."""
+        self.status, self.started = status, True
+        fields = [*(headers or JSON_HEADERS), (b"content-length", b"%d" % len(body))]
+        await self._send({"type": "http.response.start", "status": status, "headers": fields})
+        await self._send({"type": "http.response.body", "body": body})
+
+    def prepare_events(self, headers: Headers) -> None:
+        """From now on events may be written. Nothing is sent before the first, so that a failure still gets its
+        own status."""
+        self._events = [*EVENT_HEADERS, *headers]
+
+    @property
+    def prepared(self) -> bool:
+        """Whether events may be written."""
+        return self._events is not None
+
+    async def event(self, data: bytes) -> None:
+        """Write a whole event, or several; waits until the connection takes it."""
+        async with self._lock:
+            self.writing = time.monotonic()
+            try:
+                if not self.started:
+                    await self._start()
+                await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            finally:
+                self.writing = 0.0
+
+    async def _start(self) -> None:
+        self.started, self.status = True, 200
+        self.first_byte = time.perf_counter()
+        await self._send({"type": "http.response.start", "status": 200, "headers": self._events or EVENT_HEADERS})
+
+    async def finish(self, data: bytes = b"") -> None:
+        """Write the last event and end the response."""
+        if not self.started:
+            await self._start()
+        await self._send({"type": "http.response.body", "body": data})
+
+
+class Watched:
+    """`async with Watched(exchange):` cancels the work inside once the client has gone, and raises DisconnectedError.
+
+    Meanwhile a prepared event stream that is silent for `keep_alive` seconds gets a comment, so that no proxy on the
+    way takes silence for death.
+    """
+
+    def __init__(self, exchange: Exchange, keep_alive: float, stalled: float = STALLED_SECONDS) -> None:
+        self._exchange, self._every, self._stalled = exchange, keep_alive, stalled
+        self._gone = False
+
+    async def __aenter__(self) -> Self:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("no task to watch over")
+        self._task = task
+        self._watcher = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watcher.cancel()
+        if self._gone:
+            self._task.uncancel()
+            raise DisconnectedError from None
+
+    async def _watch(self) -> None:
+        while not self._gone:
+            try:
+                async with asyncio.timeout(self._every):
+                    message = await self._exchange.receive()
+            except TimeoutError:
+                self._gone = not await self._still_there()
+            else:
+                self._gone = message["type"] == "http.disconnect"
+        self._task.cancel()
+
+    async def _still_there(self) -> bool:
+        exchange = self._exchange
+        if not exchange.prepared:
+            return True
+        if exchange.writing:
+            return time.monotonic() - exchange.writing < self._stalled
+        try:
+            async with asyncio.timeout(self._stalled):
+                await exchange.event(KEEP_ALIVE)
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,113 @@
+"""What the OpenAI-compatible API adds to /metrics: answers, tokens and cost by tier, first bytes, clients that left.
+
+Labels come from tiers, tasks and routes only, so their number is bounded by the settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from rightsized.core.generation import Operation, Usage
+from rightsized.core.types import Reply
+from rightsized.server.metrics import SECONDS, Metrics
+from rightsized.tasks.service_protocol import Service
+
+LONG = (*SECONDS, 30.0, 60.0, 120.0, 300.0)
+
+
+class Figures:
+    """Counts what is written. Shares the registry of the server's other metrics, and their count of requests."""
+
+    def __init__(self, service: Service, metrics: Metrics) -> None:
+        registry = metrics.registry
+        registry.register(_TierGauges(service))
+        self._metrics = metrics
+        self._generations = Counter(
+            "rightsized_generations", "Texts written, by the tier that wrote.",
+            ["operation", "rung", "tier", "state"], registry=registry,
+        )  # fmt: skip
+        self._passed_on = Counter(
+            "rightsized_generations_to_person", "Requests to write that no tier may answer.", ["operation"],
+            registry=registry,
+        )  # fmt: skip
+        self._tokens = Counter(
+            "rightsized_tokens", "Tokens, by tier and direction.", ["rung", "kind"], registry=registry
+        )
+        self._cost = Counter("rightsized_cost_usd", "US dollars spent, by tier.", ["rung"], registry=registry)
+        self._first = Histogram(
+            "rightsized_first_byte_seconds", "Seconds from the request head to the first event of a stream.",
+            ["route"], buckets=LONG, registry=registry,
+        )  # fmt: skip
+        self._broken = Counter(
+            "rightsized_streams_broken", "Streams that ended with an error event.", ["route"], registry=registry
+        )
+        self._gone = Counter(
+            "rightsized_clients_gone", "Requests whose client left before the answer was whole.", ["route"],
+            registry=registry,
+        )  # fmt: skip
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one HTTP request."""
+        self._metrics.request(route, method, status, seconds)
+
+    def written(self, operation: Operation, reply: Reply, usage: Usage) -> None:
+        """Count one text written, with its tokens and cost."""
+        state = "certified" if reply.certified else "uncertified"
+        self._generations.labels(operation, reply.rung, str(reply.tier), state).inc()
+        self._tokens.labels(reply.rung, "prompt").inc(usage.prompt_tokens)
+        self._tokens.labels(reply.rung, "completion").inc(usage.completion_tokens)
+        if reply.cost > 0:
+            self._cost.labels(reply.rung).inc(reply.cost)
+
+    def to_person(self, operation: Operation) -> None:
+        """Count one request that no tier may answer."""
+        self._passed_on.labels(operation).inc()
+
+    def classified(self, reply: Reply) -> None:
+        """Count one text that a task answered or handed to a person."""
+        self._metrics.reply(reply)
+
+    def first_byte(self, route: str, seconds: float) -> None:
+        """Note when a stream began."""
+        self._first.labels(route).observe(seconds)
+
+    def broken(self, route: str) -> None:
+        """Count a stream that ended with an error event."""
+        self._broken.labels(route).inc()
+
+    def gone(self, route: str) -> None:
+        """Count a client that left."""
+        self._gone.labels(route).inc()
+
+    def busy(self) -> None:
+        """Count a request turned away because too much was waiting."""
+        self._metrics.busy()
+
+
+class _TierGauges(Collector):
+    """How each tier is, read at each scrape."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return list(_families())
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        ready, working = _families()
+        gateway = self._service.gateway
+        for name, status in (gateway.status() if gateway else {}).items():
+            ready.add_metric([name], float(status.ready))
+            working.add_metric([name], status.in_flight)
+        yield from (ready, working)
+
+
+def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+    return (
+        GaugeMetricFamily("rightsized_tier_ready", "1 where a tier takes requests.", labels=["rung"]),
+        GaugeMetricFamily("rightsized_tier_in_flight", "Requests that a tier works on.", labels=["rung"]),
+    )

@@ -1,0 +1,29 @@
+"""Every address of the OpenAI-compatible API, and which of them a path belongs to."""
+
+from __future__ import annotations
+
+from rightsized.core.tiers import GatewayConfig
+from rightsized.server.metrics import Metrics
+from rightsized.server.openai.address import KEEP_ALIVE_SECONDS, Address, Parts
+from rightsized.server.openai.bodies import ChatRequest, CompletionRequest
+from rightsized.server.openai.checks import check_chat, check_completion
+from rightsized.server.openai.figures import Figures
+from rightsized.server.openai.writing import Writing
+from rightsized.tasks.service_protocol import Service
+
+
+class Surface:
+    """Finds the address for a path. `limit` is the largest body, bytes."""
+
+    def __init__(self, service: Service, config: GatewayConfig, metrics: Metrics, limit: int) -> None:
+        parts = Parts(service, config, Figures(service, metrics), limit, KEEP_ALIVE_SECONDS)
+        chat = Writing("chat", ChatRequest, check_chat, parts)
+        completions = Writing("completions", CompletionRequest, check_completion, parts)
+        self._exact = {
+            "/v1/chat/completions": Address("POST", "/v1/chat/completions", chat, parts),
+            "/v1/completions": Address("POST", "/v1/completions", completions, parts, "completions"),
+        }
+
+    def at(self, path: str) -> Address | None:
+        """The address at a path; None where the path is not of this API."""
+        return self._exact.get(path)
