@@ -113,7 +113,7 @@ def test_fields_of_a_completion(openai: Client, fields: dict[str, Any], param: s
         ("X-Rightsized-Region", "eu, us"),
         ("X-Rightsized-Conversation", "c" * 201),
         ("X-Rightsized-Conversation", " "),
-        ("X-Rightsized-Conversation", "a\x01b"),
+        ("X-Rightsized-Conversation", "caf\xe9"),
         ("X-Rightsized-Timeout", "soon"),
         ("X-Rightsized-Timeout", "0"),
         ("X-Rightsized-Timeout", "inf"),
