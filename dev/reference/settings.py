@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import typing
 from typing import Any
 
 import msgspec
@@ -58,6 +59,8 @@ def _table(section: str, kind: type[msgspec.Struct], only: tuple[str, ...] = ())
 def _type(kind: Any) -> str:
     if "tuple" in str(kind):
         return "list of text"
+    if typing.get_origin(kind) is typing.Literal:
+        return " or ".join(code(_shown(choice)) for choice in typing.get_args(kind))
     words = {"str": "text", "int": "whole number", "bool": "true or false"}
     return words.get(getattr(kind, "__name__", ""), "number")
 

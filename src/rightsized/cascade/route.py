@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rightsized.cascade.certificate import why_expired
 from rightsized.core.errors import BusyError, ConfigError, InputError, RightsizedError
@@ -57,10 +57,14 @@ class Cascade(Answerer):
             raise ConfigError(
                 f"{len(setup.thresholds)} thresholds do not fit {len(setup.rungs)} rungs: one a rung, or one fewer."
             )
-        self.setup = setup
+        self._tested = setup
         self.requests = setup.requests
         self._state: State = setup.state
         self._void = "the promise is suspended" if setup.state == "suspended" else ""
+        self._arrange(setup)
+
+    def _arrange(self, setup: CascadeSetup) -> None:
+        self.setup = setup
         self._bars = tuple(NEVER if t is None else t for t in setup.thresholds)
         if len(self._bars) < len(setup.rungs):
             self._bars = (*self._bars, ALWAYS)
@@ -78,9 +82,26 @@ class Cascade(Answerer):
         """Why the promise is not in force any more, in words; empty where it is, or never was."""
         return self._void
 
+    @property
+    def fallen_back(self) -> bool:
+        """Whether other thresholds than those tested answer (see `fall_back`)."""
+        return self.setup is not self._tested
+
     def suspend(self, reason: str) -> None:
         """Withdraw the promise at once, as on an alarm of the monitor. Only a new certificate brings it back."""
         self._state, self._void = "suspended", reason
+
+    def fall_back(self, thresholds: tuple[float | None, ...] | None) -> None:
+        """Once suspended: let these thresholds answer, uncertified; None stops local answers again.
+
+        Raises ConfigError while the promise stands, which was made of the tested thresholds only.
+        """
+        if self._state != "suspended":
+            raise ConfigError("Other thresholds may answer only once the promise is suspended.")
+        if thresholds is None:
+            self._arrange(self._tested)
+        else:
+            self._arrange(replace(self._tested, thresholds=thresholds, stop_when_void=False))
 
     async def answer(self, request: Request) -> Reply:
         """Ask the rungs in order. Raises BusyError and InputError as they come; other failures go up the ladder."""
@@ -104,6 +125,7 @@ class Cascade(Answerer):
             attempts.append(self._tried(number, rung, scored, started))
             if attempts[-1].accepted:
                 local = number < len(self.setup.thresholds)
+                certified = certified and self._state == "certified"  # it may have been suspended meanwhile
                 return self._answered(request, attempts, truncated, certified and local, begun)
         return self._abstained(request, attempts, truncated, begun)
 

@@ -11,13 +11,14 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from rightsized.core.errors import ConfigError
 from rightsized.core.tiers import GatewayConfig, TierConfig, check_tiers
 
+AfterAlarm = Literal["stop", "loosest", "continue"]
 PREFIX = "RIGHTSIZED_"
 FILE_NAME = "rightsized.toml"
 
@@ -58,7 +59,13 @@ class AuditConfig(_Section, frozen=True):
 
     rate: float = 0.02  # probability that a request is audited
     alarm_delta: float = 0.05  # chance of ever raising a false alarm
-    stop_on_alarm: bool = True  # stop local answers when the alarm sounds
+    on_alarm: AfterAlarm = "stop"  # answers after an alarm: none, by stricter thresholds, or as before
+    stop_on_alarm: bool = True  # the older setting: false means on_alarm = "continue"
+
+    @property
+    def after_alarm(self) -> AfterAlarm:
+        """What follows an alarm, the older setting included."""
+        return "continue" if self.on_alarm == "stop" and not self.stop_on_alarm else self.on_alarm
 
 
 class ExplainConfig(_Section, frozen=True):

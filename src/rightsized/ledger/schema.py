@@ -18,6 +18,7 @@ from rightsized.core.errors import StoreError
 from rightsized.core.types import Decision, Frozen, Reply
 
 Table = Literal["starts", "ends", "reviews", "events"]
+EventKind = Literal["alarm", "shadow", "stricter-alarm"]
 ReviewKind = Literal["abstained", "audit", "feedback"]
 SEQUENCED: tuple[Table, ...] = ("starts", "ends", "reviews", "events")
 
@@ -47,9 +48,13 @@ class ReviewRow(Frozen, frozen=True):
 
 
 class EventRow(Frozen, frozen=True):
-    """Something that happened to a task other than a request, such as an alarm, with its details in words."""
+    """Something that happened to a task other than a request.
 
-    kind: Literal["alarm"]
+    `alarm`: its `detail` says in words what was found. `shadow` and `stricter-alarm` belong to the configurations that
+    may answer after an alarm, with JSON as `detail` (tasks/fallback.py).
+    """
+
+    kind: EventKind
     task: str
     certificate: str
     created: float

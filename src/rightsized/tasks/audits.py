@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from rightsized.cascade.monitor import Monitor, MonitorPlan
+from rightsized.cascade.chain import ChainMonitor
+from rightsized.cascade.monitor import Monitor, MonitorPlan, Reading
 from rightsized.core.config import AuditConfig
 from rightsized.core.types import Certificate
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.schema import EventRow, decode_event
+from rightsized.tasks.fallback import Fallback
 from rightsized.tasks.queue import AuditOutcome, ReviewQueue
 from rightsized.tasks.records import MonitorStatus
 
@@ -30,6 +32,7 @@ class AuditWatch:
         certificate: what is watched; only a `certified` one makes a promise.
         audit: the coin's rate and the chance of a false alarm.
         on_alarm: called with the reason, in words, once the alarm has sounded, and again after each restart.
+        fallback: what may answer after the alarm; None where nothing may, or everything goes on.
         clock: seconds since the epoch.
     """
 
@@ -40,6 +43,7 @@ class AuditWatch:
         audit: AuditConfig,
         *,
         on_alarm: Callable[[str], None],
+        fallback: Fallback | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
@@ -47,6 +51,7 @@ class AuditWatch:
         self._certificate = certificate
         self._plan = monitor_plan(certificate, audit)
         self._on_alarm = on_alarm
+        self._fallback = fallback
         self._clock = clock
         self._seen: tuple[int, int] | None = None  # last rows of ends and reviews at the last look
         self.status: MonitorStatus | None = None
@@ -63,10 +68,17 @@ class AuditWatch:
             return None
         marks = await asyncio.to_thread(self._marks)
         if marks != self._seen:
-            found = await asyncio.to_thread(self._look, self._plan)
-            if found.alarmed and self.alarm is None:
-                await self._sound(found)
-            self.status, self._seen = found, marks
+            outcomes = await asyncio.to_thread(
+                self._queue.audit_outcomes, self._certificate.task, certificate=self._certificate.id
+            )
+            whole = self._fallback is None or await self._fallback.complete(outcomes)
+            status, chain = await asyncio.to_thread(self._look, self._plan, outcomes)
+            if status.alarmed and self.alarm is None:
+                await self._sound(status)
+            if chain is not None and self._fallback is not None and self.alarm is not None and whole:
+                await self._fallback.settle(chain)
+                status = msgspec.structs.replace(status, fallback=self._fallback.chosen)
+            self.status, self._seen = status, marks if whole else None
         return self.status
 
     def _marks(self) -> tuple[int, int]:
@@ -75,10 +87,10 @@ class AuditWatch:
         )[0]
         return row[0], row[1]
 
-    def _look(self, plan: MonitorPlan) -> MonitorStatus:
-        outcomes = self._queue.audit_outcomes(self._certificate.task, certificate=self._certificate.id)
-        status = monitor_status(plan, outcomes)
-        return status if self.alarm is None else msgspec.structs.replace(status, alarmed=True)
+    def _look(self, plan: MonitorPlan, outcomes: list[AuditOutcome]) -> tuple[MonitorStatus, ChainMonitor | None]:
+        chain = self._fallback.chain(plan, outcomes) if self._fallback else None
+        status = status_of(chain.deployed.reading()) if chain else monitor_status(plan, outcomes)
+        return (status if self.alarm is None else msgspec.structs.replace(status, alarmed=True)), chain
 
     async def _sound(self, status: MonitorStatus) -> None:
         detail = (
@@ -114,7 +126,11 @@ def monitor_status(plan: MonitorPlan, outcomes: list[AuditOutcome]) -> MonitorSt
     for outcome in wanted:
         if outcome.wrong is not None:
             monitor.label(outcome.decision, wrong=outcome.wrong)
-    reading = monitor.reading()
+    return status_of(monitor.reading())
+
+
+def status_of(reading: Reading) -> MonitorStatus:
+    """A monitor's reading, as users see it."""
     return MonitorStatus(
         audits=reading.audits - reading.waiting,
         wrong=reading.wrong,

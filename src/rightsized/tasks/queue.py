@@ -79,14 +79,17 @@ class AuditOutcome(Frozen, frozen=True):
 
 
 def agrees(reply: Reply, label: str) -> bool:
-    """Whether the labels answered are exactly those a person gave, several written as in a data file: `a|b`.
+    """Whether the labels answered are exactly those a person gave."""
+    return reply.output is not None and gave(reply.output.labels, label)
+
+
+def gave(labels: tuple[str, ...], label: str) -> bool:
+    """Whether these labels are exactly those a person gave, several written as in a data file: `a|b`.
 
     As in calibration, `out_of_scope` says that no label fits: right only where none was answered, in a task of several.
     """
-    if reply.output is None:
-        return False
     given = {part.strip() for part in label.split(SEPARATOR)} - {OUT_OF_SCOPE}
-    return reply.output.labels == (label,) or set(reply.output.labels) == given
+    return labels == (label,) or set(labels) == given
 
 
 class ReviewQueue:

@@ -171,6 +171,7 @@ class MonitorStatus(Frozen, frozen=True):
     messages_to_detection: float | None
     drift_warning: str = ""
     if_waiting_wrong: float = 0.0  # the evidence, were every audit that still waits for its label wrong
+    fallback: tuple[float | None, ...] | None = None  # after an alarm: thresholds that answer on, uncertified
 
 
 class TaskStatus(Frozen, frozen=True):

@@ -20,7 +20,9 @@ from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.recorded import Recorded, no_coin
 from rightsized.store.home import Home
+from rightsized.tasks.audits import standing_alarm
 from rightsized.tasks.counts import Counts, version_counts
+from rightsized.tasks.fallback import Fallback
 from rightsized.tasks.opened import Encoders, OpenedTask, open_task
 from rightsized.tasks.standing import Standing, examine, standing_alarm_of
 from rightsized.tasks.versions import TaskStore
@@ -42,7 +44,10 @@ class Loaded(Struct):
     @property
     def note(self) -> str:
         """Why the promise is not in force, in words; empty where nothing is wrong."""
-        return self.standing.failure or self.cascade.void
+        said = self.standing.failure or self.cascade.void
+        if self.cascade.state == "suspended" and self.cascade.fallen_back:
+            said += " Stricter thresholds without an alarm of their own answer meanwhile; nothing is promised of them."
+        return said
 
     @property
     def task(self) -> Task:
@@ -132,9 +137,21 @@ class Builder:
             ledger=self._ledger,
             audit=self._config.audit,
             on_alarm=cascade.suspend,
+            fallback=self._fallback(opened, standing, alarm, cascade),
         )
         await watch.refresh()
         return Loaded(opened, standing, cascade, answerer, counts, watch)
+
+    def _fallback(self, opened: OpenedTask, standing: Standing, alarm: str, cascade: Cascade) -> Fallback | None:
+        """What may answer after an alarm. Nothing may where the promise is broken beside that, or by a later alarm."""
+        if self._ledger is None or self._config.audit.after_alarm != "loosest" or standing.broken:
+            return None
+        if opened.certificate.state != "certified" or self._config.audit.rate <= 0:
+            return None
+        own = standing_alarm(self._ledger.reader, opened.certificate.id)
+        if alarm and (own is None or own.detail != alarm):
+            return None
+        return Fallback(self._ledger, opened.certificate, opened.rungs, cascade.fall_back)
 
     def _setup(self, opened: OpenedTask, standing: Standing, counts: Counts) -> CascadeSetup:
         certificate = opened.certificate
@@ -142,7 +159,7 @@ class Builder:
         state: State = certificate.state
         if standing.broken:
             state = "none"
-            if self._config.audit.stop_on_alarm:
+            if self._config.audit.after_alarm != "continue":
                 thresholds = tuple(None for _ in thresholds)
         return CascadeSetup(
             task=opened.task.name,
@@ -154,7 +171,7 @@ class Builder:
             expires=certificate.expires,
             expires_requests=certificate.expires_requests,
             requests=counts.requests,
-            stop_when_void=self._config.audit.stop_on_alarm,
+            stop_when_void=self._config.audit.after_alarm != "continue",
         )
 
     def _counts(self, opened: OpenedTask) -> Counts:

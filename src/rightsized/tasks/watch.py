@@ -15,6 +15,7 @@ from rightsized.core.types import Attempt, Certificate, Reply
 from rightsized.ledger.log import SqliteLedger
 from rightsized.tasks.audits import AuditWatch
 from rightsized.tasks.evaluate import ScoredRows, answered_by
+from rightsized.tasks.fallback import Fallback
 from rightsized.tasks.records import MonitorStatus
 
 DRIFT_FILE = "drift.json"
@@ -44,8 +45,9 @@ class TaskWatch:
         ledger: SqliteLedger,
         audit: AuditConfig,
         on_alarm: Callable[[str], None],
+        fallback: Fallback | None = None,
     ) -> None:
-        self._audits = AuditWatch(ledger, certificate, audit, on_alarm=on_alarm)
+        self._audits = AuditWatch(ledger, certificate, audit, on_alarm=on_alarm, fallback=fallback)
         reference = _read_drift(folder / DRIFT_FILE)
         self._watched = frozenset(reference)
         self._drift = DriftWatch(reference) if reference else None
