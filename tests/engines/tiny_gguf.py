@@ -6,10 +6,11 @@ output rows: greedy decoding picks none of them, so texts are plain characters a
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -211,6 +212,20 @@ def folder() -> Path:
 def model(name: str = "plain", **facts: Any) -> Path:
     """A tiny Llama, written once: `facts` as `write_llama` takes them."""
     return write_llama(folder() / f"{name}.gguf", **facts)
+
+
+async def until(true: Callable[[], bool], *, seconds: float = 20.0) -> None:
+    """Wait until something has come true."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 - nothing tells us of it
+            await asyncio.sleep(0.01)
+
+
+async def until_busy(engine: LlamaCppGenerator, slots: int, *, seconds: float = 20.0) -> None:
+    """Wait until the worker itself says that so many of its slots are at work."""
+    async with asyncio.timeout(seconds):
+        while sum(slot["is_processing"] for slot in await engine.slots()) != slots:
+            pass
 
 
 @asynccontextmanager

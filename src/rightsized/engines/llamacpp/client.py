@@ -112,16 +112,16 @@ class Client:
             raise UpstreamTimeoutError(f"The model of tier {self._name!r} was not loaded in time.") from None
         data = None if body is None else msgspec.json.encode(body)
         try:
-            async with self._connect(life).request(method, f"http://worker{path}", data=data) as response:
+            async with (await self._connect(life)).request(method, f"http://worker{path}", data=data) as response:
                 if response.status != 200:
                     raise _error(_object(await _read(response)), response.status)
                 yield response
         except (aiohttp.ClientError, ConnectionError) as error:
             raise await self._broken(life, error) from None
 
-    def _connect(self, life: Address) -> aiohttp.ClientSession:
+    async def _connect(self, life: Address) -> aiohttp.ClientSession:
         if self._session is None or self._life != life:
-            self._life = life
+            old, self._life = self._session, life
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.UnixConnector(life.socket, limit=0, force_close=True),
                 headers={"Authorization": f"Bearer {life.key}", "Content-Type": "application/json"},
@@ -129,6 +129,8 @@ class Client:
                 read_bufsize=LONGEST_EVENT,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
+            if old is not None:
+                await old.close()
         return self._session
 
     async def _broken(self, life: Address, error: Exception) -> UpstreamError:

@@ -21,7 +21,7 @@ from rightsized.core.errors import UpstreamError
 from rightsized.engines.llamacpp.wire import Report, WorkerSettings, encode
 
 KEPT_LINES = 60  # of standard error
-SAID_LINES = 3  # of those, how many a message quotes
+SAID_LINES = 2  # of those, how many a message quotes
 LONGEST_LINE = 1 << 16  # bytes; longer ones are cut by the reader
 LONGEST_SOCKET_PATH = 100  # bytes; the system's limit is 104 on macOS and 108 on Linux
 GRACE_SECONDS = 3.0  # from the closed pipe until it is killed
@@ -112,14 +112,19 @@ class WorkerProcess:
     async def _read_errors(self) -> None:
         stream = self._process.stderr
         assert stream is not None
+        rest = b""
         while chunk := await stream.read(LONGEST_LINE):
-            self._lines.extend(line for line in chunk.decode("utf-8", "replace").splitlines() if line.strip())
+            *lines, rest = (rest + chunk).split(b"\n")
+            self._lines.extend(line.decode("utf-8", "replace") for line in lines if line.strip())
+            rest = rest[-LONGEST_LINE:]
+        if rest.strip():
+            self._lines.append(rest.decode("utf-8", "replace"))
 
     def _said(self) -> str:
-        """What llama.cpp gave as errors, first to last; else the last lines there were."""
+        """What llama.cpp gave as its first errors, the later ones follow from them; else the last lines there were."""
         matches = [_LOG.match(line) for line in self._lines]
         errors = [match[2].strip() for match in matches if match and match[1] == "E"]
-        return "; ".join(dict.fromkeys((errors or list(self._lines))[-SAID_LINES:]))
+        return "; ".join(dict.fromkeys(errors[:SAID_LINES] or list(self._lines)[-SAID_LINES:]))
 
 
 def private_folder() -> Path:
