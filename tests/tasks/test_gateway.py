@@ -160,7 +160,7 @@ def test_an_exact_repeat_is_answered_from_memory_and_recorded(tmp_path: Path) ->
 
 
 def test_a_tier_beyond_this_machine_gets_nothing_unless_the_settings_say_so(tmp_path: Path) -> None:
-    remote = '[[tiers]]\nname = "far"\nurl = "https://models.example/v1"\n'
+    remote = '[[tiers]]\nname = "far"\nmodel = "m"\nurl = "https://models.example/v1"\n'
 
     async def work(gateway: LocalGateway, ledger: SqliteLedger) -> None:
         with pytest.raises(ForbiddenError, match="secret data may not be sent there"):

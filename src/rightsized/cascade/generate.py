@@ -137,6 +137,12 @@ class Ladder(Answerer):
                 return
         yield run.abstained()
 
+    def may_ask(self, generation: Generation) -> list[Tier]:
+        """Every tier that a request could reach, fallbacks included."""
+        tiers = [t for t in self.setup.tiers if generation.model in (AUTO, t.name, t.config.model)]
+        names = {name for tier in tiers for name in (tier.name, *tier.config.fallback)}
+        return [tier for tier in self.setup.tiers if tier.name in names and not tier.veto(generation)]
+
     def _begin(self, request: Request) -> tuple[Run, list[_Step]]:
         generation = request.generation
         if generation is None:

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from rightsized.core.generation import Completion, Generation, Generator, Usage, words_of
 from rightsized.core.tiers import TierConfig
 
-CHARS_A_TOKEN = (
-    4.0  # high for most languages: only what is surely too long is vetoed here
-)
+CHARS_A_TOKEN = 4.0  # high for most languages: only what is surely too long is vetoed here
 MILLION = 1e6
 
 Language = Callable[[str], str]
@@ -82,10 +80,21 @@ class Tier:
 
 def estimated_tokens(generation: Generation) -> int:
     """Tokens of the prompt by its length, and of the answer where a limit was asked for."""
+    return prompt_tokens(generation) + (asked_tokens(generation) or 0)
+
+
+def prompt_tokens(generation: Generation) -> int:
+    """Tokens of the prompt by its length."""
+    return int(len(words_of(generation)) / CHARS_A_TOKEN) + 1
+
+
+def asked_tokens(generation: Generation) -> int | None:
+    """The most tokens the request wants written, all its choices together; None where it does not say."""
     body = generation.body
-    asked = body.get("max_completion_tokens") or body.get("max_tokens") or 0
-    written = asked if isinstance(asked, int) and generation.operation in ("chat", "completions") else 0
-    return int(len(words_of(generation)) / CHARS_A_TOKEN) + written
+    if generation.operation not in ("chat", "completions"):
+        return 0
+    asked, choices = body.get("max_completion_tokens") or body.get("max_tokens"), body.get("n") or 1
+    return asked * choices if isinstance(asked, int) and isinstance(choices, int) else None
 
 
 def text_of(completion: Completion) -> str:

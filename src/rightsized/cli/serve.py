@@ -33,7 +33,8 @@ def serve_home(config: Config, as_json: bool, stream: tuple[str, list[str]] | No
     from rightsized.core.egress import Egress
     from rightsized.jobs.local import LocalJobs
     from rightsized.server.app import create_app
-    from rightsized.server.run import Listening, serve
+    from rightsized.server.keys import Gate
+    from rightsized.server.run import Listening, Tls, serve
     from rightsized.store.home import Home
     from rightsized.tasks.service import LocalService
 
@@ -48,7 +49,9 @@ def serve_home(config: Config, as_json: bool, stream: tuple[str, list[str]] | No
         if stream is not None and stream[0] in tasks and not tasks[stream[0]].answered + tasks[stream[0]].abstained:
             sending.append(asyncio.ensure_future(service.classify_many(stream[0], stream[1])))
 
-    serve(create_app(service, config), config.server.host, config.server.port, config.server.drain_seconds, ready)
+    app = create_app(service, config, Gate(config, service.spending))
+    tls = Tls(config.server.tls_cert, config.server.tls_key)
+    serve(app, config.server.host, config.server.port, config.server.drain_seconds, ready, tls)
 
 
 def _say(url: str, names: list[str], as_json: bool) -> None:

@@ -35,6 +35,9 @@ class ServerConfig(_Section, frozen=True):
     max_body_mb: float = 8.0  # largest request body, mebibytes
     body_seconds: float = 30.0  # longest time a client may take to send a request body
     drain_seconds: float = 10.0  # how long a shutdown waits for requests in flight
+    require_key: Literal["beyond-loopback", "always"] = "beyond-loopback"  # when requests need an API key
+    tls_cert: str = ""  # file of the certificate chain, PEM; with tls_key the server speaks HTTPS only
+    tls_key: str = ""  # file of its private key, PEM
 
 
 class EngineConfig(_Section, frozen=True):

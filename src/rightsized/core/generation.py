@@ -43,10 +43,14 @@ class Generation(Frozen, frozen=True):
 
 
 class Caller(Frozen, frozen=True):
-    """Who asks: the id of the API key (never the key itself) and its tenant; empty where none is asked."""
+    """Who asks: the id of the API key (never the key itself) and its tenant; empty where none is asked.
+
+    `data_class` is the least restrictive class that its requests may declare.
+    """
 
     key: str = ""
     tenant: str = ""
+    data_class: DataClass | None = None
 
 
 class Usage(Frozen, frozen=True):
@@ -131,6 +135,12 @@ class EngineStatus(Frozen, frozen=True):
     ready: bool
     in_flight: int = 0
     detail: str = ""
+
+
+def strictest(*classes: DataClass | None) -> DataClass:
+    """The most restrictive of several classes; the most restrictive there is where none is given."""
+    given = [DATA_CLASSES.index(one) for one in classes if one is not None]
+    return DATA_CLASSES[max(given)] if given else DATA_CLASSES[-1]
 
 
 def words_of(generation: Generation) -> str:

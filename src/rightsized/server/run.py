@@ -8,6 +8,7 @@ import ipaddress
 import math
 import signal
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -32,24 +33,50 @@ class Listening(NamedTuple):
     stop: Callable[[], None]
 
 
+class Tls(NamedTuple):
+    """Files of a certificate chain and its private key, PEM; both empty for plain HTTP."""
+
+    certificate: str = ""
+    key: str = ""
+
+    def checked(self) -> bool:
+        """Whether there is one to use. Raises ConfigError where it cannot be used."""
+        if not self.certificate and not self.key:
+            return False
+        if not (self.certificate and self.key):
+            given = "tls_cert" if self.certificate else "tls_key"
+            raise ConfigError(f"Only server.{given} is set.", fix="Set both server.tls_cert and server.tls_key.")
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"The certificate {self.certificate} with the key {self.key} cannot be used: {error}.",
+                fix="Both must be PEM files that belong together, the key without a passphrase.",
+            ) from None
+        return True
+
+
 def serve(
     app: App,
     host: str,
     port: int,
     drain_seconds: float = 10.0,
     on_ready: Callable[[Listening], None] | None = None,
+    tls: Tls | None = None,
 ) -> int:
     """Serve until SIGINT, SIGTERM or `Listening.stop`; requests in flight get `drain_seconds` to end.
 
     Args:
         port: 0 picks a free one.
         on_ready: called once the service has started and the port takes connections.
+        tls: certificate and key; empty names speak plain HTTP.
     Returns:
         The port that was bound.
     Raises:
-        ConfigError: the address cannot be listened on; says why and what to do.
+        ConfigError: the address cannot be listened on, or the certificate not be used; says why and what to do.
         RightsizedError: whatever the service's start raises.
     """
+    secure = tls is not None and tls.checked()
     listener = bind(host, port)
     bound = int(listener.getsockname()[1])
     config = uvicorn.Config(
@@ -64,9 +91,11 @@ def serve(
         server_header=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=math.ceil(drain_seconds),
+        ssl_certfile=tls.certificate if tls and secure else None,
+        ssl_keyfile=tls.key if tls and secure else None,
     )
     server = _Server(config)
-    listening = Listening(host, bound, f"http://{_for_url(host)}:{bound}", server.stop)
+    listening = Listening(host, bound, f"http{'s' * secure}://{_for_url(host)}:{bound}", server.stop)
     server.when_ready = (lambda: on_ready(listening)) if on_ready else None
 
     async def run() -> None:

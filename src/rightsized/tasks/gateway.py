@@ -10,12 +10,13 @@ import contextlib
 import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AbstractContextManager
 
 import msgspec
 
 from rightsized.cascade.generate import Calibrated, Ladder, LadderSetup
 from rightsized.cascade.promise import Promise
-from rightsized.cascade.tier import Language, Tier, unknown_language
+from rightsized.cascade.tier import Language, Tier, asked_tokens, prompt_tokens, unknown_language
 from rightsized.core import registry
 from rightsized.core.config import Config
 from rightsized.core.egress import Egress
@@ -28,15 +29,21 @@ from rightsized.core.generation import (
     Generation,
     Generator,
     Operation,
+    Usage,
+    strictest,
 )
 from rightsized.core.protocols import Answerer
 from rightsized.core.tiers import EngineContext, TierConfig
 from rightsized.core.types import Begun, Reply, Request
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.recorded import Coin, Recorded, no_coin
+from rightsized.store.home import Home
+from rightsized.store.keys import KeyStore
 from rightsized.tasks.gateway_protocol import ModelEntry
 from rightsized.tasks.reply_cache import Cached
+from rightsized.tasks.spending import Reservation, Spending
 
+UNLIMITED_TOKENS = 1024  # counted against a budget for an answer whose length the request does not limit
 _UNTIL_DEADLINE = 0.05  # seconds between a request's deadline and our own end of waiting for it
 
 
@@ -48,6 +55,7 @@ class LocalGateway:
         coin: the audit coin.
         promise, calibrated: what calibration left, where there is something; None for no promise.
         language: text -> ISO 639-1 code, for tiers that read some languages only.
+        spending: what keys have used; shared with the server, which admits requests.
     """
 
     def __init__(
@@ -59,8 +67,11 @@ class LocalGateway:
         promise: Promise | None = None,
         calibrated: Calibrated | None = None,
         language: Language = unknown_language,
+        spending: Spending | None = None,
     ) -> None:
         self._config = config
+        self._keys = KeyStore(Home(config.home))
+        self._spending = spending or Spending(ledger.reader if ledger else None)
         context = EngineContext(Egress(frozenset(config.egress.allow)), config.home)
         self._tiers = tuple(Tier(tier, _open(tier, context), language) for tier in config.tiers)
         gateway = config.gateway
@@ -119,35 +130,48 @@ class LocalGateway:
     async def generate(self, generation: Generation, caller: Caller, conversation: str = "") -> Reply:
         """The whole answer, once its decision is on the disk. Raises as gateway_protocol.Gateway says."""
         request = self._request(generation, caller, conversation)
-        with self._counted():
+        with self._counted(), self._reserved(request) as reservation:
             try:
                 async with asyncio.timeout(self._seconds_left(request)):
-                    return await self._answerer.answer(request)
+                    reply = await self._answerer.answer(request)
             except TimeoutError:
                 raise _too_late() from None
+            except RightsizedError:
+                reservation.settle(0.0)
+                raise
+            reservation.settle(reply.cost, _tokens(reply))
+            return reply
 
     async def stream(
         self, generation: Generation, caller: Caller, conversation: str = ""
     ) -> AsyncGenerator[Begun | Delta | Reply, None]:
         """`Begun`, pieces, the Reply. Raises as gateway_protocol.Gateway says."""
         request = self._request(generation, caller, conversation)
-        with self._counted():
-            pieces = self._answerer.stream(request)
+        with self._counted(), self._reserved(request) as reservation:
+            pieces, written = self._answerer.stream(request), False
             try:
                 while True:
                     async with asyncio.timeout(self._seconds_left(request)):
                         piece = await anext(pieces, None)
                     if piece is None:
                         return
+                    if isinstance(piece, Reply):
+                        reservation.settle(piece.cost, _tokens(piece))
+                    written = True
                     yield piece
             except TimeoutError:
                 raise _too_late() from None
+            except RightsizedError:
+                if not written:  # what broke off half-way may be charged for
+                    reservation.settle(0.0)
+                raise
             finally:
                 await _close(pieces)
 
     def _request(self, generation: Generation, caller: Caller, conversation: str) -> Request:
         deadline = min(generation.deadline, time.monotonic() + self._config.gateway.timeout_s)
-        generation = msgspec.structs.replace(generation, deadline=deadline)
+        data_class = strictest(generation.data_class, caller.data_class)
+        generation = msgspec.structs.replace(generation, deadline=deadline, data_class=data_class)
         return Request(
             task=self._config.gateway.cascade,
             text=msgspec.json.encode(generation.body).decode(),
@@ -174,6 +198,17 @@ class LocalGateway:
             yield
         finally:
             self._in_flight -= 1
+
+    def _reserved(self, request: Request) -> AbstractContextManager[Reservation]:
+        """Sets aside what every tier that may be asked could charge for the request, drafts included."""
+        key = self._keys.get(request.key) if request.key else None
+        generation = request.generation
+        most = 0.0
+        if key is not None and key.limits.budget_usd and generation is not None:
+            written = asked_tokens(generation)
+            usage = Usage(prompt_tokens(generation), UNLIMITED_TOKENS if written is None else written)
+            most = sum(tier.cost(usage) for tier in self.ladder.may_ask(generation))
+        return self._spending.reserved(key, most)
 
     def _version(self) -> str:
         """Names what answers: the tiers, their models and how they stand together."""
@@ -205,3 +240,9 @@ def _too_late() -> UpstreamTimeoutError:
 async def _close(pieces: AsyncIterator[Begun | Delta | Reply]) -> None:
     if isinstance(pieces, AsyncGenerator):
         await pieces.aclose()
+
+
+def _tokens(reply: Reply) -> int:
+    """Tokens read and written, drafts included."""
+    usages = [attempt.completion.usage for attempt in reply.attempts if attempt.completion is not None]
+    return sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)

@@ -29,6 +29,7 @@ from rightsized.tasks.opened import Encoders
 from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus
 from rightsized.tasks.snapshot import Builder, Loaded, Snapshot
+from rightsized.tasks.spending import Spending
 
 COIN_SECRET = "audit-coin"  # noqa: S105 - the name of a secret, not one
 RELOAD_S = 2.0  # how often a new version is looked for
@@ -66,6 +67,7 @@ class LocalService:
         self._lock: WriterLock | None = None
         self._started = False
         self.gateway: LocalGateway | None = None  # where the settings name tiers that write
+        self.spending = Spending()
 
     async def start(self) -> None:
         """Take the home, open its tasks. Raises HomeLockedError, IntegrityError, StoreError."""
@@ -78,7 +80,7 @@ class LocalService:
             self._builder = Builder(self._config, self._encoders, ledger, coin, None if ledger else self._past())
             self._snapshot = await self._builder.build()
             if self._with_gateway:
-                gateway = LocalGateway(self._config, ledger, coin)
+                gateway = LocalGateway(self._config, ledger, coin, spending=self.spending)
                 await gateway.start()
                 self.gateway = gateway
             self._explainer = Explainer(self._config.explain.budget_ms)
@@ -95,7 +97,7 @@ class LocalService:
     def _open_ledger(self) -> SqliteLedger:
         self._lock = self._stack.enter_context(WriterLock(self._home, self._purpose))
         ledger = self._stack.enter_context(SqliteLedger(self._home.decisions, group_ms=self._config.record.group_ms))
-        self._reader = ledger.reader
+        self._reader = self.spending.reader = ledger.reader
         self._queue = ReviewQueue(ledger.reader, ledger)
         return ledger
 
