@@ -24,11 +24,21 @@ NO_SCOPE = OutOfScope("none", (), (), 0.0)
 
 
 class Read:
-    """Every training text through one read-out, out-of-fold."""
+    """Every training text through one read-out, out-of-fold.
 
-    def __init__(self, readout: Readout, raw_row: Callable[[int], Raw], targets: NDArray[np.bool_]) -> None:
-        self.readout = readout
-        self.evidence: list[Evidence] = [readout.evidence(raw_row(row)) for row in range(len(targets))]
+    `of_row` gives the read-out that reads a row: where a text may have several labels its thresholds were chosen
+    without the row's fold. Chosen with it, they would make the sets look right more often than new ones are.
+    """
+
+    def __init__(
+        self,
+        readout: Readout,
+        raw_row: Callable[[int], Raw],
+        targets: NDArray[np.bool_],
+        of_row: Callable[[int], Readout],
+    ) -> None:
+        self.readout, self._of_row = readout, of_row
+        self.evidence: list[Evidence] = [of_row(row).evidence(raw_row(row)) for row in range(len(targets))]
         self.probabilities = np.array([e.probabilities for e in self.evidence])
         self.features = np.array([e.features for e in self.evidence])
         self.right = self._right(targets)
@@ -36,7 +46,8 @@ class Read:
     def _right(self, targets: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Whether each answer is right: the label itself, or exactly the set of labels."""
         if self.readout.several:
-            answered = self.probabilities >= np.asarray(self.readout.settings.thresholds)
+            limits = np.array([self._of_row(row).settings.thresholds for row in range(len(targets))])
+            answered = self.probabilities >= limits
             return np.asarray((answered == targets).all(axis=1))
         return np.asarray(targets[np.arange(len(targets)), self.probabilities.argmax(axis=1)])
 
@@ -57,7 +68,7 @@ class Read:
 
     @property
     def labels(self) -> list[tuple[str, ...]]:
-        return [self.readout.chosen(e.probabilities) for e in self.evidence]
+        return [self._of_row(row).chosen(e.probabilities) for row, e in enumerate(self.evidence)]
 
 
 def fit_readouts(numbered: Numbered, scores: RawScores, folds: NDArray[np.intp], scopes: Scopes) -> tuple[Read, Read]:
@@ -69,7 +80,9 @@ def fit_readouts(numbered: Numbered, scores: RawScores, folds: NDArray[np.intp],
         probabilities = combined(scales, scores.margins, scores.logits, several)
         thresholds = fit_thresholds(probabilities, numbered.targets) if several else ()
         settings = ReadoutSettings(scales.ngram, scales.head, Confidence(), NO_SCOPE, scales.offset, thresholds)
-        first = Read(Readout(numbered.labels, settings), raw_row, numbered.targets)
+        whole = Readout(numbered.labels, settings)
+        own = _without_fold(whole, probabilities, numbered.targets, folds) if several else {}
+        first = Read(whole, raw_row, numbered.targets, _reader(own, whole, folds))
         fitted = msgspec.structs.replace(
             settings,
             confidence=fit_confidence(first.features, first.right, folds),
@@ -77,6 +90,21 @@ def fit_readouts(numbered: Numbered, scores: RawScores, folds: NDArray[np.intp],
         )
         read.append(first.finished(Readout(numbered.labels, fitted)))
     return read[0], read[1]
+
+
+def _without_fold(
+    whole: Readout, predicted: Doubles, targets: NDArray[np.bool_], folds: NDArray[np.intp]
+) -> dict[int, Readout]:
+    """For each fold the read-out with thresholds chosen on the others."""
+    chosen = {int(fold): fit_thresholds(predicted[folds != fold], targets[folds != fold]) for fold in np.unique(folds)}
+    return {
+        fold: Readout(whole.labels, msgspec.structs.replace(whole.settings, thresholds=thresholds))
+        for fold, thresholds in chosen.items()
+    }
+
+
+def _reader(own: dict[int, Readout], whole: Readout, folds: NDArray[np.intp]) -> Callable[[int], Readout]:
+    return lambda row: own.get(int(folds[row]), whole)
 
 
 def fit_thresholds(predicted: Doubles, targets: NDArray[np.bool_]) -> tuple[float, ...]:
