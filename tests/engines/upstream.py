@@ -50,6 +50,7 @@ class Upstream:
     turns: list[Behaviour]
     seen: list[Seen] = field(default_factory=list)
     connections: int = 0
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)  # a client went away before its answer was written
     port: int = 0
 
@@ -62,6 +63,7 @@ class Upstream:
         try:
             while (request := await _request(reader)) is not None:
                 self.seen.append(request)
+                self.arrived.set()
                 turn = self.turns[min(len(self.seen), len(self.turns)) - 1]
                 answering = asyncio.ensure_future(turn(self, writer))
                 leaving = asyncio.ensure_future(reader.read(1))
