@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from itertools import count
 
 import msgspec
+import numpy as np
 
 from rightsized.core.errors import BusyError, InputError, JobError, NotFoundError
+from rightsized.core.protocols import Encoded, Encoder
 from rightsized.core.types import (
     Attempt,
     Certificate,
@@ -93,6 +95,26 @@ WAITING = (
 )
 
 
+class LetterEncoder:
+    """Vectors of how often each letter occurs. Reads ten words."""
+
+    digest, dimension, max_tokens = "sha256:" + "1e" * 32, 26, 10
+
+    def encode_now(self, text: str) -> Encoded:
+        words = text.lower().split()
+        read = "".join(words[: self.max_tokens])
+        counts = np.array([read.count(chr(97 + i)) for i in range(self.dimension)], dtype=np.float32)
+        if not counts.any():
+            raise InputError("The text has no letters.")
+        return Encoded(counts / np.linalg.norm(counts), len(words), len(words) > self.max_tokens)
+
+    async def encode(self, text: str) -> Encoded:
+        await asyncio.sleep(0)
+        return self.encode_now(text)
+
+    def close(self) -> None: ...
+
+
 class FakeService:
     """Implements `rightsized.tasks.service_protocol.Service`. `delay` slows answers; `busy` refuses them."""
 
@@ -167,6 +189,13 @@ class FakeService:
     async def classify_many(self, task: str, texts: Sequence[str]) -> list[Reply]:
         return [await self.classify(task, text) for text in texts]
 
+    def encoders(self) -> list[str]:
+        return ["letters"]
+
+    async def encoder(self, name: str) -> Encoder:
+        assert name == "letters"
+        return LetterEncoder()
+
     def tasks(self) -> list[TaskStatus]:
         return [self.task(name) for name in sorted(self._tasks)]
 
@@ -228,6 +257,9 @@ class FakeService:
         if decision_id not in self._queue:
             raise NotFoundError(f"Decision {decision_id!r} does not wait for a person.")
         return self._review(decision_id, label, reviewer, self._queue[decision_id].kind)
+
+    def labels_of(self, decision_id: str) -> list[Review]:
+        return [self.reviews[decision_id]] if decision_id in self.reviews else []
 
     async def unlabel(self, decision_id: str, reviewer: str = "") -> None:
         if self.reviews.pop(decision_id, None) is None:

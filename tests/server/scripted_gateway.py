@@ -49,6 +49,7 @@ class ScriptedGateway:
         return [
             ModelEntry("auto", "cascade", 2, operations, 0, "certified", "cert-chat-1"),
             ModelEntry("small", "tier", 2, operations, 4096),
+            ModelEntry("vectors", "tier", 2, ("embeddings", "rerank"), 512),
             ModelEntry("acme/small-1b", "model", 2, operations, 4096),
         ]
 
@@ -127,7 +128,7 @@ class ScriptedGateway:
         if generation.model == "abstains":
             attempts = (Attempt("small", 2, "sha256:1", 0.2, 0.9, False, reason="its answer did not pass the check"),)
             return Reply(identity, "chat", "abstained", None, "person", 0, "", 0.2, "certified", attempts=attempts)
-        completion = await self._completion(generation)
+        completion = _made(generation) or await self._completion(generation)
         return Reply(
             identity, "chat", "answered", None, "small", 2, "sha256:1", 0.93, "certified", "cert-chat-1", True,
             cost=0.000042, completion=completion,
@@ -149,6 +150,18 @@ class ScriptedGateway:
         body = {"id": "upstream-7", "object": kind, "created": 1_795_000_000, "model": "small-1b", "choices": [choice]}
         body["usage"] = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14, "cached": 2}
         return Completion(text="".join(WORDS), finish=finish, usage=USAGE, body=body)
+
+
+def _made(generation: Generation) -> Completion | None:
+    """Vectors (always as numbers, whatever was asked for) or scores."""
+    body = generation.body
+    if generation.operation == "embeddings":
+        rows = [{"index": i, "embedding": [0.5, 0.25, float(i)]} for i in reversed(range(len(body["input"])))]
+        return Completion(usage=Usage(4, 0), body={"object": "list", "data": rows, "model": "vectors-v1"})
+    if generation.operation == "rerank":
+        scores = [{"index": i, "relevance_score": len(text) / 100} for i, text in enumerate(body["documents"])]
+        return Completion(usage=Usage(9, 0), body={"results": scores})
+    return None
 
 
 def _chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
 from rightsized.cascade.reference import Reference
+from rightsized.core import registry
 from rightsized.core.config import Config
 from rightsized.core.protocols import Rung
 from rightsized.core.types import Certificate, Task
@@ -26,12 +28,19 @@ class Encoders:
         self._config = config
         self._store = ModelStore(Home(config.home))
         self._open: dict[str, OnnxEncoder] = {}
+        self._opening = threading.Lock()
+
+    def names(self) -> list[str]:
+        """Encoders installed here. Raises IntegrityError (a card cannot be read)."""
+        engines = registry.names("rightsized.encoders")
+        return [card.name for card in self._store.list() if card.engine in engines]
 
     def get(self, name: str) -> OnnxEncoder:
-        """The encoder, opened at its first use. Raises NotFoundError, IntegrityError."""
-        if name not in self._open:
-            self._open[name] = open_encoder(name, self._store, self._config.engine)
-        return self._open[name]
+        """The encoder, opened at its first use, from any thread. Raises NotFoundError, IntegrityError."""
+        with self._opening:
+            if name not in self._open:
+                self._open[name] = open_encoder(name, self._store, self._config.engine)
+            return self._open[name]
 
     def close(self) -> None:
         """Close them all."""

@@ -18,6 +18,7 @@ from rightsized.cascade.coin import AuditCoin
 from rightsized.core.config import Config
 from rightsized.core.errors import InputError, NotFoundError, RightsizedError, StoreError
 from rightsized.core.types import Decision, Explanation, Reply, Request
+from rightsized.engines.onnx import OnnxEncoder
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader, Search
 from rightsized.ledger.recorded import audited_as, no_coin
@@ -170,6 +171,14 @@ class LocalService:
                 return await self.classify(task, text)
 
         return list(await asyncio.gather(*(one(text) for text in texts)))
+
+    def encoders(self) -> list[str]:
+        """Encoders installed here, by name."""
+        return self._encoders.names()
+
+    async def encoder(self, name: str) -> OnnxEncoder:
+        """An installed encoder. Opening one reads and hashes its files, which is done aside."""
+        return await asyncio.to_thread(self._encoders.get, name)
 
     def loaded(self, name: str) -> Loaded:
         """A task's parts. Raises NotFoundError, or what was wrong when it was opened."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from rightsized.core.protocols import Encoder
 from rightsized.core.types import Decision, Explanation, Reply
 from rightsized.tasks.gateway_protocol import Gateway
 from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus
@@ -19,6 +20,14 @@ class Service(Protocol):
     @property
     def gateway(self) -> Gateway | None:
         """What writes text; None where no tier is configured."""
+        ...
+
+    def encoders(self) -> list[str]:
+        """Encoders installed here, by name. Raises IntegrityError (a card cannot be read)."""
+        ...
+
+    async def encoder(self, name: str) -> Encoder:
+        """An installed encoder, opened at its first use. Raises NotFoundError, IntegrityError."""
         ...
 
     async def classify(self, task: str, text: str, *, conversation: str = "") -> Reply:

@@ -7,7 +7,11 @@ from rightsized.server.metrics import Metrics
 from rightsized.server.openai.address import KEEP_ALIVE_SECONDS, Address, Parts
 from rightsized.server.openai.bodies import ChatRequest, CompletionRequest
 from rightsized.server.openai.checks import check_chat, check_completion
+from rightsized.server.openai.embeddings import Embeddings
 from rightsized.server.openai.figures import Figures
+from rightsized.server.openai.models import ROUTE as ALL_MODELS
+from rightsized.server.openai.models import Models
+from rightsized.server.openai.rerank import Rerank
 from rightsized.server.openai.writing import Writing
 from rightsized.tasks.service_protocol import Service
 
@@ -19,11 +23,19 @@ class Surface:
         parts = Parts(service, config, Figures(service, metrics), limit, KEEP_ALIVE_SECONDS)
         chat = Writing("chat", ChatRequest, check_chat, parts)
         completions = Writing("completions", CompletionRequest, check_completion, parts)
+        models = Models(parts)
         self._exact = {
             "/v1/chat/completions": Address("POST", "/v1/chat/completions", chat, parts),
             "/v1/completions": Address("POST", "/v1/completions", completions, parts, "completions"),
+            "/v1/embeddings": Address("POST", "/v1/embeddings", Embeddings(parts), parts, "embeddings"),
+            "/v1/rerank": Address("POST", "/v1/rerank", Rerank(parts), parts, "rerank"),
+            ALL_MODELS: Address("GET", ALL_MODELS, models.list, parts),
         }
+        self._model = Address("GET", ALL_MODELS + "/{id}", models.show, parts)
 
     def at(self, path: str) -> Address | None:
         """The address at a path; None where the path is not of this API."""
-        return self._exact.get(path)
+        found = self._exact.get(path)
+        if found is None and path.startswith(ALL_MODELS + "/"):
+            return self._model  # the id of a model may hold slashes
+        return found

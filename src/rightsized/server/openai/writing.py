@@ -21,6 +21,7 @@ from rightsized.server.openai.exchange import DONE, JSON_HEADERS, Exchange, Watc
 from rightsized.server.openai.requests import Body
 from rightsized.server.openai.shapes import CHUNKS, chunks_of, finished, identity, usage_of, whole
 from rightsized.server.openai.tasks import PREFIX, TaskModel
+from rightsized.tasks.service_protocol import Service
 
 Check = Callable[[Any], None]  # raises InvalidError for what types cannot say
 Pieces = AsyncGenerator[Begun | Delta | Reply, None]
@@ -75,6 +76,13 @@ class Writers:
         else:
             self._parts.figures.written(generation.operation, reply, reply.completion.usage)
         return reply.completion
+
+
+def serves(service: Service, model: str, operation: Operation) -> bool:
+    """Whether a tier goes by that name and does that operation."""
+    gateway = service.gateway
+    entries = gateway.models() if gateway else ()
+    return any(entry.id == model and operation in entry.operations for entry in entries)
 
 
 def generation_of(
