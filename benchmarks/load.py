@@ -24,13 +24,14 @@ WARM_SECONDS = 1.0  # requests before the clock starts
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What to send. `cpus` pins the generator to these cores; empty pins nothing."""
+    """What to send. `cpus` pins the generator to these cores; empty pins nothing. `headers` beside the content type."""
 
     url: str
     bodies: tuple[str, ...]
     connections: int
     seconds: float
     cpus: tuple[int, ...] = ()
+    headers: dict[str, str] = {}
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -74,13 +75,16 @@ class _Loop:
         self.stop = False
 
     async def connection(self) -> None:
-        headers = {"content-type": "application/json"}
+        headers = {"content-type": "application/json", **self._order.headers}
         while not self.stop:
             started = time.perf_counter()
             try:
                 async with self._session.post(self._order.url, data=next(self._bodies), headers=headers) as response:
                     body = await response.read()
-                failure = "" if response.status == 200 else f"{response.status}: {body[:200]!r}"
+                whole = not response.headers.get("content-type", "").startswith("text/event-stream") or (
+                    body.rstrip().endswith(b"[DONE]")
+                )
+                failure = "" if response.status == 200 and whole else f"{response.status}: {body[-200:]!r}"
             except aiohttp.ClientError as error:
                 failure = f"{type(error).__name__}: {error}"
             self.total += 1
