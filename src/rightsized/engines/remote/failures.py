@@ -136,7 +136,7 @@ def said(raw: bytes) -> tuple[str, str]:
     """A server's words and its code for the error, out of any of the shapes that servers use."""
     try:
         body = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         text = raw.decode("utf-8", "replace").strip()
         return ("a web page" if text[:1] == "<" else text), ""
     return words_in(body)

@@ -13,6 +13,7 @@ from rightsized.engines.remote.failures import AttemptError, Speaker, from_excep
 
 REFUSAL_BYTES = 2**16  # of an error page that are read
 SETTLE_S = 0.05  # wait for the end of a stream whose last event came, so that the connection can serve again
+LOOK_S = 1.0  # how often a wait for bytes looks whether the connection is still there
 NETWORK_ERRORS = (aiohttp.ClientError, OSError, TimeoutError)
 
 
@@ -94,12 +95,23 @@ class Incoming:
                     self._taken += len(await self._response.content.readany())
 
     async def _read(self) -> bytes:
-        try:
-            async with asyncio.timeout(self._clock.left()):
-                return await self._response.content.readany()
-        except NETWORK_ERRORS as error:
-            failure = self._clock.failed(self._speaker, error)
+        failure = None
+        while failure is None:
+            left = self._clock.left()
+            try:
+                async with asyncio.timeout(min(left, LOOK_S)):
+                    return await self._response.content.readany()
+            except NETWORK_ERRORS as error:
+                if left <= LOOK_S or isinstance(error, aiohttp.ClientError) or not isinstance(error, TimeoutError):
+                    failure = self._clock.failed(self._speaker, error)
+                elif self._cut():
+                    failure = nonsense(self._speaker, "broke off in the middle of its answer")
         raise failure
+
+    def _cut(self) -> bool:
+        """Whether the connection is gone. aiohttp 3.14 goes on waiting after a broken chunk of chunked coding."""
+        connection = self._response.connection
+        return connection is not None and (connection.transport is None or connection.transport.is_closing())
 
     def _unpacked(self, raw: bytes) -> bytes:
         """`raw` decompressed, never more than the limit at a time: a small body may hold a huge one."""

@@ -141,6 +141,6 @@ class _Reader:
 def _json(speaker: Speaker, raw: bytes) -> Any:
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     raise nonsense(speaker, "answered nothing" if not raw.strip() else "answered what is not JSON")
