@@ -1,7 +1,8 @@
 """Confidence where a text may have several labels: how sure is said beside how often the set is exactly right.
 
 nlupp banking, in a full run hotels too: cut at random into 60 and 40%, several times; fitted on the first part, judged
-on the second. `said` is the mean of s(x), `right` the share of exact sets, `ece` the calibration error over ten equal groups.
+on the second. `said` is the mean of s(x), `right` the share of exact sets, `ece` the calibration error over ten groups
+of equal size.
 """
 
 from __future__ import annotations

@@ -217,12 +217,26 @@ def test_several_labels_for_one_message(start: Callable[..., Client]) -> None:
     boxes = [
         field["value"] for field in Page(client.page("/queue?task=topics")).named("input") if field.get("data-key")
     ]
-    assert boxes == ["price", "speed", "design", "out_of_scope"]
+    assert boxes == ["price", "speed", "design"]
     body = b"label=price&label=speed&task=topics"
     form = {"content-type": "application/x-www-form-urlencoded", "accept": "text/html"}
     labelled = client.send("POST", f"/queue/{made}", body, form)
     assert service.reviews[made].label == "price|speed"
     assert "Labelled “price, speed”." in client.page(labelled.headers["location"]).text
+
+
+def test_no_label_fits_is_one_button_where_several_may(start: Callable[..., Client]) -> None:
+    """A button of its own: among the ticks it could be said together with a label."""
+    service = FakeService()
+    service.add_task("topics", ("price", "speed", "design"), multi_label=True)
+    client = start(service)
+    made = client.post("/v1/classify", {"task": "topics", "text": "too slow and too dear"}).json["replies"][0]["id"]
+    page = Page(client.page("/queue?task=topics"))
+    [none] = [button for button in page.named("button") if button.get("value") == "out_of_scope"]
+    assert none["data-key"] == "0"
+    labelled = client.form(f"/queue/{made}", {"label": none["value"], "task": "topics"})
+    assert service.reviews[made].label == "out_of_scope"
+    assert "Labelled “none of these”." in client.page(labelled.headers["location"]).text
 
 
 def test_no_label_fits(start: Callable[..., Client]) -> None:
@@ -261,13 +275,24 @@ def test_correcting_a_decision(client: Client) -> None:
     ]["id"]
     answer = client.form(f"/decisions/{made}/feedback", {"label": "returns"})
     assert answer.status == 303
+    assert answer.headers["location"] == f"/decisions/{made}"
     assert "Corrected to “returns”" in client.page(answer.headers["location"]).text
     assert client.service.reviews[made].kind == "feedback"
-    assert "Corrected" not in client.page(f"/decisions/{made}?corrected=forged").text
+    assert "forged" not in client.page(f"/decisions/{made}?corrected=forged").text
     undone = client.form(f"/queue/{made}/undo", {"from": "decision"})
     assert undone.headers["location"] == f"/decisions/{made}"
     assert made not in client.service.reviews
     assert "Corrected" not in client.page(undone.headers["location"]).text
+
+
+def test_a_label_given_in_the_queue_is_shown_with_the_decision(start: Callable[..., Client]) -> None:
+    client = start(FakeService())
+    waits = next(item for item in client.service.queue("support", 9) if item.kind == "abstained").decision
+    assert "/undo" not in client.page(f"/decisions/{waits}").text
+    client.post(f"/v1/queue/{waits}", {"label": "out_of_scope", "reviewer": "zoë <b>"})
+    text = client.page(f"/decisions/{waits}").text
+    assert "Labelled “none of these” by zoë &lt;b&gt;. The next version learns from it." in text
+    assert f'action="/queue/{waits}/undo"' in text
 
 
 def test_a_decision_whose_text_is_gone(client: Client) -> None:

@@ -190,6 +190,44 @@ def test_a_message_whose_text_is_gone_leaves_the_queue(ledger: SqliteLedger) -> 
     assert ledger.get(waiting).reply.status == "abstained"
 
 
+def test_a_text_whose_label_may_train_is_kept_longer(ledger: SqliteLedger) -> None:
+    waited, corrected, undone = ask(ledger, "abstain a"), ask(ledger, "billing b"), ask(ledger, "abstain c")
+    audited, waiting, same = ask(ledger, "billing audited"), ask(ledger, "abstain d"), ask(ledger, "abstain a")
+    queue = ReviewQueue(ledger.reader, ledger)
+
+    async def scenario() -> None:
+        await queue.label(waited, "refund", "ana")
+        await queue.feedback(corrected, "spam", "user")
+        await queue.label(undone, "refund", "ana")
+        await queue.undo(undone)
+        await queue.label(audited, "refund", "ben")
+        assert await ledger.purge_texts(older_than=1e12, labelled_older_than=0.0) == 3
+        assert {row.text for row in queue.training_rows("support")} == {"abstain a", "billing b"}
+        texts = {decision: ledger.reader.text(decision) for decision in (undone, audited, waiting, same)}
+        assert texts == {undone: None, audited: None, waiting: None, same: "abstain a"}
+        assert await ledger.purge_texts(older_than=1e12, labelled_older_than=1e12) == 2
+        assert queue.training_rows("support") == []
+
+    asyncio.run(scenario())
+
+
+def test_the_labels_of_one_decision_stand_in_the_order_they_are_taken_back(ledger: SqliteLedger) -> None:
+    decision = ask(ledger, "abstain billing a")
+    queue = ReviewQueue(ledger.reader, ledger)
+
+    async def scenario() -> None:
+        assert queue.labels_of(decision) == []
+        await queue.label(decision, "refund", "ana")
+        await queue.feedback(decision, "spam", "user")
+        await queue.label(decision, "billing", "ben")
+        for left in ([("billing", "ben"), ("spam", "user")], [("spam", "user")], []):
+            assert [(r.label, r.reviewer) for r in queue.labels_of(decision)] == left
+            if left:
+                assert (await queue.undo(decision)).label == left[0][0]
+
+    asyncio.run(scenario())
+
+
 def test_audit_outcomes_by_certificate_and_in_request_order(ledger: SqliteLedger) -> None:
     ids = [ask(ledger, f"billing audited {i}", certificate="c1" if i < 3 else "c2") for i in range(5)]
     queue = ReviewQueue(ledger.reader, ledger)

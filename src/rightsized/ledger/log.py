@@ -217,13 +217,18 @@ class SqliteLedger:
 
         await self._writer.submit(work, bounded=False).future
 
-    async def purge_texts(self, older_than: float) -> int:
+    async def purge_texts(self, older_than: float, labelled_older_than: float | None = None) -> int:
         """Delete texts last used before `older_than` (seconds since the epoch) and give their space back.
 
         Decisions keep the digest. Works in small transactions, so that recording goes on; returns the texts deleted.
+
+        Args:
+            labelled_older_than: texts of decisions whose label may train go only if last used before this; None makes
+                no difference.
         """
-        old = "SELECT number FROM texts WHERE created < ?"  # reads the whole table: not in the event loop
-        numbers = [number for (number,) in await asyncio.to_thread(self.reader.query, old, (older_than,))]
+        labelled = older_than if labelled_older_than is None else min(older_than, labelled_older_than)
+        old = (_OLD, (older_than, labelled))  # reads the whole table: not in the event loop
+        numbers = [number for (number,) in await asyncio.to_thread(self.reader.query, *old)]
         deleted = 0
         for at in range(0, len(numbers), PURGE_ROWS):
             chunk = numbers[at : at + PURGE_ROWS]
@@ -258,6 +263,12 @@ class SqliteLedger:
         self._connection.execute("COMMIT")
         assert cursor.lastrowid is not None
         return cursor.lastrowid
+
+
+_OLD = """SELECT number FROM texts WHERE created < ?1 AND (created < ?2 OR sha256 NOT IN (
+    SELECT s.text_sha256 FROM reviews r JOIN starts s ON s.id = r.decision
+    WHERE s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND r.retracts IS NULL
+    AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq)))"""
 
 
 def _append(batch: Batch, row: ReviewRow) -> None:

@@ -28,6 +28,7 @@ _IN_FORCE = "r.retracts IS NULL AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.
 _WAITING = """SELECT w.decision, w.task, t.text, w.created, w.kind, e.record FROM waiting w
     JOIN starts s ON s.id = w.decision JOIN texts t ON t.sha256 = s.text_sha256 JOIN ends e ON e.id = w.decision"""
 _REVIEWS = f"SELECT r.record FROM reviews r WHERE r.task = ? AND {_IN_FORCE}"  # noqa: S608 - constants only
+_OF_DECISION = f"SELECT r.record FROM reviews r WHERE r.decision = ? AND {_IN_FORCE}"  # noqa: S608 - constants only
 _TRAINING = f"""SELECT r.decision, t.text, r.kind, r.record, s.record FROM reviews r JOIN starts s ON s.id = r.decision
     JOIN texts t ON t.sha256 = s.text_sha256
     WHERE r.task = ? AND s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND {_IN_FORCE}
@@ -64,6 +65,7 @@ class AuditOutcome(Frozen, frozen=True):
     probability: float
     reply: Reply
     label: str | None = None
+    reviewer: str = ""
 
     @property
     def local(self) -> bool:
@@ -165,6 +167,11 @@ class ReviewQueue:
         rows = self._reader.query(f"{_REVIEWS}{where} ORDER BY r.seq", values)
         return [_review(decode_review(record)) for (record,) in rows]
 
+    def labels_of(self, decision_id: str) -> list[Review]:
+        """Labels in force for one decision: first the one that `undo` takes back, the reviewer's before the user's."""
+        rows = self._reader.query(f"{_OF_DECISION} ORDER BY r.kind = 'feedback', r.seq DESC", (decision_id,))
+        return [_review(decode_review(record)) for (record,) in rows]
+
     def training_rows(self, task: str) -> list[TrainingRow]:
         """Labelled texts that may train and must not calibrate, one a decision; the reviewer's word before the user's.
 
@@ -195,6 +202,7 @@ class ReviewQueue:
             if reply is None or certificate not in (None, reply.certificate):
                 continue
             begun = _decode_start(start)
+            said = decode_review(review) if review else None
             outcomes.append(
                 AuditOutcome(
                     decision=begun.id,
@@ -202,7 +210,8 @@ class ReviewQueue:
                     started=begun.started,
                     probability=begun.audit_probability,
                     reply=reply,
-                    label=decode_review(review).label if review else None,
+                    label=said.label if said else None,
+                    reviewer=said.reviewer if said else "",
                 )
             )
         return outcomes

@@ -243,6 +243,10 @@ class LocalService:
         """A person's label for a waiting message."""
         return await self._reviews().label(decision_id, self._known_label(decision_id, label), reviewer)
 
+    def labels_of(self, decision_id: str) -> list[Review]:
+        """Labels in force for a decision: first the one that `unlabel` takes back."""
+        return self._queue.labels_of(decision_id) if self._queue else []
+
     async def unlabel(self, decision_id: str, reviewer: str = "") -> None:
         """Take the last label of a message back; it waits again."""
         await self._reviews().undo(decision_id, reviewer)
@@ -282,13 +286,19 @@ class LocalService:
         """The label, if the decision's task knows it (or it says: out of scope). Raises InputError."""
         name = self.decision(decision_id).task
         labels = self.loaded(name).task.labels
-        parts = label.split(SEPARATOR) if self.loaded(name).task.multi_label else [label]
+        parts = _parts(label) if self.loaded(name).task.multi_label else [label]
         unknown = [part for part in parts if part not in labels and part != OUT_OF_SCOPE]
         if unknown:
             raise InputError(
                 f"The task {name!r} has no label {unknown[0]!r}.", fix=f"It has: {', '.join(labels)}, {OUT_OF_SCOPE}."
             )
-        return label
+        if len(parts) > 1 and OUT_OF_SCOPE in parts:
+            others = ", ".join(part for part in parts if part != OUT_OF_SCOPE)
+            raise InputError(
+                f"{label!r} says that no label fits, and that {others} does.",
+                fix=f"Give the labels that fit, or {OUT_OF_SCOPE} alone.",
+            )
+        return SEPARATOR.join(parts)
 
     async def _reload_loop(self) -> None:
         while True:
@@ -305,8 +315,15 @@ class LocalService:
 
     async def _retention_loop(self, ledger: SqliteLedger) -> None:
         while True:
-            await ledger.purge_texts(time.time() - self._config.record.text_days * DAY_S)
+            kept = self._config.record
+            now = time.time()
+            await ledger.purge_texts(now - kept.text_days * DAY_S, now - kept.labelled_text_days * DAY_S)
             await asyncio.sleep(RETENTION_S)
+
+
+def _parts(label: str) -> list[str]:
+    """The labels in `a | b`, each once."""
+    return list(dict.fromkeys(part.strip() for part in label.split(SEPARATOR)))
 
 
 def open_service(config: Config, *, purpose: str, record: bool, jobs: JobTable | None = None) -> LocalService:

@@ -74,6 +74,10 @@ class Service(Protocol):
         """A person's label for a waiting message; a second one replaces the first. Raises NotFoundError, InputError."""
         ...
 
+    def labels_of(self, decision_id: str) -> list[Review]:
+        """Labels in force for a decision: first the one that `unlabel` takes back. Empty where there is none."""
+        ...
+
     async def unlabel(self, decision_id: str, reviewer: str = "") -> None:
         """Take a label back; the message waits again.
 

@@ -115,11 +115,8 @@ class Console:
             return self._show("blind.html", decision=decision)
         text = self._service.decision_text(decision.id)
         outcome = await self._outcome(decision.reply, text) if decision.reply else None
-        status = self._status(decision.task)
-        corrected = _labels_only(asked.query.get("corrected", ""), status)
-        return self._show(
-            "decision.html", decision=decision, text=text, outcome=outcome, status=status, corrected=corrected
-        )
+        status, labels = self._status(decision.task), self._service.labels_of(decision.id)
+        return self._show("decision.html", decision=decision, text=text, outcome=outcome, status=status, labels=labels)
 
     def _awaits_blind_review(self, decision: Decision) -> bool:
         """Whether showing the prediction would spoil an audit that waits for its label."""
@@ -131,7 +128,7 @@ class Console:
     async def correct(self, asked: Asked) -> Response:
         decision_id, label = asked.path["id"], SEPARATOR.join(asked.labels)
         await self._service.feedback(decision_id, label, _reviewer(asked.cookies))
-        return _go(f"/decisions/{quote(decision_id, safe='')}", corrected=label)
+        return _go(f"/decisions/{quote(decision_id, safe='')}")
 
     async def queue(self, asked: Asked) -> Response:
         task = asked.query.get("task") or None
@@ -232,12 +229,7 @@ def _current(items: list[QueueItem], after: str) -> QueueItem | None:
 def _labels_only(label: str, status: TaskStatus | None) -> str:
     """A label from an address, in words; empty unless the task has it: an address must not put words on a page."""
     known = (*status.task.labels, OUT_OF_SCOPE) if status else ()
-    parts = label.split(SEPARATOR)
-    return (
-        ", ".join(views.NONE_FITS if part == OUT_OF_SCOPE else part for part in parts)
-        if set(parts) <= set(known)
-        else ""
-    )
+    return views.label_words(label) if set(label.split(SEPARATOR)) <= set(known) else ""
 
 
 def _reviewer(cookies: Mapping[str, str]) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rightsized.core.types import Attempt, Certificate, Contribution, Decision, Explanation, Reply, State
-from rightsized.tasks.dataset import OUT_OF_SCOPE
+from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.pages.figures import percent
-from rightsized.tasks.records import JobStatus, QueueItem, TaskStatus
+from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus
 from rightsized.tasks.report.words import RUNGS
 
 MARK_FROM = 0.12  # words that moved the score less than this part of the strongest are left unmarked
@@ -28,6 +28,13 @@ WHY_WAITING = {
     "abstained": "No rung could answer it.",
     "audit": "A random check. It comes without a suggestion, so that the promise is judged fairly.",
     "feedback": "Somebody says that the answer was wrong.",
+}
+
+
+WHAT_FOR = {
+    "abstained": "The next version learns from it.",
+    "audit": "It watches the promise and never trains.",
+    "feedback": "The next version learns from it; the promise is never judged by corrections.",
 }
 
 
@@ -196,6 +203,18 @@ def choices(status: TaskStatus, item: QueueItem | None) -> tuple[list[LabelChoic
         shown = [score.label for score in suggestion.scores[:KEYS] if score.label in labels] if suggestion else []
     keyed = [LabelChoice(label, label, str(place), label in guesses) for place, label in enumerate(shown, 1)]
     return [*keyed, LabelChoice(OUT_OF_SCOPE, NONE_FITS, "0", False)], [] if len(labels) <= KEYS else sorted(labels)
+
+
+def label_words(label: str) -> str:
+    """A label as people gave it, in words: `price, speed`, or `none of these`."""
+    return ", ".join(NONE_FITS if part == OUT_OF_SCOPE else part for part in label.split(SEPARATOR))
+
+
+def given(review: Review) -> str:
+    """A label in force, who gave it, and what it is used for."""
+    verb = "Corrected to" if review.kind == "feedback" else "Labelled"
+    by = f" by {review.reviewer}" if review.reviewer else ""
+    return f"{verb} “{label_words(review.label)}”{by}. {WHAT_FOR[review.kind]}"
 
 
 def promise(certificate: Certificate) -> str:
