@@ -208,14 +208,16 @@ async def test_a_deadline_that_has_passed() -> None:
     assert up.seen == []
 
 
-def held(gate: asyncio.Event, most: list[int]) -> Behaviour:
-    """Answers when the gate opens; counts how many wait there at once."""
+def held(gate: asyncio.Event, most: list[int], both: asyncio.Event) -> Behaviour:
+    """Answers when the gate opens; counts how many wait there at once, and tells when there are two."""
     now = 0
 
     async def answer(upstream: Upstream, writer: Writer) -> None:
         nonlocal now
         now += 1
         most.append(now)
+        if now == 2:
+            both.set()
         await gate.wait()
         now -= 1
         await whole(ANSWER)(upstream, writer)
@@ -224,16 +226,14 @@ def held(gate: asyncio.Event, most: list[int]) -> Behaviour:
 
 
 async def test_places_and_queue() -> None:
-    gate, most = asyncio.Event(), [0]
-    async with serving(held(gate, most)) as up, engine(up.url, concurrent=2, queue=3) as tier:
+    gate, both, most = asyncio.Event(), asyncio.Event(), [0]
+    async with serving(held(gate, most, both)) as up, engine(up.url, concurrent=2, queue=3) as tier:
         tasks = [asyncio.ensure_future(tier.generate(ask())) for _ in range(8)]
         done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         refused = [task.exception() for task in done]
         assert len(refused) == 3
         assert all(isinstance(error, BusyError) for error in refused)
-        async with asyncio.timeout(10):
-            while len(most) < 3:  # two are there
-                await asyncio.sleep(0)
+        await both.wait()
         gate.set()
         answers = await asyncio.gather(*waiting)
         assert len(answers) == 5
@@ -243,8 +243,8 @@ async def test_places_and_queue() -> None:
 
 
 async def test_those_who_leave_the_queue_leave_no_hole() -> None:
-    gate, most = asyncio.Event(), [0]
-    async with serving(held(gate, most)) as up, engine(up.url, concurrent=1, queue=8) as tier:
+    gate, both, most = asyncio.Event(), asyncio.Event(), [0]
+    async with serving(held(gate, most, both)) as up, engine(up.url, concurrent=1, queue=8) as tier:
         tasks = [asyncio.ensure_future(tier.generate(ask())) for _ in range(5)]
         await up.arrived.wait()
         for task in tasks[1:4]:
