@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import itertools
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -48,21 +49,31 @@ class Vocabulary(NamedTuple):
         return [i for i, kind in enumerate(self.kinds) if kind != gguf.TokenType.NORMAL]
 
 
-def vocabulary(*, fim: bool = False) -> Vocabulary:
-    """Unknown, start, end, 256 bytes, one token a character, and the fill-in-the-middle marks where asked for."""
+def vocabulary(*, fim: bool = False, chain: Sequence[str] = ()) -> Vocabulary:
+    """Unknown, start, end, 256 bytes, one token a character, pieces of a chain, and fill-in-the-middle marks."""
     special = [(b"<unk>", gguf.TokenType.UNKNOWN), (b"<s>", gguf.TokenType.CONTROL), (b"</s>", gguf.TokenType.CONTROL)]
     raw = [(f"<0x{i:02X}>".encode(), gguf.TokenType.BYTE) for i in range(256)]
     plain = [(c.replace(" ", "\u2581").encode(), gguf.TokenType.NORMAL) for c in CHARACTERS]
     marks = [(mark.encode(), gguf.TokenType.CONTROL) for mark in FIM] if fim else []
-    rows = [*special, *raw, *plain, *marks]
+    said = [(piece.replace(" ", "\u2581").encode(), gguf.TokenType.NORMAL) for piece in chain]
+    rows = [*special, *raw, *plain, *said, *marks]
     return Vocabulary([r[0] for r in rows], [0.0] * len(rows), [int(r[1]) for r in rows])
 
 
 def write_llama(
-    path: Path, *, seed: int = 0, context: int = 512, fim: bool = False, template: str = CHAT_TEMPLATE
+    path: Path,
+    *,
+    seed: int = 0,
+    context: int = 512,
+    fim: bool = False,
+    template: str = CHAT_TEMPLATE,
+    chain: Sequence[str] = (),
 ) -> Path:
-    """A two-layer Llama of 64 dimensions at f32; `context` tokens were declared as trained on."""
-    words = vocabulary(fim=fim)
+    """A two-layer Llama of 64 dimensions at f32; `context` tokens were declared as trained on.
+
+    With a `chain` it is no longer random: after a line break it writes these pieces, each a token, and ends.
+    """
+    words = vocabulary(fim=fim, chain=chain)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny")
     writer.add_context_length(context)
@@ -83,7 +94,10 @@ def write_llama(
         writer.add_uint32("tokenizer.ggml.fim_pre_token_id", first)
         writer.add_uint32("tokenizer.ggml.fim_suf_token_id", first + 1)
         writer.add_uint32("tokenizer.ggml.fim_mid_token_id", first + 2)
-    for name, array in _llama_weights(words, seed).items():
+    weights = _llama_weights(words, seed)
+    if chain:
+        _recite(weights, words, chain)
+    for name, array in weights.items():
         writer.add_tensor(name, array)
     return _finish(writer, path)
 
@@ -167,6 +181,17 @@ def _llama_weights(words: Vocabulary, seed: int) -> dict[str, Array]:
         for name in ("attn_norm", "ffn_norm"):
             arrays[f"blk.{layer}.{name}.weight"] = np.ones(WIDTH, np.float32)
     return arrays
+
+
+def _recite(weights: dict[str, Array], words: Vocabulary, chain: Sequence[str]) -> None:
+    """Make each token's likeliest successor the next of the chain: layers add nothing, the output row is its image."""
+    for name in weights:
+        if name.endswith(("attn_output.weight", "ffn_down.weight")):
+            weights[name][:] = 0
+    ids = [words.pieces.index(piece.replace(" ", "\u2581").encode()) for piece in ("\n", *chain)]
+    weights["output.weight"][:] = 0
+    for before, after in itertools.pairwise([*ids, words.pieces.index(b"</s>")]):
+        weights["output.weight"][after] = weights["token_embd.weight"][before] * 2
 
 
 def _bert_weights(tokens: int, seed: int) -> dict[str, Array]:

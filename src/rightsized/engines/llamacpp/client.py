@@ -27,6 +27,7 @@ from rightsized.engines.llamacpp.supervisor import Address, Supervisor
 
 DONE = b"[DONE]"
 LONGEST_EVENT = 1 << 24  # bytes of one line of a stream
+READ_AHEAD = 1 << 16  # bytes of a stream kept for a reader that is slower than the model
 PROBE_SECONDS = 10.0  # a worker that does not say how it is for so long is stuck
 END_SECONDS = 5.0  # longest wait for the reason after a broken connection
 Body = dict[str, Any]
@@ -96,9 +97,11 @@ class Client:
         while line in (b"\n", b"\r\n"):
             try:
                 async with asyncio.timeout(min(patience.silence_s, patience.left())):
-                    line = await response.content.readline()
+                    line = await response.content.readline(max_line_length=LONGEST_EVENT)
             except TimeoutError:
                 raise await self._late(patience) from None
+            except RuntimeError:  # aiohttp's word for a session that was closed between two reads
+                raise self._supervisor.failure() from None
         return line
 
     @asynccontextmanager
@@ -126,7 +129,7 @@ class Client:
                 connector=aiohttp.UnixConnector(life.socket, limit=0, force_close=True),
                 headers={"Authorization": f"Bearer {life.key}", "Content-Type": "application/json"},
                 timeout=aiohttp.ClientTimeout(total=None),
-                read_bufsize=LONGEST_EVENT,
+                read_bufsize=READ_AHEAD,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
             if old is not None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
-from rightsized.core.errors import ContextLengthError, MissingExtraError, RightsizedError, UnsupportedError
+from rightsized.core.errors import ContextLengthError, MissingExtraError, UnsupportedError
 from rightsized.core.generation import Completion, Delta, EngineStatus, Generation, Operation
 from rightsized.core.tiers import EngineContext, TierConfig
 from rightsized.engines.llamacpp import options as given
@@ -47,7 +47,7 @@ class LlamaCppGenerator:
         self.name = tier.name
         self.operations: frozenset[Operation] = frozenset(tier.operations)
         self._tier, self._options, self._model, self._adapters = tier, options, model, adapters
-        self.context = tier.context or model.header.integer("context_length")
+        self.context = given.context(tier, model)
         self._marks: Marks | None = marks_of(model.header)
         self._digest = ""
         self._tools: bool | None = None
@@ -72,8 +72,8 @@ class LlamaCppGenerator:
 
     async def close(self) -> None:
         """End the worker."""
-        await self._client.close()
         await self._supervisor.close()
+        await self._client.close()
 
     def status(self) -> EngineStatus:
         return EngineStatus(
@@ -94,21 +94,23 @@ class LlamaCppGenerator:
             self._gate.check(1)
             answer = await self._post(call, patience)
             return vectors.completion(generation, self.name, answer)
-        asked = await self._calls(generation, patience)
-        self._gate.check(len(asked))
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._post(call, patience)) for call in asked]
-        except* RightsizedError as failures:
-            raise failures.exceptions[0] from None  # the first to fail ended the others
-        return replies.completion(generation, self.name, [task.result() for task in tasks])
+        # As a stream: llama.cpp sees that nobody waits any more for what it writes in pieces, not for one piece.
+        async with aclosing(self._written(generation, patience)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Completion):
+                    return piece
+        raise AssertionError("a stream ends with its Completion")
 
-    async def stream(self, generation: Generation) -> AsyncIterator[Delta | Completion]:
+    async def stream(self, generation: Generation) -> AsyncGenerator[Delta | Completion, None]:
         """Pieces as they come, then the Completion. Raises as `generate`."""
         self._check(generation)
         if generation.operation in ("embeddings", "rerank"):
             raise UnsupportedError(f"{generation.operation} has nothing to stream.", fix="Ask without `stream`.")
-        patience = self._patience(generation)
+        async with aclosing(self._written(generation, self._patience(generation))) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _written(self, generation: Generation, patience: Patience) -> AsyncGenerator[Delta | Completion, None]:
         asked = await self._calls(generation, patience)
         self._gate.check(len(asked))
         whole = replies.Assembly(generation, self.name, len(asked))

@@ -23,6 +23,7 @@ from rightsized.store.models import ModelStore
 
 DEFAULT_SLOTS = 4  # requests worked on together where nothing is said
 SUFFIX = ".gguf"
+CONTEXT_STEP = 256  # llama.cpp rounds a context up to a multiple of this
 
 
 class Options(Frozen, frozen=True):
@@ -88,6 +89,12 @@ def check_pooling(tier: TierConfig, options: Options, model: ModelFile) -> None:
             f"The model of tier {tier.name!r} does not say how its token vectors become one.",
             fix='Write options = {pooling = "mean"}, "cls" or "last", as the model was trained.',
         )
+
+
+def context(tier: TierConfig, model: ModelFile) -> int:
+    """Tokens of one sequence, as llama.cpp rounds them."""
+    tokens = tier.context or model.header.integer("context_length", CONTEXT_STEP)
+    return -(-tokens // CONTEXT_STEP) * CONTEXT_STEP
 
 
 def slots(tier: TierConfig, options: Options) -> int:

@@ -11,24 +11,11 @@ from itertools import accumulate
 from typing import Any
 
 from rightsized.core.generation import Completion, Delta, Generation, Usage
-from rightsized.engines.llamacpp.requests import constrained
+from rightsized.engines.llamacpp.requests import constrained, must_call
 
 Body = dict[str, Any]
 CUT = "The answer was cut by max_tokens before it was complete: it does not fulfil the schema or grammar."
-
-
-def completion(generation: Generation, name: str, answers: list[Body]) -> Completion:
-    """One Completion of llama.cpp's answers, one a choice.
-
-    Usage counts a prompt once, however many answers to it were asked for.
-    """
-    chosen = [_choice(generation, answer["choices"][0], index) for index, answer in enumerate(answers)]
-    return _complete(
-        generation,
-        _head(generation, name, str(answers[0].get("id", ""))),
-        chosen,
-        [_usage(answer) for answer in answers],
-    )
+NO_CALL = "A tool had to be called and none was."
 
 
 class Assembly:
@@ -90,11 +77,21 @@ def _complete(generation: Generation, head: Body, chosen: list[Body], usages: li
             choice.setdefault("message", {"role": "assistant", "content": None})
     kind = "chat.completion" if generation.operation == "chat" else "text_completion"
     body = head | {"object": kind, "choices": chosen, "usage": _counts(usage)}
-    if constrained(generation.body) and any(choice.get("finish_reason") == "length" for choice in chosen):
-        body["warnings"] = [CUT]
+    warnings = _warnings(generation, chosen)
+    if warnings:
+        body["warnings"] = warnings
     first = chosen[0]
     text = (first["message"].get("content") if "message" in first else first.get("text")) or ""
     return Completion(text=text, finish=str(first.get("finish_reason") or ""), usage=usage, body=body)
+
+
+def _warnings(generation: Generation, chosen: list[Body]) -> list[str]:
+    found = []
+    if constrained(generation.body) and any(choice.get("finish_reason") == "length" for choice in chosen):
+        found.append(CUT)
+    if must_call(generation.body) and not all((choice.get("message") or {}).get("tool_calls") for choice in chosen):
+        found.append(NO_CALL)
+    return found
 
 
 def _head(generation: Generation, name: str, identity: str) -> Body:

@@ -160,6 +160,12 @@ def constrained(body: Mapping[str, Any]) -> bool:
     return kind in ("json_object", "json_schema") or bool(body.get("json_schema")) or bool(body.get("grammar"))
 
 
+def must_call(body: Mapping[str, Any]) -> bool:
+    """Whether the answer must call a tool."""
+    choice = body.get("tool_choice")
+    return bool(body.get("tools")) and (choice == "required" or isinstance(choice, dict))
+
+
 def lora(body: Mapping[str, Any], abilities: Abilities) -> list[Body]:
     """The weight of each adapter for one request: `adapter` names one, or several with their scales.
 
@@ -186,8 +192,7 @@ def _shared(generation: Generation, abilities: Abilities) -> Body:
     given |= {key: value for key, value in body.items() if key in passed and value is not None}
     if (most := body.get("max_completion_tokens")) is not None:
         given["max_tokens"] = most
-    if not chat:
-        given |= _format(body)
+    given |= _named_tool(body) if chat else _format(body)
     given |= _logprobs(body, chat=chat)
     given["cache_prompt"] = abilities.reuse_prompt
     if abilities.adapters:
@@ -211,6 +216,18 @@ def _refuse(body: Mapping[str, Any], *, chat: bool, tools: bool) -> None:
         kinds = {part.get("type") for part in parts if isinstance(part, dict)} if isinstance(parts, list) else set()
         if kinds - {"text", "refusal"}:
             raise UnsupportedError(f"This model reads text only, not {sorted(map(str, kinds - {'text'}))[0]!r}.")
+
+
+def _named_tool(body: Mapping[str, Any]) -> Body:
+    """A choice of one tool by name: that tool alone, required. Raises InputError."""
+    choice = body.get("tool_choice")
+    if not isinstance(choice, dict):
+        return {}
+    name = (choice.get("function") or {}).get("name")
+    found = [tool for tool in body.get("tools") or () if (tool.get("function") or {}).get("name") == name]
+    if not found:
+        raise InputError(f"tool_choice names the tool {name!r}, which is none of `tools`.")
+    return {"tools": found, "tool_choice": "required"}
 
 
 def _format(body: Mapping[str, Any]) -> Body:
