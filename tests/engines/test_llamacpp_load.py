@@ -174,7 +174,7 @@ def test_an_isolated_answer_has_the_same_bits_alone_and_under_load(threads: int)
             return await _bits(engine, prompts, together)
 
     isolated = {"isolated": True, "threads": threads}
-    asked = PROMPTS[: 12 // threads]  # waiting threads spin: dear on a machine that does other things
+    asked = PROMPTS[: 12 // threads**2]  # waiting threads spin: dear on a machine that does other things
     alone = [asyncio.run(scenario(isolated, False, [prompt]))[0] for prompt in asked[:2]]  # a fresh process each
     loaded = asyncio.run(scenario(isolated, True, asked + asked[::-1]))
     assert loaded[:2] == alone

@@ -23,6 +23,7 @@ from rightsized.store.models import ModelStore
 
 DEFAULT_SLOTS = 4  # requests worked on together where nothing is said
 SUFFIX = ".gguf"
+_CHANGING = ("isolated", "batch", "cache_type", "pooling", "chat_template", "adapter", "gpu_layers")
 CONTEXT_STEP = 256  # llama.cpp rounds a context up to a multiple of this
 
 
@@ -92,9 +93,14 @@ def check_pooling(tier: TierConfig, options: Options, model: ModelFile) -> None:
 
 
 def context(tier: TierConfig, model: ModelFile) -> int:
-    """Tokens of one sequence, as llama.cpp rounds them."""
-    tokens = tier.context or model.header.integer("context_length", CONTEXT_STEP)
-    return -(-tokens // CONTEXT_STEP) * CONTEXT_STEP
+    """Tokens of one sequence, as llama.cpp rounds them. Raises ConfigError above what the model was trained with."""
+    trained = model.header.integer("context_length")
+    if trained and tier.context > trained:
+        raise ConfigError(
+            f"context = {tier.context} of tier {tier.name!r} is more than the {trained} tokens its model was made for.",
+            fix=f"Write context = {trained} or less.",
+        )
+    return -(-(tier.context or trained or CONTEXT_STEP) // CONTEXT_STEP) * CONTEXT_STEP
 
 
 def slots(tier: TierConfig, options: Options) -> int:
@@ -143,6 +149,6 @@ def digest(model: ModelFile, adapters: dict[str, ModelFile], options: Options, r
     """`sha256:...` over all that an answer depends on: files, runtime, instruction set, and options that change it."""
     lines = [f"model {model.digest()}", f"runtime {runtime}", f"cpu {cpu.instruction_set()}"]
     lines += [f"adapter {name} {file.digest()}" for name, file in sorted(adapters.items())]
-    for name in ("isolated", "batch", "cache_type", "pooling", "chat_template", "adapter", "sampling", "gpu_layers"):
-        lines.append(f"{name} {getattr(options, name)!r}")
+    lines += [f"{name} {getattr(options, name)!r}" for name in _CHANGING]
+    lines.append(f"sampling {sorted(options.sampling.items())}")
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
