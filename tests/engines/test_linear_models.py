@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import doctest
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from rightsized.core.errors import IntegrityError
-from rightsized.engines import linear
 from rightsized.engines.confidence import Confidence
 from rightsized.engines.landmarks import Landmarks, kernel, nearest
-from rightsized.engines.linear import LinearHead, NgramModel, NgramSpec, grams, weigh
+from rightsized.engines.linear import LinearHead
 from rightsized.engines.outofscope import OutOfScope, discounted
 from rightsized.engines.readout import Raw, Readout, ReadoutSettings
 from rightsized.tune.heads import HeadChoice, HeadFitter
-from rightsized.tune.ngrams import NgramTable
 
 TEXTS = [
     "Where is my card?",
@@ -39,71 +35,6 @@ TARGETS = np.eye(3, dtype=np.bool_)[np.repeat([0, 1, 2], 3)]
 def unit(rows: int, dimension: int = 24, seed: int = 0) -> np.ndarray:
     vectors = np.random.default_rng(seed).standard_normal((rows, dimension)).astype(np.float32)
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-
-
-def test_documented_examples_hold() -> None:
-    assert doctest.testmod(linear).failed == 0
-
-
-def test_features_are_scikit_learns_character_and_word_tfidf() -> None:
-    """Each half of the weights equals TfidfVectorizer's, up to the common length of the two halves together."""
-    spec = NgramSpec(char_sizes=(3, 4), word_sizes=())
-    model = NgramTable(TEXTS, spec).fit(np.arange(9), TARGETS, strength=1.0, balanced=False)
-    theirs = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 4), sublinear_tf=True).fit(TEXTS)
-    for text in [*TEXTS, "a card and a refund", "PIN PIN pin"]:
-        rows, weights, _ = weigh(text, model, spec)
-        expected = theirs.transform([text]).toarray()[0]
-        names = list(model.index)
-        ours = np.zeros_like(expected)
-        for row, weight in zip(rows.tolist(), weights.tolist(), strict=True):
-            ours[theirs.vocabulary_[names[row]]] = weight
-        np.testing.assert_allclose(ours, expected, atol=1e-6)
-
-
-def test_margins_are_the_matrix_product_to_within_the_rounding_of_the_weights() -> None:
-    table = NgramTable(TEXTS, NgramSpec())
-    model = table.fit(np.arange(9), TARGETS, strength=1.0, balanced=False)
-    dense = model.weights.astype(np.float64) * model.scales[:, None]
-    for text in TEXTS:
-        rows, weights, _ = weigh(text, model, model.spec)
-        np.testing.assert_allclose(model.margins(text).values, weights @ dense[rows] + model.bias, atol=1e-5)
-        assert model.margins(text).values.argmax() == TARGETS[TEXTS.index(text)].argmax()
-
-
-def test_a_text_of_unknown_words_has_the_bias_alone() -> None:
-    model = NgramTable(TEXTS, NgramSpec()).fit(np.arange(9), TARGETS, strength=1.0, balanced=False)
-    for text in ("", "   ", "жук"):
-        margins = model.margins(text)
-        assert (margins.values == model.bias).all()
-        assert margins.unknown == 1.0
-
-
-def test_a_text_beyond_the_limit_is_cut_and_says_so() -> None:
-    spec = NgramSpec(max_chars=20)
-    model = NgramTable(TEXTS, spec).fit(np.arange(9), TARGETS, strength=1.0, balanced=False)
-    long = model.margins("where is my card? ooh" + " refund" * 50)
-    assert long.truncated
-    assert (long.values == model.margins("where is my card? oo").values).all()
-    assert not model.margins("where is my card").truncated
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.text(max_size=60))
-def test_any_text_is_scored_and_holds_no_mark_of_its_own(text: str) -> None:
-    assert all(gram.count("\t") <= 1 and "\n" not in gram for gram in grams(text, NgramSpec()))
-    model = NgramTable(TEXTS, NgramSpec()).fit(np.arange(9), TARGETS, strength=1.0, balanced=False)
-    assert np.isfinite(model.margins(text).values).all()
-
-
-def test_arrays_come_back_bit_equal() -> None:
-    model = NgramTable(TEXTS, NgramSpec()).fit(np.arange(9), TARGETS, strength=1.0, balanced=False)
-    again = NgramModel.from_arrays(model.to_arrays(), model.spec)
-    assert list(again.index) == list(model.index)
-    assert all((again.margins(text).values == model.margins(text).values).all() for text in TEXTS)
-    broken = model.to_arrays()
-    del broken["ngram.idf"]
-    with pytest.raises(IntegrityError, match=r"ngram\.idf"):
-        NgramModel.from_arrays(broken, model.spec)
 
 
 @pytest.mark.parametrize("strength", [1.0, 30.0])

@@ -7,7 +7,7 @@ import pytest
 
 from rightsized.engines.classifier import KEPT_CHARS, KEPT_TEXTS, Classifier
 from rightsized.engines.fake import FakeEncoder
-from rightsized.engines.linear import Margins, NgramModel
+from rightsized.engines.ngrams import Margins, NgramModel
 from rightsized.tune.classifier import fit_classifier
 from rightsized.tune.training import TrainingData
 

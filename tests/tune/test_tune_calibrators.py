@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rightsized.engines.confidence import Confidence
-from rightsized.engines.outofscope import energy, sigmoid
+from rightsized.engines.outofscope import OutOfScope, sigmoid
+from rightsized.engines.readout import Raw, Readout, ReadoutSettings
 from rightsized.tune.calibrators import Form, fit_confidence, fit_form, nested_loss, nested_scores
 from rightsized.tune.classifier import fit_classifier
 from rightsized.tune.scope import fit_scope
@@ -65,7 +66,7 @@ def test_scores_rise_strictly_with_the_log_odds(form: Form) -> None:
     scores = []
     for log_odds in np.linspace(-5, 5, 200):
         row[0] = log_odds
-        scores.append(confidence.score(row))
+        scores.append(confidence.score(row.tolist()))
     assert (np.diff(scores) > 0).all()
     assert min(scores) >= 0.0
     assert max(scores) <= 1.0
@@ -95,5 +96,7 @@ def test_texts_of_an_unseen_kind_look_out_of_scope() -> None:
 
 
 def test_energy_and_sigmoid_do_not_overflow() -> None:
-    assert energy(np.array([1000.0, 1000.0], np.float32)) == pytest.approx(1000.0 + np.log(2.0))
+    readout = Readout(("a", "b"), ReadoutSettings(0.0, 1.0, Confidence(), OutOfScope("none", (), (), 0.0)))
+    evidence = readout.evidence(Raw(None, np.array([1000.0, 1000.0], np.float32)))
+    assert evidence.statistics["energy"] == pytest.approx(1000.0 + np.log(2.0))
     assert (sigmoid(1e4), sigmoid(-1e4) < 1e-300, sigmoid(0.0)) == (1.0, True, 0.5)

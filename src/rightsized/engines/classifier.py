@@ -17,10 +17,11 @@ from safetensors.numpy import load, save
 from rightsized.core.errors import DataError, IntegrityError, NotFoundError
 from rightsized.core.protocols import Encoder, Rung, Scored
 from rightsized.core.types import TIER_TASK, Frozen
-from rightsized.engines.linear import Arrays, Floats, LinearHead, Margins, NgramModel, NgramSpec
+from rightsized.engines.linear import Arrays, Floats, LinearHead
+from rightsized.engines.ngrams import Margins, NgramModel, NgramSpec
 from rightsized.engines.readout import Raw, Readout, ReadoutSettings
 
-FORMAT = 1
+FORMAT = 2  # 1 added n-grams up over the whole text
 JSON_FILE, ARRAYS_FILE = "classifier.json", "classifier.safetensors"
 NGRAM_RUNG, ENCODER_RUNG = "ngram", "head"
 KEPT_TEXTS, KEPT_CHARS = 256, 4_000  # n-gram scores kept for the encoder rung's turn: at most 256 short texts
@@ -117,7 +118,10 @@ class Classifier:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise IntegrityError(f"{folder / JSON_FILE} cannot be read: {error}.", fix="Fit the task again.") from None
         if file.format != FORMAT:
-            raise IntegrityError(f"{folder / JSON_FILE} has format {file.format}; this version reads {FORMAT}.")
+            raise IntegrityError(
+                f"{folder / JSON_FILE} has format {file.format}; this version reads {FORMAT}.",
+                fix="Fit the task again.",
+            )
         actual = hashlib.sha256(packed).hexdigest()
         if actual != file.arrays_sha256:
             raise IntegrityError(f"{folder / ARRAYS_FILE} is not the file that was saved.", fix="Fit the task again.")

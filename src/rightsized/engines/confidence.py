@@ -5,10 +5,10 @@ The forms stand here, ready to serve; their parameters are fitted in `tune` on o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rightsized.core.types import Frozen
 from rightsized.engines.outofscope import sigmoid
@@ -31,15 +31,15 @@ class Confidence(Frozen, frozen=True):
     knots: tuple[float, ...] = ()
     heights: tuple[float, ...] = ()
 
-    def score(self, features: NDArray[np.float64]) -> float:
-        """s(x) from features float64 (6,), in the order of FEATURES."""
-        log_odds = float(features[0])
+    def score(self, features: Sequence[float]) -> float:
+        """s(x) from six features, in the order of FEATURES."""
+        log_odds = features[0]
         if self.kind == "probability":
             return sigmoid(log_odds)
         if self.kind == "isotonic":
             height = float(np.interp(log_odds, self.knots, self.heights))
             return (1.0 - TIE_BREAK) * height + TIE_BREAK * sigmoid(log_odds)
         total = self.bias
-        for weight, value in zip(self.weights, features.tolist(), strict=True):
+        for weight, value in zip(self.weights, features, strict=True):
             total += weight * value
         return sigmoid(total)

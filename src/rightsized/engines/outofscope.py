@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rightsized.core.types import Frozen
 
 
@@ -45,13 +42,6 @@ def discounted(score: float, outside: float, limit: float) -> float:
     (0.9, 0.45)
     """
     return score if outside <= limit else score * (1.0 - outside) / (1.0 - limit)
-
-
-def energy(logits: NDArray[np.float32]) -> float:
-    """log of the sum of exponentials of unscaled logits (Liu et al., 2020, with the sign turned: high = in scope)."""
-    values = logits.astype(np.float64)
-    largest = float(values.max())
-    return largest + math.log(float(np.exp(values - largest).sum()))
 
 
 def sigmoid(value: float) -> float:

@@ -42,7 +42,7 @@ def nested_scores(form: Form, features: Doubles, right: NDArray[np.bool_], folds
     for fold in np.unique(folds):
         held = folds == fold
         confidence = fit_form(form, features[~held], right[~held])
-        scores[held] = [confidence.score(row) for row in features[held]]
+        scores[held] = [confidence.score(row) for row in features[held].tolist()]
     return scores
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.core.protocols import Progress
-from rightsized.engines.linear import Floats, LinearHead, Margins, NgramModel, NgramSpec
+from rightsized.engines.linear import Floats, LinearHead
+from rightsized.engines.ngrams import Margins, NgramModel, NgramSpec
 from rightsized.engines.readout import Raw
 from rightsized.tune.heads import HeadChoice, HeadFitter
 from rightsized.tune.ngrams import NgramTable

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rightsized.engines.linear import Floats, NgramModel, NgramSpec, grams
+from rightsized.engines.linear import Floats
+from rightsized.engines.ngrams import NgramModel, NgramSpec, grams, units
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -24,26 +26,16 @@ ABSENT = -10.0  # margin of a label that the rows fitted on do not have
 
 
 class NgramTable:
-    """The n-gram counts of all texts, as a sparse matrix (n, n-grams)."""
+    """The units of all texts and the n-grams of all units, as sparse matrices (see `engines.ngrams.NgramModel`)."""
 
     def __init__(self, texts: list[str], spec: NgramSpec) -> None:
-        from scipy.sparse import csr_matrix
-
-        numbers: dict[str, int] = {}
-        columns: list[int] = []
-        counts: list[int] = []
-        starts = [0]
-        for text in texts:
-            for gram, count in Counter(grams(text, spec)).items():
-                columns.append(numbers.setdefault(gram, len(numbers)))
-                counts.append(count)
-            starts.append(len(columns))
+        counted, names = _counted(units(text, spec) for text in texts)
+        counted.data = np.log(counted.data) + np.float32(1.0)
+        self.units: csr_matrix = counted  # (n, units): 1 + log(count)
+        self.grams, vocabulary = _counted(grams(unit, spec) for unit in names)  # (units, n-grams): count
+        self.texts: csr_matrix = (counted @ self.grams).tocsr()  # (n, n-grams)
         self.spec = spec
-        self.vocabulary = np.array(list(numbers), dtype=object)
-        values = np.log(np.asarray(counts, dtype=np.float32)) + np.float32(1.0)
-        self.counts: csr_matrix = csr_matrix(
-            (values, np.asarray(columns, dtype=np.int32), np.asarray(starts)), shape=(len(texts), len(numbers))
-        )
+        self.vocabulary = np.array(vocabulary, dtype=object)
 
     def fit(self, rows: NDArray[np.intp], targets: NDArray[np.bool_], *, strength: float, balanced: bool) -> NgramModel:
         """A linear SVM, one label against the rest, on these rows.
@@ -54,13 +46,24 @@ class NgramTable:
             strength: inverse of regularisation (scikit-learn's C).
             balanced: weigh labels by the inverse of their frequency.
         """
-        counts = self.counts[rows]
-        frequency = np.bincount(counts.indices, minlength=counts.shape[1])
+        texts = self.texts[rows]
+        frequency = np.bincount(texts.indices, minlength=texts.shape[1])
         kept = self._kept(frequency, len(rows))
         idf = (np.log((1.0 + len(rows)) / (1.0 + frequency[kept])) + 1.0).astype(np.float32)
-        matrix = _normalised(counts[:, kept], idf)
-        coefficients, bias = _svm(matrix, targets, strength, balanced)
+        coefficients, bias = _svm(self._normalised(rows, kept, idf), targets, strength, balanced)
         return NgramModel.quantised(self.vocabulary[kept].tolist(), idf, coefficients, bias, self.spec)
+
+    def _normalised(self, rows: NDArray[np.intp], kept: NDArray[np.intp], idf: Floats) -> Any:
+        """The n-grams of these rows as they are served, but for rounding: sparse (m, kept)."""
+        brought = self.grams[:, kept]
+        brought.data = (brought.data * idf[brought.indices]) ** 2
+        squares = self.units[rows].power(2) @ np.asarray(brought.sum(axis=1)).ravel()
+        lengths = np.sqrt(np.where(squares > 0, squares, 1.0))
+        matrix = self.texts[rows][:, kept]
+        matrix.data = (matrix.data * idf[matrix.indices] / np.repeat(lengths, np.diff(matrix.indptr))).astype(
+            np.float32
+        )
+        return matrix
 
     def _kept(self, frequency: NDArray[np.intp], count: int) -> NDArray[np.intp]:
         kept = np.flatnonzero(frequency >= (1 if count < ONCE_IS_ENOUGH else 2))
@@ -69,13 +72,21 @@ class NgramTable:
         return kept
 
 
-def _normalised(counts: csr_matrix, idf: Floats) -> Any:
-    matrix = counts.tocsr(copy=True)
-    matrix.data = matrix.data * idf[matrix.indices]
-    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    lengths[lengths == 0] = 1.0
-    matrix.data /= np.repeat(lengths, np.diff(matrix.indptr)).astype(np.float32)
-    return matrix
+def _counted(bags: Iterable[list[str]]) -> tuple[csr_matrix, list[str]]:
+    """How often each string stands in each bag, float32 (bags, strings), and the strings in order of appearance."""
+    from scipy.sparse import csr_matrix
+
+    numbers: dict[str, int] = {}
+    columns: list[int] = []
+    counts: list[int] = []
+    starts = [0]
+    for bag in bags:
+        for text, count in Counter(bag).items():
+            columns.append(numbers.setdefault(text, len(numbers)))
+            counts.append(count)
+        starts.append(len(columns))
+    values, places = np.asarray(counts, dtype=np.float32), np.asarray(columns, dtype=np.int32)
+    return csr_matrix((values, places, np.asarray(starts)), shape=(len(starts) - 1, len(numbers))), list(numbers)
 
 
 def _svm(matrix: Any, targets: NDArray[np.bool_], C: float, balanced: bool) -> tuple[Floats, Floats]:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from rightsized.core.errors import DataError
 from rightsized.core.protocols import Progress, no_progress
-from rightsized.engines.linear import Floats, NgramSpec
+from rightsized.engines.linear import Floats
+from rightsized.engines.ngrams import NgramSpec
 from rightsized.tune.duplicates import clusters
 
 UNIT_TOLERANCE = 0.01  # how far from 1 the length of a vector may be
