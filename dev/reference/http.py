@@ -16,7 +16,10 @@ OPENING = """# HTTP API
 The server describes itself at `/openapi.json` (OpenAPI 3.1); this page says the same. Bodies are JSON, decoded
 strictly: an unknown field is an error. Every failure is a problem document (RFC 9457, `application/problem+json`) with
 `type`, `title`, `status`, `detail`, `instance`, and two members of our own: `code` for programs and `fix` for people.
-[Errors](errors.md) lists the codes. `POST /v1/classify` sends the header fields `X-Rightsized-Decision`,
+[Errors](errors.md) lists the codes. The addresses of the OpenAI-compatible API (those whose failures are an
+[ErrorBody](#errorbody)) differ in that: fields that are not listed go on to the model server, and failures have the
+shape that OpenAI clients raise; [how OpenAI clients use them](../how-to/openai-clients.md).
+`POST /v1/classify` sends the header fields `X-Rightsized-Decision`,
 `X-Rightsized-Tier`, `X-Rightsized-Rung` and `X-Rightsized-State` with the reply to a single text.
 
 """

@@ -9,21 +9,23 @@ from msgspec import Struct
 
 import rightsized
 from rightsized.server import problems
+from rightsized.server.openai.errors import ErrorBody
 from rightsized.server.problems import Problem
 from rightsized.server.routes import OPERATIONS, Operation
 
 _REFERENCE = "#/components/schemas/{name}"
-_CLASSIFY_HEADERS = {
+_ANSWERED_BY = {
     "X-Rightsized-Decision": "Id of the decision; empty where nothing is recorded.",
     "X-Rightsized-Tier": "3 task-specific model, 2 small language model, 1 large one, 0 a person.",
     "X-Rightsized-Rung": "The rung of the ladder that answered.",
     "X-Rightsized-State": "State of the promise under which the answer was given.",
 }
+_WHEN = " Sent where a tier or a task answered; the state is `certified` or `uncertified`."
 
 
 def document() -> dict[str, Any]:
     """The whole description as a JSON-like dictionary."""
-    types: set[type[Struct]] = {Problem, *(t for o in OPERATIONS for t in (o.request, o.response) if t)}
+    types: set[type[Struct]] = {Problem, ErrorBody, *(t for o in OPERATIONS for t in (o.request, o.response) if t)}
     ordered = sorted(types, key=lambda kind: kind.__name__)
     _, components = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
     paths: dict[str, dict[str, Any]] = {}
@@ -35,7 +37,7 @@ def document() -> dict[str, Any]:
             "title": "Rightsized",
             "version": rightsized.__version__,
             "description": "Answers with the smallest model that keeps within an error budget. "
-            "Every failure is a problem document (RFC 9457).",
+            "A failure is a problem document (RFC 9457); the OpenAI-compatible API has errors of its own shape.",
         },
         "paths": paths,
         "components": {"schemas": components},
@@ -67,9 +69,10 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in in_path
     ]
-    for parameter in operation.query:
-        entry = {"name": parameter.name, "in": "query", "description": parameter.meaning, "schema": parameter.schema}
-        found.append(entry)
+    for place, parameters in (("query", operation.query), ("header", operation.headers)):
+        for parameter in parameters:
+            entry = {"name": parameter.name, "in": place, "description": parameter.meaning, "schema": parameter.schema}
+            found.append(entry)
     return found
 
 
@@ -80,15 +83,24 @@ def _success(operation: Operation) -> dict[str, Any]:
         kind = "object" if operation.media == "application/json" else "string"
         return {"200": {"description": operation.summary, "content": {operation.media: {"schema": {"type": kind}}}}}
     success: dict[str, Any] = {"description": _first_line(operation.response), "content": _content(operation.response)}
-    if operation.path == "/v1/classify":
+    if operation.streams:
+        success["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+    if operation.path == "/v1/classify" or operation.headers:
+        when = _WHEN if operation.headers else " Sent for a single text."
         success["headers"] = {
-            name: {"description": meaning + " Sent for a single text.", "schema": {"type": "string"}}
-            for name, meaning in _CLASSIFY_HEADERS.items()
+            name: {"description": meaning + when, "schema": {"type": "string"}}
+            for name, meaning in _ANSWERED_BY.items()
         }
     return {"200": success}
 
 
 def _failures(operation: Operation) -> dict[str, Any]:
+    if operation.failures:
+        shape = {"application/json": {"schema": {"$ref": _REFERENCE.format(name=ErrorBody.__name__)}}}
+        return {
+            str(status): {"description": meaning, "content": shape}
+            for status, meaning in sorted(operation.failures.items())
+        }
     known = problems.kinds()
     by_status: dict[str, list[str]] = {}
     for code in (*operation.problems, "wrong-host", "internal"):

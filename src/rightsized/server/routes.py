@@ -6,12 +6,19 @@ The router, the OpenAPI document and the tests all read this table; a route that
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from rightsized.core.generation import DATA_CLASSES
 from rightsized.core.types import Explanation
 from rightsized.server import api, bodies
+from rightsized.server.openai import answers
+from rightsized.server.openai.asked import MAX_FIELD
+from rightsized.server.openai.bodies import ChatRequest, CompletionRequest, EmbeddingsRequest, RerankRequest
+from rightsized.server.openai.models import Model, ModelList
+from rightsized.server.openai.response_request import ResponsesRequest
 from rightsized.tasks.records import Review, TaskStatus
 from rightsized.tasks.service_protocol import Service
 
@@ -31,6 +38,8 @@ class Operation(NamedTuple):
     """One method on one address.
 
     `response` None means no JSON body: 204, or text of the type `media`. `handler` None means that `app.py` answers.
+    `failures` says by status what an address of the OpenAI-compatible API answers in its own shape of errors; such an
+    address has no `problems`. `streams`: it answers with events where the body asks for that.
     """
 
     method: str
@@ -42,6 +51,9 @@ class Operation(NamedTuple):
     query: tuple[Parameter, ...] = ()
     problems: tuple[str, ...] = ()
     media: str = "application/json"
+    headers: tuple[Parameter, ...] = ()
+    failures: Mapping[int, str] = MappingProxyType({})
+    streams: bool = False
 
 
 _BODY = (
@@ -52,6 +64,33 @@ _BODY = (
     "unsupported-media-type",
     "invalid-field",
 )
+_TEXT: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_FIELD}
+_WISHES = (
+    Parameter("X-Rightsized-Data-Class", {"type": "string", "enum": list(DATA_CLASSES)},
+              "What the request holds; a tier answers only classes it was given."),
+    Parameter("X-Rightsized-Region", _TEXT, "Where the data must stay."),
+    Parameter("X-Rightsized-Conversation", _TEXT, "The thread it belongs to; a thread stays on its tier."),
+    Parameter("X-Rightsized-Timeout", {"type": "number", "exclusiveMinimum": 0}, "Seconds after which nobody waits."),
+)  # fmt: skip
+_REFUSED = {
+    401: "No key, or one that is not valid.",
+    403: "The key, or a rule, does not allow that; or another web site sent this through a browser.",
+    404: "No such model, or no tier is configured.",
+    405: "Another method.",
+    421: "The request names a host that this server does not answer for.",
+    429: "Too much is waiting, or a key has used up its share; `Retry-After` says when to come back.",
+    500: "Something went wrong inside the server.",
+}
+_UNREAD = {
+    400: "The body is no JSON object, or the field named by `param` cannot be used.",
+    408: "The request did not arrive in time.",
+    413: "The body is too large.",
+    415: "The body is not declared as JSON.",
+}
+_UPSTREAM = {502: "A model server failed or answered nonsense.", 504: "No model server answered in time."}
+_PERSON = {422: "`needs_person`: no tier may answer; `decision` is the id under which a person finds it."}
+_MADE = {**_UNREAD, **_REFUSED, **_UPSTREAM}
+_WRITTEN = {**_MADE, **_PERSON}
 _LABEL = (*_BODY, "not-found", "input")
 _TASK = Parameter("task", {"type": "string"}, "Only this task's messages.")
 _LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_QUEUE, "default": 100}, "At most so many.")
@@ -61,6 +100,18 @@ _Q = "/v1/queue"
 OPERATIONS = (
     Operation("POST", "/v1/classify", "Classify one text, or several.", None,
               bodies.Replies, bodies.ClassifyRequest, problems=(*_LABEL, "busy")),
+    Operation("POST", "/v1/chat/completions", "Continue a conversation.", None,
+              answers.ChatCompletion, ChatRequest, headers=_WISHES, failures=_WRITTEN, streams=True),
+    Operation("POST", "/v1/completions", "Continue a text, or fill a gap in one.", None,
+              answers.TextCompletion, CompletionRequest, headers=_WISHES, failures=_WRITTEN, streams=True),
+    Operation("POST", "/v1/responses", "Continue a conversation, in the shape of the Responses API.", None,
+              answers.ResponseObject, ResponsesRequest, headers=_WISHES, failures=_WRITTEN, streams=True),
+    Operation("POST", "/v1/embeddings", "Turn texts into vectors.", None,
+              answers.EmbeddingList, EmbeddingsRequest, headers=_WISHES, failures=_MADE),
+    Operation("POST", "/v1/rerank", "Sort documents by how well they answer a query.", None,
+              answers.Ranking, RerankRequest, headers=_WISHES, failures=_MADE),
+    Operation("GET", "/v1/models", "List everything that `model` may name.", None, ModelList, failures=_REFUSED),
+    Operation("GET", "/v1/models/{id}", "Show one model.", None, Model, failures=_REFUSED),
     Operation("GET", "/v1/tasks", "List the tasks with the state of their promise.", api.list_tasks, bodies.Tasks),
     Operation("GET", "/v1/tasks/{name}", "Show one task.", api.show_task, TaskStatus, problems=("not-found",)),
     Operation("GET", _D, "Show the record of one request.", api.show_decision,
