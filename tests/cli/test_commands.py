@@ -154,8 +154,18 @@ def test_a_report_is_not_written_over_a_folder(fitted_home: Path, tmp_path: Path
     assert f"Use --out {tmp_path / 'tone.html'}" in rightsized(
         fitted_home, "report", "tone", "--out", tmp_path, status=2
     ).replace("\n", "")
+    said = rightsized(fitted_home, "report", "tone", "--out", "/proc/no/tone.html", status=1)
+    assert "Name a file in a folder that you may write to." in said
     rightsized(fitted_home, "report", "tone", "--out", tmp_path / "tone.html")
     assert "<html" in (tmp_path / "tone.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("arguments", [["tasks", "list"], ["models", "list"], ["queue", "list"], ["report", "t"]])
+def test_a_home_that_is_a_file_is_named(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "home").write_text("not a folder", "utf-8")
+    error = as_json(tmp_path / "home", *arguments, status=1)["error"]
+    assert error["message"] == f"The home {tmp_path / 'home'} is a file, not a folder."
+    assert "--home" in error["fix"]
 
 
 def test_models_list_show_verify_and_a_tampered_file(copied_home: Path) -> None:

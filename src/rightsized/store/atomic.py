@@ -51,6 +51,28 @@ def write(path: Path, data: bytes, *, mode: int = SHARED) -> None:
     sync_folder(path.parent)
 
 
+def export(path: Path, data: bytes) -> None:
+    """Write a file that a user named, as `write` does; the folder is made if need be.
+
+    Raises:
+        DiskFullError: no space; the old content stands.
+        StoreError: there can be no such file; says why, and to name another.
+    """
+    try:
+        with _written_beside(path, data, SHARED) as temporary:
+            temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise DiskFullError(
+                f"No space is left on the disk that holds {path.parent}; nothing half-written was kept.",
+                fix="Free some space, or name a file on another disk.",
+            ) from error
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}.", fix="Name a file in a folder that you may write to."
+        ) from error
+
+
 def create(path: Path, data: bytes, *, mode: int = SHARED) -> bool:
     """Write `path` only if nothing is there; False where another process was first. Never half-written."""
     with disk_errors(path), _written_beside(path, data, mode) as temporary:

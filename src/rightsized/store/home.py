@@ -24,10 +24,16 @@ _LOCK_TRIES, _LOCK_PAUSE = 10, 0.01  # a reader may hold the lock shared for an 
 
 
 class Home:
-    """Places under the home folder. Nothing is created until `ensure` or a write."""
+    """Places under the home folder. Nothing is created until `ensure` or a write.
+
+    Raises StoreError where a file has that name: read as a folder it would look like an empty home.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser()
+        if os.path.exists(self.path) and not os.path.isdir(self.path):  # noqa: PTH110, PTH112 - these two never raise
+            message = f"The home {self.path} is a file, not a folder."
+            raise StoreError(message, fix="Point RIGHTSIZED_HOME or --home at a folder.")
 
     @property
     def models(self) -> Path:
@@ -61,8 +67,6 @@ class Home:
 
     def ensure(self) -> Home:
         """Create the folders. Raises StoreError where the place cannot be used."""
-        if self.path.exists() and not self.path.is_dir():
-            raise StoreError(f"{self.path} is a file, not a folder.", fix="Point RIGHTSIZED_HOME at a folder.")
         with atomic.disk_errors(self.path):
             for folder in (self.models, self.tasks, self.jobs):
                 folder.mkdir(parents=True, exist_ok=True)

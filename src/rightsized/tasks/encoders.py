@@ -9,13 +9,14 @@ import re
 import shutil
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rightsized.core.config import EngineConfig
 from rightsized.core.egress import Egress
-from rightsized.core.errors import IntegrityError, NotFoundError, StoreError
+from rightsized.core.errors import IntegrityError, NotFoundError, RightsizedError, StoreError
 from rightsized.core.protocols import Progress, no_progress
 from rightsized.core.registry import names, resolve
 from rightsized.core.types import Frozen
@@ -85,10 +86,24 @@ def pull_encoder(
         raw.mkdir()
         built.mkdir()
         fetched = source.fetch(raw, egress=egress, progress=progress)
-        card = build_variants(raw, built, name=name, fetched=fetched, created=time.time(), progress=progress)
+        with _named_as_given(raw, spec):
+            card = build_variants(raw, built, name=name, fetched=fetched, created=time.time(), progress=progress)
         store.install(built, card)
     _forget(fetched)
     return card
+
+
+@contextmanager
+def _named_as_given(work: Path, spec: str) -> Iterator[None]:
+    """What is wrong with a file is told of the source the user named, not of the copy we work on, which is gone."""
+    try:
+        yield
+    except RightsizedError as error:
+        if str(work) not in error.message + error.fix:
+            raise
+        given = spec.rstrip("/")
+        told = [text.replace(str(work), given) for text in (error.message, error.fix)]
+        raise type(error)(told[0], fix=told[1]) from error
 
 
 def open_encoder(name: str, store: ModelStore, config: EngineConfig | None = None, *, variant: str = "") -> OnnxEncoder:

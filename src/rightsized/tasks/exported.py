@@ -46,7 +46,7 @@ def write_training_rows(path: Path, rows: Sequence[TrainingRow], *, text: str = 
     names = [text, label, SOURCE_COLUMN, "decision", "conversation"]
     if len(set(names)) < len(names):
         raise InputError(f"Two columns would have the same name: {', '.join(names)}.", fix="Choose others.")
-    atomic.write(path, _csv(names, documents) if path.suffix.lower() == ".csv" else _json_lines(documents))
+    atomic.export(path, _csv(names, documents) if path.suffix.lower() == ".csv" else _json_lines(documents))
 
 
 def check_destination(path: Path) -> None:
