@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rightsized.cli.commands import Common, Result, add
+from rightsized.cli.models_fit import FitModel, fit
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned, megabytes
 
@@ -88,3 +89,4 @@ add(app, "pull", Pull, pull)
 add(app, "show", Named, show)
 add(app, "remove", Named, remove)
 add(app, "verify", Named, verify)
+add(app, "fit", FitModel, fit)

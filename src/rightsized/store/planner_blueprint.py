@@ -106,7 +106,7 @@ def from_header(header: Header, path: Path) -> Blueprint:
 
 
 def stored_as(header: Header) -> str:
-    """The quantisation of a file: what `general.file_type` says; where it says nothing, the commonest type of tensor."""
+    """What a file is stored as: `general.file_type`; where it says nothing, the commonest type of its tensors."""
     number = header.metadata.get("general.file_type")
     if isinstance(number, int) and number in FILE_TYPE_NAMES:
         return FILE_TYPE_NAMES[number]

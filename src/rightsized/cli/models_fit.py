@@ -1,0 +1,87 @@
+"""`rightsized models fit`: which quantisation and context of a language model fit into so much memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rightsized.cli.commands import Common, Result
+from rightsized.cli.tables import aligned
+from rightsized.core.errors import InputError
+
+if TYPE_CHECKING:
+    from rightsized.store.planner import Fit, Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitModel(Common):
+    model: Annotated[str, typer.Argument(help="An installed model, a GGUF file, or a checkpoint's folder.")] = ""
+    memory: Annotated[str, typer.Option(help="Memory to fit into, such as 2GB or 1.5GiB.")] = "2GB"
+    context: Annotated[int, typer.Option(help="Tokens of one conversation; 0 is what it was trained for.")] = 4096
+    cache_type: Annotated[str, typer.Option(help="How the attention cache is stored: f16, q8_0, q4_0, f32.")] = "f16"
+    architecture: Annotated[Path | None, typer.Option(help="A config.json to plan from, without any weights.")] = None
+
+
+def fit(options: FitModel) -> Result:
+    """Say which quantisation and context of a language model fit into a machine's memory."""
+    from rightsized.store.planner import open_blueprint, parse_size, plan
+
+    path, name = _place(options)
+    found = plan(
+        open_blueprint(path),
+        model=name,
+        memory=parse_size(options.memory),
+        context=options.context,
+        cache_type=options.cache_type,
+    )
+    return Result(found, _text(found), status=0 if found.choice else 1)
+
+
+def _place(options: FitModel) -> tuple[Path, str]:
+    from rightsized.store.home import Home
+    from rightsized.store.models import ModelStore
+
+    if bool(options.model) == bool(options.architecture):
+        raise InputError("Name one model.", fix="rightsized models fit NAME, or --architecture config.json.")
+    if options.architecture:
+        return options.architecture, options.architecture.parent.name or options.architecture.name
+    path = Path(options.model).expanduser()
+    if path.exists():
+        return path, path.stem if path.is_file() else path.name
+    return ModelStore(Home(options.settings().home)).folder(options.model), options.model
+
+
+def _text(plan: Plan) -> str:
+    lines = [_verdict(plan), ""]
+    header = ["quantisation", "bits", "weights", "cache", "working", "runtime", "total", "fits", "longest context"]
+    lines.append(aligned(header, [_row(fit) for fit in plan.alternatives]))
+    notes = list(plan.advice)
+    if plan.rearranged:
+        notes.append(
+            f"Where the processor has AVX2, llama.cpp keeps {plan.rearranged / 1e9:.2f} GB of the weights in its own "
+            "order; the pages of the file that they replace go back to the system when memory is short."
+        )
+    return "\n".join([*lines, "", *notes]).rstrip()
+
+
+def _verdict(plan: Plan) -> str:
+    what = f"{plan.model} ({plan.architecture}, {plan.parameters / 1e9:.2f} billion parameters)"
+    room = f"{plan.memory / 1e9:.2f} GB with a context of {plan.context} tokens"
+    if plan.choice is None:
+        return f"{what} does not fit into {room}."
+    fit = plan.choice
+    return f"{what} fits into {room} as {fit.quantisation}: {fit.total / 1e9:.2f} GB."
+
+
+def _row(fit: Fit) -> list[str]:
+    sizes = (fit.weights, fit.cache, fit.compute, fit.runtime, fit.total)
+    return [
+        fit.quantisation,
+        f"{fit.bits_per_weight:.2f}",
+        *(f"{size / 1e9:.2f} GB" for size in sizes),
+        "yes" if fit.fits else "no",
+        str(fit.longest) if fit.longest else "-",
+    ]
