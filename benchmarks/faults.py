@@ -295,8 +295,10 @@ def wrong(rows: Sequence[dict[str, Any]]) -> list[str]:
     found = []
     for row in rows:
         saw = row["client"]
-        spared = row["form"] == "fallback" and saw.get("text") != "Spare." and row["fault"] not in _CALLERS
+        spared = row["form"] == "fallback" and saw.get("text") != "Spare."
         good = row["fault"] in _HEALED and saw.get("text") != "Good." and row["form"] != "fallback"
+        if row["fault"] in _CALLERS and row["form"] != "fallback" and saw["status"] != 400:
+            found.append(f"{row['fault']} {row['form']}: the client was not told that its request is wrong")
         if "broken" in saw or saw["status"] == 500 or (spared and row["fault"] not in _HEALED) or good:
             found.append(f"{row['fault']} {row['form']}: {saw}")
         if row["recorded"]["phase"] is None:
@@ -305,7 +307,7 @@ def wrong(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 _HEALED = {"good", *(fault for fault, script in SCRIPTS.items() if script.healed)}
-_CALLERS = {"status-400"}  # no other tier is asked: the request itself is wrong
+_CALLERS = {"status-400", "context-length"}  # the request itself is wrong; another tier may still take it
 
 
 async def measure(folder: Path, names: Sequence[str] | None) -> dict[str, Any]:

@@ -49,12 +49,11 @@ class AttemptError(Exception):
 class Speaker(NamedTuple):
     """Who failed, in words, and how to quote it without the key."""
 
-    name: str  # of the tier
-    where: str  # host and port
+    name: str  # of the tier; its address is nothing that clients need to know
     redact: Callable[[str], str]
 
     def __str__(self) -> str:
-        return f"The server of the tier {self.name!r} ({self.where})"
+        return f"The server of the tier {self.name!r}"
 
 
 class _Meaning(NamedTuple):
@@ -167,11 +166,14 @@ def _place(location: Any) -> str:
 
 
 def quote(speaker: Speaker, words: str) -> str:
-    """It says: "..." - bounded, without the key, the prompt and control characters. Empty where nothing was said."""
+    """What is put behind a message: a server's words in quotes, bounded, without key, prompt and control characters.
+
+    Empty where nothing was said.
+    """
     shown = _plain(_ECHO.sub("...", speaker.redact(words)))
     if not shown:
         return ""
-    return f' It says: "{shown[:QUOTED]}{"..." if len(shown) > QUOTED else ""}"'
+    return f' It says: "{shown[:QUOTED]}{"..." if len(shown) > QUOTED else ""}".'
 
 
 def _plain(text: str) -> str:

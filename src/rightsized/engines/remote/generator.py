@@ -51,7 +51,7 @@ class RemoteGenerator:
     def __init__(self, settings: Settings, egress: Egress, *, resolver: AbstractResolver | None = None) -> None:
         tier = settings.tier
         self._settings, self._egress, self._resolver = settings, egress, resolver
-        self._speaker = Speaker(tier.name, settings.where, settings.key.redact)
+        self._speaker = Speaker(tier.name, settings.key.redact)
         self._places = Places(tier.name, tier.concurrent, tier.queue)
         self._breaker = Breaker(time.monotonic)
         self._budget = retries.RetryBudget(time.monotonic)

@@ -42,11 +42,6 @@ class Settings(NamedTuple):
     max_event: int  # bytes
 
     @property
-    def where(self) -> str:
-        """Host and port, for messages."""
-        return urlsplit(self.tier.url).netloc
-
-    @property
     def digest(self) -> str:
         """A remote model cannot be pinned: address, kind of server and model name are all that is known."""
         named = "\n".join(("remote", self.tier.url, self.tier.preset, self.tier.model))

@@ -124,6 +124,8 @@ def from_exception(error: Exception, path: str) -> Failure:
 def _from_ours(error: RightsizedError) -> Failure:
     matched = ((status, code) for kind, status, code in _KINDS if isinstance(error, kind))
     status, code = next(matched, (error.status, ""))
+    if isinstance(error, UpstreamError) and error.status < 500:
+        status = error.status  # a model server blames the request: the client can mend it, and need not try again
     detail = ErrorDetail(
         str(error), TYPES.get(status, "server_error" if status >= 500 else INVALID), None,
         code or error.code.replace("-", "_"),
