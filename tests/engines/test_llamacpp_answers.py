@@ -245,6 +245,13 @@ def test_a_schema_cut_by_max_tokens_is_reported(make: Callable[..., Generation])
     with_engine(use)
 
 
+def test_a_schema_fulfilled_with_the_last_token_needs_no_warning() -> None:
+    given = {"type": "json_schema", "json_schema": {"schema": {"const": 7}}}
+    [answer] = answers(chat(response_format=given, max_tokens=1))
+    assert (answer.text, answer.finish) == ("7", "length")
+    assert "warnings" not in answer.body
+
+
 def test_a_grammar_of_ones_own() -> None:
     found = answers(*(completions(grammar='root ::= "yes" | "no"', seed=s, temperature=1) for s in range(3)))
     assert {answer.text for answer in found} <= {"yes", "no"}
@@ -301,11 +308,11 @@ def test_a_tool_call_comes_as_one_also_on_a_stream(choice: object) -> None:
             assert json.loads(call["function"]["arguments"]) == {"day": "today"}
             assert "warnings" not in found.body
 
-    with_engine(use, model("caller", template=TOOL_TEMPLATE, chain=CALL))
+    with_engine(use, model(template=TOOL_TEMPLATE, chain=CALL))
 
 
 def test_a_required_tool_that_was_not_called_is_reported() -> None:
-    place = model("rambling", template=TOOL_TEMPLATE)
+    place = model(template=TOOL_TEMPLATE)
     [answer] = answers(chat(tools=TOOLS, tool_choice="required", max_tokens=5), place=place)
     assert answer.body["warnings"] == ["A tool had to be called and none was."]
     [said] = refusal(InputError, chat(tools=TOOLS, tool_choice={"function": {"name": "news"}}), place=place)

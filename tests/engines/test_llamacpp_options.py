@@ -56,7 +56,7 @@ def install(home: Path, files: dict[str, Path], **card: Any) -> Card:
 
 
 def test_a_model_is_found_by_path_by_name_and_by_variant(tmp_path: Path) -> None:
-    other = model("seeded", seed=9)
+    other = model(seed=9)
     variants = {"F32": Variant("a.gguf"), "Q8_0": Variant("b.gguf")}
     install(tmp_path, {"a.gguf": model(), "b.gguf": other}, variants=variants, default_variant="Q8_0")
     by_path = opened(str(other))
@@ -121,7 +121,7 @@ def test_the_digest_covers_what_an_answer_depends_on() -> None:
     tone, law = write_adapter(folder() / "tone.gguf"), write_adapter(folder() / "law.gguf", seed=8)
     digests = [
         opened().digest,
-        opened(str(model("seeded", seed=9))).digest,
+        opened(str(model(seed=9))).digest,
         opened(options={"adapters": {"a": str(tone)}}).digest,
         opened(options={"adapters": {"a": str(law)}}).digest,
         opened(options={"adapters": {"b": str(law)}}).digest,

@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rightsized.core.errors import UpstreamError
+from rightsized.core.errors import UpstreamError, UpstreamTimeoutError
 from rightsized.core.generation import Delta, Generation
+from rightsized.engines.llamacpp import client
 from rightsized.engines.llamacpp.generator import LlamaCppGenerator
 from rightsized.engines.llamacpp.process import WorkerProcess
 from rightsized.engines.llamacpp.supervisor import Supervisor
@@ -158,7 +159,9 @@ from pathlib import Path
 
 async def main():
     async with running(Path({place!r})):
-        print(psutil.Process().children()[0].pid, flush=True)
+        [child] = psutil.Process().children()
+        [place] = {{c.laddr for c in child.net_connections("unix") if c.laddr.endswith(".sock")}}
+        print(child.pid, place, flush=True)
         await asyncio.sleep(600)
 
 asyncio.run(main())
@@ -169,11 +172,32 @@ def test_the_worker_ends_when_its_parent_is_killed() -> None:
     code = PARENT.format(root=str(Path(__file__).parents[2]), place=str(model()))
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
-        worker = psutil.Process(int(parent.stdout.readline()))
-        assert worker.is_running()
+        pid, socket = parent.stdout.readline().decode().split()
+        worker = psutil.Process(int(pid))
+        assert Path(socket).exists()
         parent.kill()
     gone, _ = psutil.wait_procs([worker], timeout=PATIENCE)
     assert gone
+    assert not Path(socket).parent.exists()
+
+
+def test_a_worker_that_no_longer_answers_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PROBE_SECONDS", 0.3)
+
+    async def scenario() -> None:
+        async with running(model(context=32_768), context=32_768, first_byte_s=0.5) as engine:
+            stream = engine.stream(ENDLESS)
+            await anext(stream)
+            stopped = pid_of(engine)
+            os.kill(stopped, signal.SIGSTOP)
+            with pytest.raises(UpstreamTimeoutError, match=r"silent for 0\.5 s"):
+                async for _ in stream:
+                    pass
+            await until(lambda: "did not say how it is" in engine.status().detail)
+            await until_ready(engine)
+            assert pid_of(engine) != stopped
+
+    asyncio.run(scenario())
 
 
 def test_a_worker_without_prctl_ends_with_the_pipe() -> None:

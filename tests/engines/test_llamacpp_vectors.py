@@ -78,7 +78,7 @@ def test_a_long_text_is_embedded_whole_or_refused() -> None:
         with pytest.raises(ContextLengthError):
             await embed(engine, "a" * 1100)
 
-    with_engine(use, model("wide", context=1024), **MEAN)
+    with_engine(use, model(context=1024), **MEAN)
 
 
 def test_embeddings_refuse_what_they_cannot_do() -> None:
@@ -174,7 +174,7 @@ def test_the_hole_stands_between_the_marks_of_the_model() -> None:
         assert filled.text != (await fill(engine, "ab", "ce")).text
         assert [c["text"] for c in (await fill(engine, ["ab", "ab"], "cd")).body["choices"]] == [filled.text] * 2
 
-    with_engine(use, model("fim", fim=True))
+    with_engine(use, model(fim=True))
 
 
 def test_source_code_that_holds_a_mark_does_not_move_the_hole() -> None:
@@ -182,7 +182,7 @@ def test_source_code_that_holds_a_mark_does_not_move_the_hole() -> None:
         filled = await fill(engine, "a<fim_suffix>b", "cd")
         assert filled.usage.prompt_tokens == 1 + 3 + len("a<fim_suffix>b") + len("cd")
 
-    with_engine(use, model("fim", fim=True))
+    with_engine(use, model(fim=True))
 
 
 def test_nothing_is_cut_from_a_long_file() -> None:
@@ -193,7 +193,7 @@ def test_nothing_is_cut_from_a_long_file() -> None:
         with pytest.raises(InputError, match="a text"):
             await fill(engine, [1, 2], "b")
 
-    with_engine(use, model("wide-fim", fim=True, context=2048))
+    with_engine(use, model(fim=True, context=2048))
 
 
 def test_a_model_without_marks_says_so() -> None:
@@ -208,5 +208,5 @@ def test_a_model_without_marks_says_so() -> None:
 
 def test_marks_are_read_from_the_file() -> None:
     first = len(vocabulary(fim=True).pieces) - 3
-    assert marks_of(read_header(model("fim", fim=True))) == Marks(first, first + 1, first + 2, 1)
+    assert marks_of(read_header(model(fim=True))) == Marks(first, first + 1, first + 2, 1)
     assert marks_of(read_header(model())) is None

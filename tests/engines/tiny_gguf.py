@@ -11,6 +11,7 @@ import atexit
 import itertools
 import shutil
 import tempfile
+import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -234,9 +235,9 @@ def folder() -> Path:
 
 
 @cache
-def model(name: str = "plain", **facts: Any) -> Path:
-    """A tiny Llama, written once: `facts` as `write_llama` takes them."""
-    return write_llama(folder() / f"{name}.gguf", **facts)
+def model(**facts: Any) -> Path:
+    """A tiny Llama, written once for each set of `facts`, which are as `write_llama` takes them."""
+    return write_llama(folder() / f"{zlib.crc32(repr(sorted(facts.items())).encode()):x}.gguf", **facts)
 
 
 async def until(true: Callable[[], bool], *, seconds: float = 20.0) -> None:
@@ -258,7 +259,7 @@ async def running(place: Path, *, ready: bool = True, **settings: Any) -> AsyncI
     """An engine on a model file, started, its model loaded; closed at the end."""
     chosen = {"threads": 1, **settings.pop("options", {})}
     tier = TierConfig(name="small", engine="llamacpp", model=str(place), options=chosen, **settings)
-    engine = open_engine(tier, EngineContext(Egress(), str(folder())))
+    engine = open_engine(tier, EngineContext(Egress(), ""))
     await engine.start()
     try:
         if ready:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
+import msgspec
+
 from rightsized.core.generation import Completion, Delta, Generation, Usage
 from rightsized.engines.llamacpp.requests import constrained, must_call
 
@@ -81,17 +83,29 @@ def _complete(generation: Generation, head: Body, chosen: list[Body], usages: li
     if warnings:
         body["warnings"] = warnings
     first = chosen[0]
-    text = (first["message"].get("content") if "message" in first else first.get("text")) or ""
-    return Completion(text=text, finish=str(first.get("finish_reason") or ""), usage=usage, body=body)
+    return Completion(text=_text(first), finish=str(first.get("finish_reason") or ""), usage=usage, body=body)
 
 
 def _warnings(generation: Generation, chosen: list[Body]) -> list[str]:
     found = []
-    if constrained(generation.body) and any(choice.get("finish_reason") == "length" for choice in chosen):
+    cut = [choice for choice in chosen if choice.get("finish_reason") == "length"]
+    if constrained(generation.body) and any(not _is_json(_text(choice)) for choice in cut):
         found.append(CUT)
     if must_call(generation.body) and not all((choice.get("message") or {}).get("tool_calls") for choice in chosen):
         found.append(NO_CALL)
     return found
+
+
+def _text(choice: Body) -> str:
+    return str((choice["message"].get("content") if "message" in choice else choice.get("text")) or "")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def _head(generation: Generation, name: str, identity: str) -> Body:

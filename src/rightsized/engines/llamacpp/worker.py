@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -29,18 +30,22 @@ FIRST_TO_GO = "900"  # when memory runs out the kernel ends the model, never the
 def main() -> None:
     """Load, report, wait for the parent's end."""
     answers = _private_output()
-    _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    _die_with_parent(signal.SIGKILL)
+    _go_first()
     line = sys.stdin.buffer.readline()
     if not line:
         os._exit(0)
     settings = msgspec.json.decode(line, type=WorkerSettings)
-    threading.Thread(target=_watch_parent, daemon=True).start()
+    threading.Thread(target=_watch_parent, args=(settings,), daemon=True).start()
     server, report = None, Report()
     try:
         server, version = _load(settings)
         report = Report(version=version)
     except Exception as error:  # noqa: BLE001 - the boundary of the process: the parent reports what it was
         report = Report(error=f"{type(error).__name__}: {error}")
+    signal.signal(signal.SIGTERM, lambda *_: _leave(settings))
+    _die_with_parent(signal.SIGTERM)  # from now on there is time to tidy up
     os.write(answers, encode(report))
     if server is None:
         os._exit(1)
@@ -54,23 +59,31 @@ def _private_output() -> int:
     return answers
 
 
-def _die_with_parent() -> None:
-    """The kernel ends this process with its parent, also while a load keeps every Python thread waiting."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+def _die_with_parent(number: int) -> None:
+    """The kernel sends this signal when the parent ends, also while a load keeps every Python thread waiting."""
     if sys.platform != "linux":
         return
     parent = os.getppid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:  # it ended between the two calls
         os._exit(0)
+
+
+def _go_first() -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, "ascii")
 
 
-def _watch_parent() -> None:
+def _watch_parent(settings: WorkerSettings) -> None:
     while os.read(0, 1024):
         pass
-    os._exit(0)  # no tidying: nothing of value lives here, and a long pass could hold it up
+    _leave(settings)
+
+
+def _leave(settings: WorkerSettings) -> None:
+    """End at once; a long pass could hold up an orderly end. Only the socket's folder is removed."""
+    shutil.rmtree(Path(settings.socket).parent, ignore_errors=True)
+    os._exit(0)
 
 
 def _load(settings: WorkerSettings) -> tuple[Any, str]:
