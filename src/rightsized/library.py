@@ -25,6 +25,8 @@ from rightsized.jobs.local import run_in_child
 from rightsized.store.home import Home
 from rightsized.tasks.dataset import Columns
 from rightsized.tasks.evaluation import Evaluation, evaluate_rows
+from rightsized.tasks.judged import SHARE as JUDGE_SHARE
+from rightsized.tasks.judged import LabelRule, check_labels
 from rightsized.tasks.records import FitReport
 from rightsized.tasks.segments import SHARE, SegmentRule, check_rule
 from rightsized.tasks.service import open_service
@@ -43,6 +45,9 @@ class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
     `segment_by` tests parts of the traffic on their own: `label` by predicted label; else the name of what
     `segment_values` gives for each text and for each calibrate text. `segments` names the parts; empty takes every
     label, or every value the texts have. Together they get `segment_share` of delta, in equal parts.
+    `label_kind` says who labelled the calibrate texts: `human`, `exact` or `judge:NAME`. `judge_check` are texts drawn
+    at random with people's and the judge's labels; wrong answers that the judge let pass get `judge_share` of the
+    budget. `traffic` are unlabelled texts, from which the share that will be answered here is told.
     """
 
     seed: int = 0
@@ -54,6 +59,10 @@ class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
     segments: Sequence[str] = ()
     segment_share: float = SHARE
     segment_values: tuple[Sequence[str], Sequence[str]] | None = None
+    label_kind: str = "human"
+    judge_check: tuple[Sequence[str], Sequence[Label], Sequence[Label]] | None = None
+    judge_share: float = JUDGE_SHARE
+    traffic: Sequence[str] | None = None
     budget_ms: float | None = None
     budget_mb: float | None = None
     home: str | Path | None = None
@@ -118,7 +127,10 @@ def _plan(task: str, targets: Targets, rows: _Rows, calibrate: _Rows | None, opt
         encoder=options.encoder,
         seed=options.seed,
         segments=_segments(options),
+        labelled=_labelled(options),
+        traffic_texts=None if options.traffic is None else list(options.traffic),
     )
+    check_labels(plan.labelled)
     check_rule(plan.segments, targets.promise, plan.columns.label)
     _check_values(options, rows, calibrate)
     return plan
@@ -128,6 +140,14 @@ def _segments(options: FitOptions) -> SegmentRule:
     given = options.segment_values
     values = None if given is None else (tuple(given[0]), tuple(given[1]))
     return SegmentRule(options.segment_by, tuple(options.segments), options.segment_share, values)
+
+
+def _labelled(options: FitOptions) -> LabelRule:
+    rows = None
+    if options.judge_check is not None:
+        texts, people, judge = options.judge_check
+        rows = (list(texts), [_plain(label) for label in people], [_plain(label) for label in judge])
+    return LabelRule(options.label_kind, check_rows=rows, share=options.judge_share)
 
 
 def _check_values(options: FitOptions, rows: _Rows, calibrate: _Rows | None) -> None:

@@ -115,7 +115,7 @@ def _certified(plan: Plan, path: Path, last: int, tested: _Tested, traffic: Floa
         delta=plan.delta,
         delta_spent=plan.delta_spent,
         attempt=plan.attempt,
-        method=_method(plan, rows.rungs),
+        method=_method(plan, rows.rungs) + _local_share_from(traffic),
         expected_cost=float(mean_costs(deployed[None, :], rows, plan.costs)[0]),
         local_share=_local_share(path, found, deployed, traffic),
         selective_error=found.selective_error(),
@@ -194,4 +194,18 @@ def _method(plan: Plan, rungs: int) -> str:
     strict = rungs == 1 and plan.promise == "wrong_local_rate"
     order = "fixed sequence, strict to loose" if strict else "fixed sequence from a start chosen by bootstrap"
     order = order if rungs == 1 else "Pareto testing"
-    return f"exact binomial tests, {order}, {plan.bootstraps} bootstraps of out-of-fold predictions"
+    judge = "" if plan.judge is None else f"; {_judge_words(plan, plan.judge)}"
+    return f"exact binomial tests, {order}, {plan.bootstraps} bootstraps of out-of-fold predictions{judge}"
+
+
+def _judge_words(plan: Plan, judge: JudgePlan) -> str:
+    """How the budget and delta were divided between what the judge found and what it may have let pass."""
+    found, missed = plan.epsilon - judge.epsilon, judge.epsilon
+    return (
+        f"disagreement with the judge within {found:.6g}, and wrong answers within {missed:.6g} on {judge.checked.n:,}"
+        " rows labelled by people where the judge agreed with an answer, each at half of delta"
+    )
+
+
+def _local_share_from(traffic: Floats | None) -> str:
+    return "" if traffic is None or not len(traffic) else f"; local share from {len(traffic):,} unlabelled requests"

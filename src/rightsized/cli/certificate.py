@@ -55,7 +55,8 @@ def _facts(c: Certificate) -> str:
         ["promise", f"{c.promise} at most {c.epsilon:.2%}, confidence {1 - c.delta:.1%}"],
         ["attempt", f"{c.attempt} (tested at delta = {c.delta_spent:.4f})"],
         ["method", c.method],
-        ["rows", f"{c.n:,} {c.unit}, {c.m:,} answered here, {c.errors} of them wrong"],
+        ["rows", f"{c.n:,} {c.unit}, {c.m:,} answered here, {c.errors} of them not as labelled"],
+        ["labels by", c.label_kind],
         ["sampling", c.sampling],
         ["answered here", percent(c.local_share)],
         [
@@ -73,7 +74,7 @@ def _facts(c: Certificate) -> str:
 
 def _part(segment: Segment) -> str:
     said = "certified" if segment.certified else "not certified"
-    counts = f"{segment.n:,} tested, {segment.m:,} answered here, {segment.errors} of them wrong"
+    counts = f"{segment.n:,} tested, {segment.m:,} answered here, {segment.errors} of them not as labelled"
     return f"{said}: {counts} (tested at delta = {segment.delta:.5f})"
 
 

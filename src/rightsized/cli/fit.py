@@ -15,6 +15,7 @@ from rightsized.core.errors import InputError
 
 if TYPE_CHECKING:
     from rightsized.core.types import Promise
+    from rightsized.tasks.judged import LabelRule
     from rightsized.tasks.segments import SegmentRule
 
 PROMISES = ("selective_error", "wrong_local_rate")
@@ -54,6 +55,20 @@ class FitOptions(Common):
     segment_share: Annotated[
         float, typer.Option(help="Part of delta that the parts share equally; the rest is for all messages.")
     ] = 0.5
+    label_kind: Annotated[
+        str, typer.Option(help="Who labelled the calibrate rows: human, exact (it follows from the data), judge:NAME.")
+    ] = "human"
+    judge_check: Annotated[
+        Path | None,
+        typer.Option(help="Rows drawn at random that people labelled beside the judge; only with them is wrong said."),
+    ] = None
+    judge_column: Annotated[str, typer.Option(help="Column of --judge-check with the judge's label.")] = "judge"
+    judge_share: Annotated[
+        float, typer.Option(help="Part of the error budget for wrong answers that the judge let pass.")
+    ] = 0.5
+    traffic: Annotated[
+        Path | None, typer.Option(help="Unlabelled texts of real traffic: how much of it will be answered here.")
+    ] = None
     encoder: Annotated[str, typer.Option(help="Encoder to embed with.")] = "minilm"
     budget_ms: Annotated[float | None, typer.Option(help="Latency budget, milliseconds at the 95th percentile.")] = None
     budget_mb: Annotated[float | None, typer.Option(help="Memory budget, megabytes.")] = None
@@ -72,11 +87,13 @@ def run(options: FitOptions) -> Result:
     """
     from rightsized.jobs.local import run_in_child
     from rightsized.store.home import Home
+    from rightsized.tasks.judged import check_labels
     from rightsized.tasks.records import FitReport
     from rightsized.tasks.report import summary
     from rightsized.tasks.segments import check_rule
 
     _check(options)
+    check_labels(_labelled(options))
     check_rule(_segments(options), cast("Promise", options.promise), options.label)
     config = options.settings()
     with progress_bars(options.json) as progress:
@@ -122,11 +139,20 @@ def _arguments(options: FitOptions, home: str) -> dict[str, Any]:
             "budget_mb": options.budget_mb,
         },
         "sampling": options.sampling,
+        "labelled": msgspec.to_builtins(_labelled(options)),
+        "traffic": str(options.traffic) if options.traffic else None,
         "segments": msgspec.to_builtins(_segments(options)),
         "encoder": options.encoder,
         "seed": options.seed,
         "incremental": options.incremental,
     }
+
+
+def _labelled(options: FitOptions) -> LabelRule:
+    from rightsized.tasks.judged import LabelRule
+
+    check = str(options.judge_check) if options.judge_check else None
+    return LabelRule(options.label_kind, check, None, options.judge_column, options.judge_share)
 
 
 def _segments(options: FitOptions) -> SegmentRule:

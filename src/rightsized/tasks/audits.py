@@ -20,6 +20,7 @@ from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.schema import EventRow, decode_event
 from rightsized.tasks.fallback import Fallback
+from rightsized.tasks.judged import judge_of
 from rightsized.tasks.queue import AuditOutcome, ReviewQueue
 from rightsized.tasks.records import MonitorStatus
 
@@ -68,9 +69,7 @@ class AuditWatch:
             return None
         marks = await asyncio.to_thread(self._marks)
         if marks != self._seen:
-            outcomes = await asyncio.to_thread(
-                self._queue.audit_outcomes, self._certificate.task, certificate=self._certificate.id
-            )
+            outcomes = await asyncio.to_thread(self._outcomes)
             whole = self._fallback is None or await self._fallback.complete(outcomes)
             status, chain = await asyncio.to_thread(self._look, self._plan, outcomes)
             if status.alarmed and self.alarm is None:
@@ -86,6 +85,14 @@ class AuditWatch:
             "SELECT coalesce((SELECT max(seq) FROM ends), 0), coalesce((SELECT max(seq) FROM reviews), 0)"
         )[0]
         return row[0], row[1]
+
+    def _outcomes(self) -> list[AuditOutcome]:
+        """All audits under this certificate. A promise about a judge is watched by that judge's labels only."""
+        found = self._queue.audit_outcomes(self._certificate.task, certificate=self._certificate.id)
+        judge = judge_of(self._certificate.label_kind)
+        if not judge:
+            return found
+        return [o if o.reviewer == judge else msgspec.structs.replace(o, label=None) for o in found]
 
     def _look(self, plan: MonitorPlan, outcomes: list[AuditOutcome]) -> tuple[MonitorStatus, ChainMonitor | None]:
         chain = self._fallback.chain(plan, outcomes) if self._fallback else None

@@ -16,7 +16,7 @@ from rightsized import __version__
 from rightsized.cascade.attempts import count_attempt, share_used_before
 from rightsized.cascade.calibrate import calibrate
 from rightsized.cascade.certificate import CertificateFacts, make_certificate
-from rightsized.cascade.plan import Calibration, Plan, SegmentPlan
+from rightsized.cascade.plan import Calibration, JudgePlan, Plan, SegmentPlan
 from rightsized.cascade.reference import REFERENCE_TEXTS, Reference
 from rightsized.cascade.scores import Scores, one_row_a_group
 from rightsized.cascade.sentence import day
@@ -27,6 +27,7 @@ from rightsized.tasks.audits import alarms_of
 from rightsized.tasks.dataset import Dataset
 from rightsized.tasks.evaluate import ScoredRows
 from rightsized.tasks.identity import SIGNING_SECRET
+from rightsized.tasks.judged import judge_plan, kind_in_words
 from rightsized.tasks.records import Finding
 from rightsized.tasks.segments import segment_plans
 from rightsized.tasks.slices import FitPlan, Slices
@@ -46,6 +47,7 @@ class Evidence(msgspec.Struct):
     """What a certificate is made from: the plan, the slices, and scores of calibrate rows and of those that choose.
 
     `selection` holds the train rows, out-of-fold, and the out-of-scope rows beside them, which no fold ever trained on.
+    `checked` are the rows that people labelled beside a judge, `traffic` the unlabelled ones.
     """
 
     plan: FitPlan
@@ -55,6 +57,8 @@ class Evidence(msgspec.Struct):
     costs: tuple[float, ...]
     reference: Reference
     digests: dict[str, str]
+    checked: ScoredRows | None = None
+    traffic: ScoredRows | None = None
 
 
 def certify(evidence: Evidence) -> Certificate:
@@ -68,6 +72,7 @@ def certify(evidence: Evidence) -> Certificate:
         digests=evidence.digests | {"reference": evidence.reference.digest},
         created=time.time(),
         code_version=__version__,
+        label_kind=kind_in_words(plan.labelled, passed=found.state == "certified"),
         out_of_scope_rows=_out_of_scope(slices.calibrate, plan),
         segment_by=slices.segments.by if slices.segments and found.segments else "",
     )
@@ -79,10 +84,11 @@ def _calibrate(home: Home, evidence: Evidence) -> Calibration:
     calibration = None
     attempt = 1
     rows = evidence.slices.calibrate
-    if evidence.scored is not None and rows is not None and not _outlived(home, plan.task, rows, evidence.slices):
+    if evidence.scored is not None and rows is not None and not _outlived(home, plan.task, evidence.slices):
         groups = groups_of(rows)
         calibration = Scores(evidence.scored.score, evidence.scored.correct, groups)
-        attempt = count_attempt(home.path, task=plan.task, rows=_row_digests(rows), trial=_trial(evidence, groups))
+        tested = [digest for part in _tested(evidence.slices) for digest in _row_digests(part)]
+        attempt = count_attempt(home.path, task=plan.task, rows=tested, trial=_trial(evidence, groups))
     return calibrate(
         Plan(
             promise=targets.promise,
@@ -92,10 +98,26 @@ def _calibrate(home: Home, evidence: Evidence) -> Calibration:
             attempt=attempt,
             seed=plan.seed,
             segments=_segments(evidence) if calibration is not None else (),
+            judge=_judge(evidence) if calibration is not None else None,
         ),
         evidence.selection,
         calibration,
+        evidence.traffic.score if evidence.traffic is not None else None,
     )
+
+
+def _judge(evidence: Evidence) -> JudgePlan | None:
+    checked, scored, plan = evidence.slices.checked, evidence.checked, evidence.plan
+    if checked is None or scored is None:
+        return None
+    epsilon = plan.labelled.share * plan.targets.max_error
+    return judge_plan(checked, scored, epsilon, plan.columns.multi_label, plan.seed)
+
+
+def _tested(slices: Slices) -> list[Dataset]:
+    """The labelled rows that tests rest on: calibrate rows, and those that people checked."""
+    people = slices.checked.people if slices.checked is not None else None
+    return [part for part in (slices.calibrate, people) if part is not None]
 
 
 def _segments(evidence: Evidence) -> tuple[SegmentPlan, ...]:
@@ -105,13 +127,14 @@ def _segments(evidence: Evidence) -> tuple[SegmentPlan, ...]:
     return segment_plans(declared, rows, scored, evidence.plan.columns.multi_label)
 
 
-def _outlived(home: Home, task: str, rows: Dataset, slices: Slices) -> bool:
+def _outlived(home: Home, task: str, slices: Slices) -> bool:
     """Whether an alarm has sounded since these labels were first used: then only fresh ones can certify again."""
     if not home.decisions.is_file():
         return False
     with LedgerReader(home.decisions) as reader:
         alarms = alarms_of(reader, task)
-    if not alarms or share_used_before(home.path, _row_digests(rows), alarms[-1].created) < STALE:
+    parts = [_row_digests(part) for part in _tested(slices)]
+    if not any(share_used_before(home.path, rows, alarm.created) >= STALE for alarm in alarms[-1:] for rows in parts):
         return False
     message = (
         f"An alarm sounded on {day(alarms[-1].created)}, and these calibrate rows were in use before it: they can no"
@@ -147,8 +170,8 @@ def _trial(evidence: Evidence, groups: Sequence[str]) -> str:
     """What makes an attempt a new one: all that can change its outcome. The same again is no new look.
 
     The models and data by digest, the promise, the budget, the seed; which rows count as one conversation; the costs
-    that order configurations; the parts of the traffic that are tested on their own, for they take from delta; and the
-    code, whose next version may test another way.
+    that order configurations; the parts of the traffic that are tested on their own, for they take from delta; the rows
+    that people checked; and the code, whose next version may test another way.
     """
     selection = hashlib.sha256(evidence.selection.scores.tobytes() + evidence.selection.correct.tobytes()).hexdigest()
     chosen = (selection, list(evidence.selection.groups), evidence.costs, __version__)
@@ -157,6 +180,9 @@ def _trial(evidence: Evidence, groups: Sequence[str]) -> str:
     body: tuple[object, ...] = (evidence.digests, asked, list(groups), chosen)
     if evidence.slices.segments is not None:
         body = (*body, evidence.slices.segments.digest_of)
+    checked = evidence.slices.checked
+    if checked is not None:
+        body = (*body, evidence.plan.labelled.share, _row_digests(checked.people), checked.judge)
     return hashlib.sha256(msgspec.json.encode(body)).hexdigest()
 
 

@@ -140,7 +140,11 @@ class _Stage:
         report = self._score(self.slices.report, "Scoring report")
         held = out_of_fold(self.slices, self.fitted, self._score(self.slices.outside, "Scoring out-of-scope"))
         reference = self._reference()
-        certificate = certify(self._evidence(held, calibrate, reference))
+        evidence = self._evidence(held, calibrate, reference)
+        checked = self.slices.checked
+        evidence.checked = self._score(checked.people if checked else None, "Scoring checked")
+        evidence.traffic = self._score(self.slices.traffic, "Scoring traffic")
+        certificate = certify(evidence)
         self._save(certificate, reference)
         shown = calibrate or held
         write_record(self.folder, DRIFT_FILE, drift_reference(shown, certificate.thresholds))

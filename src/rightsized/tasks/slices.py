@@ -11,6 +11,7 @@ from msgspec import field
 from rightsized.core.errors import DataError, InputError
 from rightsized.core.types import Frozen, Targets
 from rightsized.tasks.dataset import SOURCE_COLUMN, Columns, Dataset, check, from_lists, read
+from rightsized.tasks.judged import Checked, LabelRule, check_labels, finding_of, read_checked
 from rightsized.tasks.records import Finding
 from rightsized.tasks.repeats import repeats
 from rightsized.tasks.segments import (
@@ -25,6 +26,7 @@ from rightsized.tasks.segments import (
     power_finding,
 )
 from rightsized.tasks.split import Split, split_rows
+from rightsized.tasks.traffic import read_traffic, sampled, traffic_of
 from rightsized.tune.duplicates import straddling
 
 _SAID = {"queue": "review queue", "correction": "correction of an answer"}
@@ -45,6 +47,9 @@ class FitPlan(Frozen, frozen=True):
     encoder: str = "minilm"
     seed: int = 0
     segments: SegmentRule = SegmentRule()
+    labelled: LabelRule = LabelRule()
+    traffic: str | None = None  # unlabelled texts, for the share that will be answered here
+    traffic_texts: list[str] | None = None
     incremental: bool = False  # start from the version in force: faster, but not repeatable from the data alone
 
 
@@ -52,7 +57,8 @@ class Slices(msgspec.Struct):
     """The slices of a fit. `calibrate` and `report` are None where all rows train.
 
     `outside` are the rows beside `train` that no label fits: they never train, but count when thresholds are chosen.
-    `segments` are the parts of the traffic to be tested on their own.
+    `segments` are the parts of the traffic to be tested on their own, `checked` the rows that people labelled beside a
+    judge, `traffic` unlabelled texts.
     """
 
     data: Dataset
@@ -65,14 +71,31 @@ class Slices(msgspec.Struct):
     findings: list[Finding]
     outside: Dataset | None = None
     segments: Declared | None = None
+    checked: Checked | None = None
+    traffic: Dataset | None = None
 
 
 def prepare(plan: FitPlan) -> Slices:
     """Read, check and split, and declare what will be tested. Raises DataError, InputError, NotFoundError."""
     check_rule(plan.segments, plan.targets.promise, plan.columns.label)
-    slices = _without_straddlers(_cut(plan), plan)
+    check_labels(plan.labelled)
+    slices = _cut(plan)
+    slices.findings.extend(finding_of(plan.labelled))
+    slices.checked = read_checked(plan.labelled, plan.columns) if plan.labelled.checked else None
+    if slices.checked is not None:
+        _no_train_only(slices.checked.people)
+    slices.traffic = _traffic(plan, slices)
+    slices = _without_straddlers(slices, plan)
     slices.segments = _declared(plan, slices) if plan.segments.by else None
     return slices
+
+
+def _traffic(plan: FitPlan, slices: Slices) -> Dataset | None:
+    if plan.traffic is None and plan.traffic_texts is None:
+        return None
+    given = traffic_of(plan.traffic_texts or ()) if plan.traffic is None else None
+    traffic = given or read_traffic(Path(str(plan.traffic)), plan.columns)
+    return sampled(traffic, plan.seed, slices.findings)
 
 
 def _cut(plan: FitPlan) -> Slices:
@@ -194,7 +217,8 @@ def _without_straddlers(slices: Slices, plan: FitPlan) -> Slices:
     outside = [] if plan.columns.multi_label else [i for i, labels in enumerate(train.labels) if not labels]
     if outside:
         leave_out("out-of-scope", outside, "out-of-scope rows were kept out of training")
-    measuring = [part for part in (slices.calibrate, slices.report) if part is not None]
+    people = slices.checked.people if slices.checked is not None else None
+    measuring = [part for part in (slices.calibrate, slices.report, people) if part is not None]
     if measuring:
         groups = {group for part in measuring for group in part.groups if group}
         shared = [i for i, group in enumerate(train.groups) if group in groups]
