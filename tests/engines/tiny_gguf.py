@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import gguf
+import gguf.quants
 import numpy as np
 
 from rightsized.core.egress import Egress
@@ -69,8 +70,9 @@ def write_llama(
     fim: bool = False,
     template: str = CHAT_TEMPLATE,
     chain: Sequence[str] = (),
+    weights: str = "F32",
 ) -> Path:
-    """A two-layer Llama of 64 dimensions at f32; `context` tokens were declared as trained on.
+    """A two-layer Llama of 64 dimensions; `context` tokens were declared as trained on, `weights` F32 or Q8_0.
 
     With a `chain` it is no longer random: after a line break it writes these pieces, each a token, and ends.
     """
@@ -95,11 +97,12 @@ def write_llama(
         writer.add_uint32("tokenizer.ggml.fim_pre_token_id", first)
         writer.add_uint32("tokenizer.ggml.fim_suf_token_id", first + 1)
         writer.add_uint32("tokenizer.ggml.fim_mid_token_id", first + 2)
-    weights = _llama_weights(words, seed)
+    arrays = _llama_weights(words, seed)
     if chain:
-        _recite(weights, words, chain)
-    for name, array in weights.items():
-        writer.add_tensor(name, array)
+        _recite(arrays, words, chain)
+    for name, array in arrays.items():
+        kind = gguf.GGMLQuantizationType[weights if array.ndim == 2 else "F32"]
+        writer.add_tensor(name, gguf.quants.quantize(array, kind), raw_dtype=kind)
     return _finish(writer, path)
 
 
