@@ -23,7 +23,7 @@ def recovered(score: Floats, weak: Floats, strong: Floats) -> Floats:
     """PGR with the k rows of highest score sent to the strong model, for k = 0 .. n: float64 (n + 1,)."""
     gain = strong - weak
     ordered = gain[np.argsort(-score, kind="stable")]
-    return np.concatenate([[0.0], np.cumsum(ordered)]) / gain.sum()
+    return np.asarray(np.concatenate([[0.0], np.cumsum(ordered)]) / gain.sum(), np.float64)
 
 
 def apgr(score: Floats, weak: Floats, strong: Floats) -> float:

@@ -66,6 +66,16 @@ class Head:
         """The calibrated probability for one row of features, in [0, 1]."""
         return fuse(self.settings, *self.parts(row))
 
+    def behind(self, count: int) -> Head:
+        """The same head for rows with `count` more numbers in front, which it does not read."""
+        none = np.zeros(count)
+        grown = self.trees
+        if grown is not None:
+            shifted = (grown.feature + count).astype(np.int32)
+            grown = Trees(shifted, grown.threshold, grown.left, grown.right, grown.value, grown.base, grown.depth)
+        parts = [np.concatenate([none, own]) for own in (self.centre, self.scale, self.weights)]
+        return Head(self.settings, *parts, self.intercept, grown)
+
     def to_arrays(self, prefix: str) -> Arrays:
         """Everything but the settings, names under `prefix`."""
         own: Arrays = {

@@ -1,8 +1,8 @@
 """The verifier from plain arrays: how likely a tier's answer is right, before it is asked for and after it is given.
 
 `before(prompt)` is the uplift expected of the bigger tier, in [-1, 1]; `after(prompt, answer)` the calibrated
-probability that this tier's answer is right. Both are functions of the texts alone. `verifier.json` holds the settings and the
-digest of `verifier.safetensors`; nothing is unpickled. Fitting is in `tune.verifier` and `tune.uplift`.
+probability that this tier's answer is right. Both are functions of the texts alone. `verifier.json` holds the settings
+and the digest of `verifier.safetensors`; nothing is unpickled. Fitting is in `tune.verifier` and `tune.uplift`.
 """
 
 from __future__ import annotations

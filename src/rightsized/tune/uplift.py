@@ -110,8 +110,11 @@ def fit_verifier(
     def told(stage: str, done: int, total: int) -> None:
         progress(f"{stage} {tier}", done, total)
 
-    after = fit_head(rowed.answer, data.right, folds, tree_columns=rowed.tree_answer, seed=seed, progress=told)
     own = fit_head(rowed.prompt, data.right, folds, tree_columns=rowed.tree_prompt, seed=seed)
+    if any(exchange.answer for exchange in data.exchanges):
+        after = fit_head(rowed.answer, data.right, folds, tree_columns=rowed.tree_answer, seed=seed, progress=told)
+    else:  # nothing to read but the prompt
+        after = FittedHead(own.head.behind(len(rowed.features.answer_features)), own.out_of_fold)
     better: FittedHead | None = None
     if data.last_right is not None:
         better = fit_head(rowed.prompt, data.last_right, folds, tree_columns=rowed.tree_prompt, seed=seed)
