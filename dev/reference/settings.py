@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import typing
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -26,6 +26,7 @@ def page() -> str:
     parts = [OPENING, f"## General\n\n{_table('', config.Config, only=('home',))}"]
     for section, kind in config.SECTIONS.items():
         parts.append(f"\n## `[{section}]`\n\n{kind.__doc__}\n\n{_table(section, kind)}")
+    parts.append(f"\n## `[[tiers]]`\n\n{config.TierConfig.__doc__}\n\n{_tier_table()}")
     parts.append(f"\n## Example\n\n```toml\n{_example()}```\n")
     return "".join(parts)
 
@@ -56,9 +57,28 @@ def _table(section: str, kind: type[msgspec.Struct], only: tuple[str, ...] = ())
     return table(("key", "type", "default", "range", "environment variable", "meaning"), rows)
 
 
+def _tier_table() -> str:
+    """One table a model; not in the environment."""
+    meaning, rows = comments(config.TierConfig), []
+    for field in msgspec.structs.fields(config.TierConfig):
+        default = "" if field.required else _shown(field.default_factory() if _made(field) else field.default)
+        rows.append(
+            (code(field.name), cell(_type(field.type)), code(default) if default else "", cell(meaning[field.name]))
+        )
+    return table(("key", "type", "default", "meaning"), rows)
+
+
+def _made(field: msgspec.structs.FieldInfo) -> bool:
+    return field.default_factory is not msgspec.NODEFAULT
+
+
 def _type(kind: Any) -> str:
     if "tuple" in str(kind):
         return "list of text"
+    if "dict" in str(kind):
+        return "table"
+    if "Literal" in str(kind):
+        return "one of " + ", ".join(map(str, get_args(kind)))
     if typing.get_origin(kind) is typing.Literal:
         return " or ".join(code(_shown(choice)) for choice in typing.get_args(kind))
     words = {"str": "text", "int": "whole number", "bool": "true or false"}

@@ -45,7 +45,7 @@ def serve_home(config: Config, as_json: bool, stream: tuple[str, list[str]] | No
     def ready(listening: Listening) -> None:
         service.announce(listening.url)
         tasks = {status.task.name: status for status in service.tasks()}
-        _say(listening.url, list(tasks), as_json)
+        _say(listening.url, list(tasks), [tier.name for tier in config.tiers], as_json)
         if stream is not None and stream[0] in tasks and not tasks[stream[0]].answered + tasks[stream[0]].abstained:
             sending.append(asyncio.ensure_future(service.classify_many(stream[0], stream[1])))
 
@@ -54,12 +54,13 @@ def serve_home(config: Config, as_json: bool, stream: tuple[str, list[str]] | No
     serve(app, config.server.host, config.server.port, config.server.drain_seconds, ready, tls)
 
 
-def _say(url: str, names: list[str], as_json: bool) -> None:
+def _say(url: str, names: list[str], tiers: list[str], as_json: bool) -> None:
     if as_json:
         import msgspec
 
-        sys.stdout.write(msgspec.json.encode({"url": url, "tasks": names}).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode({"url": url, "tasks": names, "tiers": tiers}).decode() + "\n")
     else:
         served = ", ".join(names) or "no task yet; fit one: rightsized fit FILE --task NAME"
-        sys.stdout.write(f"Serving {served}\n{url}  (Ctrl-C stops)\n")
+        writing = f"Tiers: {', '.join(tiers)} at {url}/v1\n" if tiers else ""
+        sys.stdout.write(f"Serving {served}\n{writing}{url}  (Ctrl-C stops)\n")
     sys.stdout.flush()
