@@ -1,8 +1,8 @@
 """Validity and coverage of certificates on a routing table: the machinery of `certificate_validity`, fold by fold.
 
 The held-out fifth of a fold is the population: draws of n rows with replacement, the true risk on all of it. The
-verifier is fixed and selection data are its out-of-fold predictions on the other four fifths. There are two tiers: local
-means that the weak model's answer stands; all else goes to the strong one.
+verifier is fixed; selection data are its out-of-fold predictions on the other four fifths. There are two tiers: local
+means that the weak answer stands; all else goes to the strong model.
 """
 
 from __future__ import annotations
