@@ -19,6 +19,7 @@ from upstream import (
     collect,
     engine,
     events,
+    reset,
     serving,
     streamed,
     verbatim,
@@ -26,7 +27,7 @@ from upstream import (
 )
 
 from rightsized.core.egress import Egress
-from rightsized.core.errors import EgressDeniedError, UnsupportedError
+from rightsized.core.errors import EgressDeniedError, UnsupportedError, UpstreamError
 from rightsized.core.generation import Completion, Delta, Generation, Usage
 
 HELLO = [chunk("Hel", role="assistant"), chunk("lo"), chunk(finish="stop")]
@@ -168,6 +169,18 @@ async def test_one_connection_serves_many_requests() -> None:
             await tier.generate(ask())
             await collect(tier, ask(stream=True))
     assert (len(up.seen), up.connections) == (4, 1)
+
+
+async def test_a_kept_connection_that_its_server_closes_is_no_failure() -> None:
+    """Sent again at once on another one, also where no retry is allowed; the loss of a new one is a failure."""
+    async with serving(whole(), reset(), whole(), reset(), reset()) as up, engine(up.url) as tier:
+        for _ in range(2):
+            assert (await tier.generate(ask())).text == "On its way."
+        assert (len(up.seen), up.connections) == (3, 2)
+        with pytest.raises(UpstreamError, match="closed the connection"):
+            await tier.generate(ask())
+        assert len(up.seen) == 5
+        assert tier.status().ready
 
 
 async def test_cookies_are_not_kept() -> None:

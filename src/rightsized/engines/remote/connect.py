@@ -4,7 +4,10 @@ name: uvloop opens sockets past the process's audit hook. Redirects, proxies fro
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from contextvars import ContextVar
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp import ClientRequest, ClientTimeout
@@ -18,6 +21,17 @@ from rightsized.engines.remote.settings import Settings
 READ_BUFFER = 2**16  # bytes held for a slow reader before the server is made to wait
 MAX_HEADER = 2**15  # bytes of one header
 NAMES_KEPT_S = 30
+_KEPT: ContextVar[bool] = ContextVar("kept", default=False)
+_CLOSED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+
+
+def closed_while_idle(error: BaseException) -> bool:
+    """Whether this task's last request met a kept connection that its server was just closing.
+
+    Servers close idle connections when they like, and some after a stream (cpp-httplib in llama.cpp). That is no
+    failure: the request is sent again on another connection.
+    """
+    return _KEPT.get() and isinstance(error, _CLOSED) and not isinstance(error, aiohttp.ClientConnectorError)
 
 
 class GuardedResolver(AbstractResolver):
@@ -49,6 +63,7 @@ class GuardedConnector(aiohttp.TCPConnector):
             ttl_dns_cache=NAMES_KEPT_S,
             keepalive_timeout=settings.preset.idle_s,
         )
+        self._used: WeakSet[asyncio.Protocol] = WeakSet()  # connections that served a request before
 
     async def connect(
         self,
@@ -58,7 +73,11 @@ class GuardedConnector(aiohttp.TCPConnector):
     ) -> Connection:
         """A connection, new or kept. Raises EgressDeniedError."""
         self._egress.require(req.url.host or "", self._purpose)
-        return await super().connect(req, traces, timeout)
+        connection = await super().connect(req, traces, timeout)
+        _KEPT.set(connection.protocol in self._used)
+        if connection.protocol is not None:
+            self._used.add(connection.protocol)
+        return connection
 
 
 def open_session(settings: Settings, egress: Egress, resolver: AbstractResolver | None = None) -> aiohttp.ClientSession:

@@ -21,7 +21,7 @@ from rightsized.core.errors import BusyError, UpstreamError
 from rightsized.core.generation import Completion, Delta, EngineStatus, Generation, Operation
 from rightsized.engines.remote import retries
 from rightsized.engines.remote.breaker import Breaker
-from rightsized.engines.remote.connect import open_session
+from rightsized.engines.remote.connect import closed_while_idle, open_session
 from rightsized.engines.remote.failures import AttemptError, Speaker, from_status
 from rightsized.engines.remote.incoming import NETWORK_ERRORS, Clock, Incoming
 from rightsized.engines.remote.pieces import STREAMED, check_kind, decode, pieces_of
@@ -172,11 +172,14 @@ class RemoteGenerator:
         if key:
             headers[preset.key_header] = preset.key_prefix + key
         url = self._settings.urls[call.generation.operation]
-        try:
-            async with asyncio.timeout(call.clock.left()):
-                return await self._session.post(url, data=call.raw, headers=headers, allow_redirects=False)
-        except NETWORK_ERRORS as error:
-            failure = call.clock.failed(self._speaker, error)
+        failure = None
+        while failure is None:
+            try:
+                async with asyncio.timeout(call.clock.left()):
+                    return await self._session.post(url, data=call.raw, headers=headers, allow_redirects=False)
+            except NETWORK_ERRORS as error:
+                if not (call.repeatable and closed_while_idle(error)):
+                    failure = call.clock.failed(self._speaker, error)
         raise failure  # outside the block: the exception's context may hold our headers
 
     def _check_breaker(self) -> None:
