@@ -16,7 +16,7 @@ import msgspec
 
 from rightsized.cascade.generate import Calibrated, Ladder, LadderSetup
 from rightsized.cascade.promise import Promise
-from rightsized.cascade.tier import Language, Tier, asked_tokens, prompt_tokens, unknown_language
+from rightsized.cascade.tier import Tier, asked_tokens, prompt_tokens, unknown_language
 from rightsized.core import registry
 from rightsized.core.config import Config
 from rightsized.core.egress import Egress
@@ -35,6 +35,7 @@ from rightsized.core.generation import (
 from rightsized.core.protocols import Answerer
 from rightsized.core.tiers import EngineContext, TierConfig
 from rightsized.core.types import Begun, Reply, Request
+from rightsized.engines.language import LanguageDetector
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.recorded import Coin, Recorded, no_coin
 from rightsized.store.home import Home
@@ -54,7 +55,6 @@ class LocalGateway:
         ledger: where decisions go; None records nothing.
         coin: the audit coin.
         promise, calibrated: what calibration left, where there is something; None for no promise.
-        language: text -> ISO 639-1 code, for tiers that read some languages only.
         spending: what keys have used; shared with the server, which admits requests.
     """
 
@@ -66,13 +66,14 @@ class LocalGateway:
         *,
         promise: Promise | None = None,
         calibrated: Calibrated | None = None,
-        language: Language = unknown_language,
         spending: Spending | None = None,
     ) -> None:
         self._config = config
         self._keys = KeyStore(Home(config.home))
         self._spending = spending or Spending(ledger.reader if ledger else None)
         context = EngineContext(Egress(frozenset(config.egress.allow)), config.home)
+        self._detector = LanguageDetector() if any(tier.languages for tier in config.tiers) else None
+        language = self._detector or unknown_language
         self._tiers = tuple(Tier(tier, _open(tier, context), language) for tier in config.tiers)
         gateway = config.gateway
         setup = LadderSetup(
@@ -93,6 +94,8 @@ class LocalGateway:
 
     async def start(self) -> None:
         """Open every tier. Raises what makes one unusable for good, such as a missing model."""
+        if self._detector:
+            await asyncio.to_thread(self._detector.load)
         for number, tier in enumerate(self._tiers):
             try:
                 await tier.generator.start()
