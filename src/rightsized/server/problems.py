@@ -7,11 +7,12 @@ programs; `fix` says what mends it.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 
 import msgspec
 
-from rightsized.core.errors import BusyError, RightsizedError
+from rightsized.core.errors import BusyError, RateLimitError, RightsizedError
 from rightsized.core.types import Frozen
 
 log = logging.getLogger("rightsized.server")
@@ -90,13 +91,18 @@ def from_error(error: Exception, instance: str) -> tuple[Problem, dict[str, str]
         status, title = HTTP_KINDS[error.code]
         return _problem(error.code, status, title, error.detail, error.fix, instance), error.headers
     if isinstance(error, RightsizedError):
-        headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if isinstance(error, BusyError) else {}
+        headers = {"retry-after": str(retry_after(error))} if isinstance(error, BusyError) else {}
         problem = _problem(error.code, error.status, _title(type(error)), error.message, error.fix, instance)
         return problem, headers
     log.error("Unforeseen error at %s", instance, exc_info=error)
     status, title = HTTP_KINDS["internal"]
     detail = "The request could not be handled. The server's log holds the details."
     return _problem("internal", status, title, detail, "Look at the server's log and report it.", instance), {}
+
+
+def retry_after(error: BusyError) -> int:
+    """Whole seconds until it is worth asking again."""
+    return math.ceil(error.retry_after) if isinstance(error, RateLimitError) else RETRY_AFTER_SECONDS
 
 
 def _problem(code: str, status: int, title: str, detail: str, fix: str, instance: str) -> Problem:
