@@ -29,7 +29,7 @@ from benchmarks.peer import Peer, PeerUnavailable
 
 CONNECTIONS = (1, 16, 64)
 MASTER = "sk-benchmark"
-LITELLM = ("litellm[proxy]==1.109.1",)
+LITELLM = ("litellm[proxy]==1.100.0",)  # newer ones ask for a certifi that is not on every mirror
 VLLM_ROUTER = ("vllm-router",)
 SGLANG_ROUTER = ("sglang-router",)
 QUESTION = "Where is my parcel? I ordered it two weeks ago and the tracking page has not changed since Monday."
