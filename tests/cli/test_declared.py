@@ -42,8 +42,8 @@ def test_the_command_line_declares_parts_judge_checks_and_traffic(home: Path, tm
             "fit", sample("support_train.csv"), "--task", "t", "--label", "department", "--max-error", "0.1",
             "--calibrate", sample("support_calibrate.csv"), "--segment-by", "label", "--segment", "returns",
             "--segment", "delivery", "--segment-share", "0.4", "--label-kind", "judge:big model",
-            "--judge-check", checks, "--judge-column", "verdict", "--judge-share", "0.4", "--traffic", sample("support_stream.csv"),
-            "--home", home, "--json",
+            "--judge-check", checks, "--judge-column", "verdict", "--judge-share", "0.4",
+            "--traffic", sample("support_stream.csv"), "--home", home, "--json",
         )
     )  # fmt: skip
     certificate: dict[str, Any] = found["certificate"]
