@@ -13,7 +13,7 @@ from rightsized.cascade.calibrate import calibrate
 from rightsized.cascade.path import as_thresholds, mean_costs, nested_runs, outcomes
 from rightsized.cascade.plan import JudgePlan, Plan, SegmentPlan
 from rightsized.cascade.scores import Scores
-from rightsized.cascade.selection import Simulated, best_start, choose_path, stricter, walk, walked_shares
+from rightsized.cascade.selection import Simulated, best_start, choose_path, walk, walked_shares
 from rightsized.cascade.selection import Test as OneTest
 from rightsized.core.errors import DataError
 
@@ -125,9 +125,8 @@ def test_the_path_of_several_rungs_leads_from_nothing_to_ever_cheaper() -> None:
     costs = mean_costs(path, chosen, TWO)
     assert np.isinf(path[0]).all()
     assert (np.diff(costs) <= 1e-12).all()
-    strict = stricter(path[-1], path)
-    assert nested_runs(np.concatenate([strict, path[-1:]])) == 1
-    assert not (strict == path[-1]).all(axis=1).any()
+    assert nested_runs(path) == 1
+    assert len(path) > 100
 
 
 def test_harder_traffic_than_training_still_certifies_something() -> None:

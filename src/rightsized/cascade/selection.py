@@ -18,7 +18,10 @@ from rightsized.core.types import Promise
 
 STRESS = (1.0, 2.0, 3.0)  # error rates a start must do well under, in multiples of those of the selection data
 NEARLY = 0.003  # relative difference of mean certified shares that is not worth a looser start
-STRICTER_STEPS = 40  # configurations put in front of the Pareto front of several rungs
+STEPS = 200  # configurations of a path of several rungs
+# What follows the last rung weighs at most this many times the dearest rung while ordering. A person costs thousands of
+# times a model: selection data cannot tell shares apart that finely, and rungs below would be asked at random.
+MOST_TIMES = 30.0
 MOST_ROWS = 20_000  # selection rows beyond this are sampled down: the order no longer changes, the time does
 
 
@@ -90,8 +93,9 @@ def thinned(rows: Scores, random: np.random.Generator) -> Scores:
 
 
 def order(test: Test, rows: Scores, costs: tuple[float, ...]) -> Floats:
-    """Configurations from provable to cheap: all levels of one rung, or the Pareto front of several."""
-    points = grid.build(rows, costs)
+    """Configurations from provable to cheap: all levels of one rung, or along the Pareto front of several."""
+    dearest = max(costs[:-1])
+    points = grid.build(rows, (*costs[:-1], min(costs[-1], MOST_TIMES * dearest) if dearest > 0 else costs[-1]))
     if rows.rungs == 1:
         return points.configurations[::-1]  # strict to loose
     expected = expected_p_values(test, points.local, points.wrong, points.n)
@@ -100,19 +104,27 @@ def order(test: Test, rows: Scores, costs: tuple[float, ...]) -> Floats:
         if expected[point] < least:
             front.append(point)
             least = expected[point]
-    kept = points.configurations[front[::-1]]
-    return np.concatenate([stricter(kept[0], points.configurations), kept])
+    return nested(points.configurations[front[::-1]], rows)
 
 
-def stricter(first: Floats, configurations: Floats) -> Floats:
-    """Steps from "no rung answers" to `first`, each answering all that the one before does; `first` itself is left out.
+def nested(front: Floats, rows: Scores) -> Floats:
+    """The front as a path on which each step answers all that the one before does, from "no rung answers" on.
 
-    The front begins where selection data stop finding errors. Where traffic is harder, the proof must begin earlier.
+    Neighbours on a front are chosen by the noise of the selection rows: thresholds jump to and fro, and each jump is
+    one more chance to fail. So each rung's thresholds, as ranks among its scores, are replaced by the closest sequence
+    that only falls, and the path goes along straight lines between them. It begins before the front, since that begins
+    where selection data stop finding errors: where traffic is harder, the proof must begin earlier.
     """
-    above = [np.unique(levels[levels >= level]) for level, levels in zip(first, configurations.T, strict=True)]
-    at = np.linspace(1, 0, STRICTER_STEPS + 1)[:-1]
-    steps = np.stack([levels[np.rint(at * (len(levels) - 1)).astype(int)] for levels in above], axis=1)
-    return np.asarray(steps[(steps != first).any(axis=1)], np.float64)
+    from scipy.optimize import isotonic_regression
+
+    known = [np.append(np.sort(scores[~np.isnan(scores)]), np.inf) for scores in rows.scores.T]
+    ranks = np.stack([np.searchsorted(k, levels) for k, levels in zip(known, front.T, strict=True)]).astype(np.float64)
+    never = np.array([[len(k) - 1.0] for k in known])
+    falling = np.stack([isotonic_regression(row, increasing=False).x for row in np.hstack([never, ranks])])
+    walked = np.concatenate([[0.0], np.abs(np.diff(falling, axis=1)).sum(axis=0).cumsum()])
+    at = np.linspace(0.0, walked[-1], STEPS)
+    steps = [k[np.rint(np.interp(at, walked, row)).astype(np.int64)] for k, row in zip(known, falling, strict=True)]
+    return np.unique(np.stack(steps, axis=1), axis=0)[::-1]
 
 
 def expected_p_values(test: Test, local: Ints, wrong: Ints, n: int) -> Floats:
