@@ -1,9 +1,9 @@
 """Soak: half an hour of mixed load on the gateway; its memory must not grow, and no decision be lost or doubled.
 
 The mix, a few dozen requests at a time: whole answers, streams, streams whose reader goes away half-way, bodies that
-are refused, a tier that is down and falls back, and repeats. Memory is the gateway's resident set, children included, read
-every few seconds; growth is the median of the last tenth over the median of the second tenth of the time. At the end
-every decision id that a client heard is looked up in the ledger.
+are refused, a tier that is down and falls back, and repeats. Memory is the gateway's resident set, children included,
+read every few seconds; growth is the median of the last tenth of the time over that of the second. At the end every
+decision id that a client heard is looked up in the ledger.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _home(url: str) -> tuple[Path, Path]:
 
 
 def _recorded(home: Path, heard: list[str], sent: int) -> dict[str, Any]:
-    """What the ledger holds of the decisions that clients heard of, and how they ended; `sent`: requests not refused."""
+    """What the ledger holds of the decisions that clients heard of; `sent`: requests that were not refused."""
     with sqlite3.connect(f"file:{home / 'decisions.sqlite'}?mode=ro", uri=True) as database:
         starts = Counter(row[0] for row in database.execute("SELECT id FROM starts"))
         ends = Counter(row[0] for row in database.execute("SELECT id FROM ends"))
