@@ -141,6 +141,8 @@ class ScriptedGateway:
         finish = "stop"
         if generation.model == "tools":
             message, finish = {"role": "assistant", "content": None, "tool_calls": [TOOL_CALL]}, "tool_calls"
+        if generation.model == "json":
+            message = {"role": "assistant", "content": '{"city": "Oslo", "rain": true}'}
         choice = {"index": 0, "finish_reason": finish, "logprobs": None}
         if generation.operation == "chat":
             choice["message"] = message

@@ -56,6 +56,8 @@ _KINDS: tuple[tuple[type[RightsizedError], int, str], ...] = (
     (ConfigError, 500, ""),
 )
 
+_TOO_LONG = "The prompt is longer than the model's context length."  # clients look for these words to shorten theirs
+
 
 class ErrorDetail(Struct, frozen=True):
     """What went wrong. `param` names the field at fault, `code` the kind for programs.
@@ -126,8 +128,9 @@ def _from_ours(error: RightsizedError) -> Failure:
     status, code = next(matched, (error.status, ""))
     if isinstance(error, UpstreamError) and error.status < 500:
         status = error.status  # a model server blames the request: the client can mend it, and need not try again
+    message = f"{error} {_TOO_LONG}" if isinstance(error, ContextLengthError) else str(error)
     detail = ErrorDetail(
-        str(error), TYPES.get(status, "server_error" if status >= 500 else INVALID), None,
+        message, TYPES.get(status, "server_error" if status >= 500 else INVALID), None,
         code or error.code.replace("-", "_"),
     )  # fmt: skip
     return _failure(status, detail, _retry_after(error))
