@@ -67,8 +67,9 @@ class Client:
 
 @contextmanager
 def running(service: FakeService, **settings: Any) -> Iterator[Client]:
-    """A server in a thread of its own; drained at the end."""
-    app = create_app(service, Config(server=ServerConfig(**settings)))
+    """A server in a thread of its own; drained at the end. `home`: where its API keys are."""
+    home = str(settings.pop("home", "/nonexistent/home"))
+    app = create_app(service, Config(home=home, server=ServerConfig(**settings)))
     ready = threading.Event()
     found: list[Listening] = []
 

@@ -8,12 +8,15 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from fake_service import FakeService
 from live_server import Answer, Client
 
 from rightsized.core.types import Reply
+from rightsized.store.home import Home
+from rightsized.store.keys import KeyStore
 
 CLASSIFY = "/v1/classify"
 GOOD = {"task": "support", "text": "refund my invoice"}
@@ -274,8 +277,9 @@ def test_loopback_names_are_answered(client: Client, host: str) -> None:
     assert client.send("GET", "/healthz", headers={"host": host}).status == 200
 
 
-def test_any_host_is_answered_when_listening_openly(start: Callable[..., Client]) -> None:
-    client = start(FakeService(), host="0.0.0.0")
+def test_any_host_is_answered_when_listening_openly(start: Callable[..., Client], tmp_path: Path) -> None:
+    KeyStore(Home(tmp_path)).create("anyone")
+    client = start(FakeService(), host="0.0.0.0", home=tmp_path)
     assert client.send("GET", "/healthz", headers={"host": "box.example"}).status == 200
 
 
