@@ -253,6 +253,19 @@ async def test_nothing_is_asked_of_a_host_that_no_rule_allows() -> None:
         assert tier.status().ready
 
 
+def test_the_connector_asks_by_itself() -> None:
+    """uvloop opens sockets past the process's audit hook: an address, and a name, are refused all the same."""
+    import uvloop
+
+    async def refused(host: str) -> bool:
+        async with engine(f"http://{host}:8000/v1", connect_s=0.2) as tier:
+            with pytest.raises(EgressDeniedError):
+                await tier.generate(ask())
+        return True
+
+    assert all(uvloop.run(refused(host)) for host in ("203.0.113.7", "models.example", "[2001:db8::1]"))
+
+
 async def test_leave_that_is_taken_back_ends_kept_connections() -> None:
     """The allow-list is asked for each request, not for each connection only."""
 

@@ -28,6 +28,7 @@ class Assembler:
         self._envelope: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
         self._calls: dict[int, ToolCalls] = {}
+        self._parts: dict[int, _Parts] = {}  # the text of each chat choice
         self.usage: dict[str, Any] | None = None
 
     @property
@@ -50,15 +51,17 @@ class Assembler:
         Positions of tool calls are put right in the chunk itself, so that clients can join them too.
         """
         choices = chunk.get("choices") or []
-        if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+        if not isinstance(choices, list):
             raise ChunkError("its choices are no list of objects")
-        usage = chunk.get("usage")
-        if isinstance(usage, dict):
-            self.usage = usage
-        elif "usage" in chunk:
-            del chunk["usage"]
-        self._envelope.update((k, v) for k, v in chunk.items() if k not in _ENVELOPE and v is not None)
-        return "".join([self._add_choice(choice) for choice in choices])
+        if "usage" in chunk:
+            if isinstance(chunk["usage"], dict):
+                self.usage = chunk["usage"]
+            else:
+                del chunk["usage"]
+        for name, value in chunk.items():
+            if name not in _ENVELOPE and not self._envelope.get(name):  # the same in every chunk, or empty at first
+                self._envelope[name] = value
+        return "".join([self._plain(choice) or self._add_choice(choice) for choice in choices])
 
     def body(self) -> dict[str, Any]:
         """The whole answer so far."""
@@ -68,7 +71,24 @@ class Assembler:
             "choices": [self._whole(index) for index in sorted(self._choices)],
         }
 
-    def _add_choice(self, given: dict[str, Any]) -> str:
+    def _plain(self, given: Any) -> str:
+        """Take in a choice that holds nothing but more text, as nearly all do; empty where there is more to it."""
+        if type(given) is not dict or type(delta := given.get("delta")) is not dict or len(delta) != 1:
+            return ""
+        text, index = delta.get("content"), given.get("index")
+        parts = self._parts.get(index) if type(index) is int else None
+        if parts is None or type(text) is not str or index != 0:
+            return ""
+        for name, value in given.items():
+            if value is not None and name != "delta" and name != "index":
+                return ""
+        if text:
+            parts.append(text)
+        return text
+
+    def _add_choice(self, given: Any) -> str:
+        if not isinstance(given, dict):
+            raise ChunkError("its choices are no list of objects")
         index = given.get("index", 0)
         if not isinstance(index, int):
             raise ChunkError("a choice has no number")
@@ -83,6 +103,8 @@ class Assembler:
                 self._calls.setdefault(index, ToolCalls()).add(call)
             message = choice.setdefault("message", {"role": "assistant", "content": None})
             _merge(message, {k: v for k, v in delta.items() if k != "tool_calls"})
+            if isinstance(message["content"], _Parts):
+                self._parts[index] = message["content"]
         return text or "" if index == 0 else ""
 
     def _whole(self, index: int) -> dict[str, Any]:

@@ -74,8 +74,9 @@ class GuardedConnector(aiohttp.TCPConnector):
         """A connection, new or kept. Raises EgressDeniedError."""
         self._egress.require(req.url.host or "", self._purpose)
         connection = await super().connect(req, traces, timeout)
-        _KEPT.set(connection.protocol in self._used)
-        if connection.protocol is not None:
+        kept = connection.protocol in self._used
+        _KEPT.set(kept)
+        if not kept and connection.protocol is not None:
             self._used.add(connection.protocol)
         return connection
 

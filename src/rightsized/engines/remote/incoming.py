@@ -76,6 +76,8 @@ class Incoming:
         parts = []
         while data := await self.next():
             parts.append(data)
+            if self._unpack is None and self._response.content.at_eof():
+                break
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def refusal(self) -> bytes:
