@@ -21,10 +21,10 @@ import numpy as np
 
 from benchmarks import harness, models, routing_certificate, routing_metrics, routing_models
 from benchmarks.routing_certificate import LOSSES, Asked
-from benchmarks.routing_data import Columns, Floats, Table, read
+from benchmarks.routing_data import Columns, Floats, Table, read, turns
 from benchmarks.routing_replay import Replay, replay
 from rightsized.core.errors import InputError, RightsizedError
-from rightsized.core.types import Promise
+from rightsized.core.types import Loss, Promise
 from rightsized.engines.onnx import OnnxEncoder
 from rightsized.tune.verifier import make_folds
 
@@ -36,8 +36,8 @@ PUBLISHED = {
 }
 PROMISES: tuple[Promise, ...] = ("selective_error", "wrong_local_rate")
 HEADLINE_N, DRAWS, QUICK_DRAWS, QUICK_RESAMPLES = 1000, 5000, 500, 100
-NINE = {"qwen2.5-7b-instruct": "qwen", "mistral-7b-instruct-v0.3": "mistral"}
-STRONGEST = "llama-3.1-nemotron-51b-instruct"
+NINE_WEAK, NINE_STRONG = "mistral-7b-instruct-v0.3", "llama-3.1-nemotron-51b-instruct"
+MTBENCH = "routellm_mtbench_scores.csv.gz"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", help=text)
     parser.add_argument("--promise", choices=PROMISES, default="wrong_local_rate", help="promise of the headline")
     parser.add_argument("--loss", choices=LOSSES, default="regret", help="what counts as an error in the headline")
-    parser.add_argument("--right-at", type=float, default=1.0, help="least raw score that is right, for --loss error")
+    parser.add_argument("--right-at", type=float, help="least raw score that counts as right (default: the highest)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the folds")
 
 
@@ -127,10 +127,13 @@ def _domain_mean(table: Table, seed: int) -> Floats:
 def certificates(table: Table, found: Replay, given: harness.Options) -> dict[str, Any]:
     """`certificate: {epsilon: {violation_rate, coverage, ...}}` for the headline, and all other cells beside it."""
     extra, draws = given.extra, QUICK_DRAWS if given.quick else DRAWS
-    right_at = (extra.right_at - table.low) / (table.high - table.low)
+    raw = table.high if extra.right_at is None else extra.right_at
+    right_at = (raw - table.low) / (table.high - table.low)
+    known = table.binary or extra.right_at is not None or extra.loss == "error"
+    losses: tuple[Loss, ...] = LOSSES if known else ("regret",)
     every = []
     for promise in PROMISES:
-        for loss in LOSSES:
+        for loss in losses:
             harness.note(f"{table.name}: {promise}, {loss}")
             asked = Asked(promise, loss, (HEADLINE_N,), draws, right_at)
             every += routing_certificate.cells(table, found, asked)
@@ -163,18 +166,17 @@ def every_table(given: harness.Options) -> dict[str, Any]:
     """The second form."""
     folder = given.data / "routing" if (given.data / "routing").is_dir() else given.data
     gsm = Columns("prompt", "mixtral_8x7b_correct", "gpt4_1106_correct", "mixtral_8x7b_response")
-    bench = Columns("turn1", "mixtral_8x7b_score", "gpt4_1106_score", None, "category")
-    wanted = [("gsm8k", "routellm_gsm8k.csv.gz", gsm), ("mtbench", "routellm_mtbench_scores.csv", bench)]
+    nine = Columns("prompt", NINE_WEAK, NINE_STRONG, None, "task")
+    wanted = {"gsm8k": read(folder / "routellm_gsm8k.csv.gz", gsm), "mtbench": turns(folder / MTBENCH)}
     if not given.quick:
-        nine = [
-            (f"nine_{short}", routing_models.FILE, Columns("prompt", weak, STRONGEST, None, "task"))
-            for weak, short in NINE.items()
-        ]
-        wanted += nine
+        wanted["nine_pair"] = read(folder / routing_models.FILE, nine)
     encoder = models.encoder(sessions=0)
     try:
-        tables = {name: measure(read(folder / file, columns), encoder, given) for name, file, columns in wanted}
-        return {"tables": tables, "nine_models": routing_models.run(folder, encoder)}
+        chosen = routing_models.run(folder, encoder)
+        return {
+            "tables": {name: measure(table, encoder, given) for name, table in wanted.items()},
+            "nine_models": chosen,
+        }
     finally:
         encoder.close()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,7 @@ class Table:
     domains: list[str]
     low: float = 0.0
     high: float = 1.0
+    together: tuple[str, ...] = ()
 
     @property
     def binary(self) -> bool:
@@ -59,7 +60,9 @@ class Table:
 
     @property
     def groups(self) -> list[str]:
-        """One id for each different prompt: repeats of a prompt stay in one fold."""
+        """One id a row: rows that belong `together`, or repeat a prompt, stay in one fold."""
+        if self.together:
+            return list(self.together)
         return [normalise(prompt) or prompt for prompt in self.prompts]
 
 
@@ -81,6 +84,16 @@ def read(path: Path, columns: Columns) -> Table:
         answers.append((as_text(row[columns.weak_answer]) or "") if columns.weak_answer else "")
         domains.append((as_text(row[columns.domain]) or "") if columns.domain else "")
     return table(path.name, prompts, np.array(scores, np.float64).reshape(-1, 2), answers, domains)
+
+
+def turns(path: Path) -> Table:
+    """RouteLLM's MT-Bench scores: the second turn is asked after the first, and both stay in one fold."""
+    names = ("question_id", "turn", "category", "turn1", "turn2", "mixtral_8x7b_score", "gpt4_1106_score")
+    rows = [row for _, row in read_rows(path, names)]
+    prompts = [row["turn1"] if row["turn"] == "1" else f"{row['turn1']}\n\n{row['turn2']}" for row in rows]
+    scores = np.array([[float(row["mixtral_8x7b_score"]), float(row["gpt4_1106_score"])] for row in rows])
+    made = table(path.name, prompts, scores, (), [row["category"] for row in rows])
+    return replace(made, together=tuple(row["question_id"] for row in rows))
 
 
 def table(

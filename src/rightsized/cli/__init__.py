@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rightsized import __version__
-from rightsized.cli import ask, certificate, demo, evaluation, fit, keys, models, queue, report, serve, tasks
+from rightsized.cli import ask, calibrate, certificate, demo, evaluation, fit, keys, models, queue, report, serve, tasks
 from rightsized.cli.commands import add
 
 app = typer.Typer(
@@ -42,7 +42,7 @@ add(app, "eval", evaluation.EvalOptions, evaluation.run)
 add(app, "report", report.ReportOptions, report.run)
 add(app, "serve", serve.ServeOptions, serve.run)
 add(app, "demo", demo.DemoOptions, demo.run)
-for group in (models.app, tasks.app, queue.app, certificate.app, keys.app):
+for group in (models.app, tasks.app, queue.app, calibrate.app, certificate.app, keys.app):
     app.add_typer(group)
 
 

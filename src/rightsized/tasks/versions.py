@@ -25,6 +25,7 @@ from rightsized.store.home import Home
 T = TypeVar("T")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _STAGING = ".staging-"
+FIT = "Fit it: rightsized fit FILE --task {name} --text COLUMN --label COLUMN"
 
 
 def check_name(name: str) -> str:
@@ -38,10 +39,16 @@ def check_name(name: str) -> str:
 
 
 class TaskStore:
-    """The tasks of one home folder."""
+    """The tasks of one home folder.
 
-    def __init__(self, home: Home) -> None:
-        self.root = Path(home.tasks)
+    Args:
+        root: another folder of things kept the same way, such as calibrated cascades; `noun` is what one is called.
+        fix: the command that makes one, with `{name}` in it.
+    """
+
+    def __init__(self, home: Home, root: Path | None = None, *, noun: str = "task", fix: str = FIT) -> None:
+        self.root = Path(home.tasks) if root is None else root
+        self._noun, self._fix = noun, fix
 
     def names(self) -> list[str]:
         """Tasks with a version in force, sorted."""
@@ -55,8 +62,8 @@ class TaskStore:
         if not pointer.is_file():
             known = ", ".join(self.names()) or "none yet"
             raise NotFoundError(
-                f"There is no task {name!r}. Tasks here: {known}.",
-                fix=f"Fit it: rightsized fit FILE --task {name} --text COLUMN --label COLUMN",
+                f"There is no {self._noun} {name!r}. {self._noun.capitalize()}s here: {known}.",
+                fix=self._fix.format(name=name),
             )
         return pointer.read_text("utf-8").strip()
 
@@ -69,7 +76,9 @@ class TaskStore:
         """Folder of a version (default: the one in force). Raises NotFoundError."""
         folder = self.root / check_name(name) / (version or self.current(name))
         if not folder.is_dir():
-            raise NotFoundError(f"Task {name!r} has no version {version!r}.", fix=f"It has: {self.versions(name)}.")
+            raise NotFoundError(
+                f"{self._noun.capitalize()} {name!r} has no version {version!r}.", fix=f"It has: {self.versions(name)}."
+            )
         return folder
 
     @contextmanager
@@ -104,7 +113,10 @@ class TaskStore:
         first = list(dict.fromkeys(self._history(name)))  # in the order in which each was first put in force
         before = [v for v in first[: first.index(now) if now in first else 0] if (self.root / name / v).is_dir()]
         if not before:
-            raise NotFoundError(f"Task {name!r} has no version before {now}.", fix=f"It has: {self.versions(name)}.")
+            raise NotFoundError(
+                f"{self._noun.capitalize()} {name!r} has no version before {now}.",
+                fix=f"It has: {self.versions(name)}.",
+            )
         self.promote(name, before[-1], f"rolled back from {now}")
         return before[-1]
 
@@ -118,11 +130,13 @@ class TaskStore:
         """A record of a version, such as `certificate.json`. Raises NotFoundError, IntegrityError."""
         path = self.folder(name, version) / file
         if not path.is_file():
-            raise NotFoundError(f"Version {path.parent.name} of task {name!r} has no {file}.")
+            raise NotFoundError(f"Version {path.parent.name} of {self._noun} {name!r} has no {file}.")
         try:
             return msgspec.json.decode(path.read_bytes(), type=kind)
         except msgspec.DecodeError as error:
-            raise IntegrityError(f"{path} cannot be read: {error}.", fix=f"Fit the task again: {name}.") from None
+            raise IntegrityError(
+                f"{path} cannot be read: {error}.", fix=f"Make it again. {self._fix.format(name=name)}"
+            ) from None
 
 
 def write_record(folder: Path, file: str, record: Any) -> None:

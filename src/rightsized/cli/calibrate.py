@@ -1,0 +1,141 @@
+"""`rightsized calibrate`: certificates for ladders of models that write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rightsized.cli.commands import Common, Result, add
+from rightsized.cli.progress import progress_bars
+from rightsized.cli.tables import aligned, percent
+from rightsized.core.errors import InputError
+
+if TYPE_CHECKING:
+    from rightsized.tasks.chat_records import ChatReport
+
+app = typer.Typer(name="calibrate", help="Calibrate and certify a ladder of models that write.", no_args_is_help=True)
+Promise = StrEnum("Promise", ["selective_error", "wrong_local_rate"])
+Loss = StrEnum("Loss", ["error", "regret"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatOptions(Common):
+    data: Annotated[Path, typer.Option(help="Labelled exchanges, JSONL: prompt, answers and correct of each tier.")]
+    name: Annotated[str, typer.Option(help="Name of the cascade; the setting gateway.cascade uses it.")] = "chat"
+    max_error: Annotated[float, typer.Option(help="Error budget, such as 0.05.")] = 0.05
+    confidence: Annotated[float, typer.Option(help="Confidence level of the certificate.")] = 0.95
+    promise: Annotated[Promise, typer.Option(help="What the error budget bounds.")] = Promise.selective_error
+    loss: Annotated[
+        Loss, typer.Option(help="error; or regret: wrong counts only where the last tier would have been right.")
+    ] = Loss.error
+    tiers: Annotated[
+        str, typer.Option(help="Names in order of cost, with commas. Default: the order of the first row's answers.")
+    ] = ""
+    person: Annotated[bool, typer.Option("--person", help="A person stands last; all tiers are checked.")] = False
+    costs: Annotated[str, typer.Option(help="US dollars a call of each tier, with commas; a person's last.")] = ""
+    calibrate: Annotated[
+        Path | None, typer.Option(help="Rows to calibrate on: a random sample of real traffic, not used to train.")
+    ] = None
+    sampling: Annotated[str, typer.Option(help="How those rows were sampled, in words, for the certificate.")] = ""
+    label_kind: Annotated[
+        str, typer.Option(help="Whose labels: human, exact, tests or judge:NAME. Default: as the rows say.")
+    ] = ""
+    encoder: Annotated[str, typer.Option(help="Encoder that reads prompts.")] = "minilm"
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0
+
+
+def chat(options: ChatOptions) -> Result:
+    """Learn when an answer can be trusted, choose thresholds, and sign what they promise.
+
+    Each line of the file: {"prompt": ..., "answers": {"small": ..., "large": ...}, "correct": {"small": true, ...}}, or
+    "expected": the right answer, instead of correct.
+    """
+    from rightsized.jobs.local import run_in_child
+    from rightsized.store.home import Home
+    from rightsized.tasks.chat_identity import serving_tiers
+    from rightsized.tasks.chat_records import ChatReport
+
+    _check(options)
+    config = options.settings()
+    serving = serving_tiers(config.tiers)
+    with progress_bars(options.json) as progress:
+        report = run_in_child(
+            Home(config.home),
+            "calibrate",
+            entry="rightsized.tasks.chat_calibration:calibrate_job",
+            arguments=_arguments(options, config.home, serving),
+            result_type=ChatReport,
+            progress=progress,
+        )
+    return Result(report, _text(report))
+
+
+def _check(options: ChatOptions) -> None:
+    for name, value in (("--max-error", options.max_error), ("--confidence", options.confidence)):
+        if not 0 < value < 1:
+            raise InputError(f"{name} {value:g} must lie between 0 and 1, such as 0.05 for 5%.")
+
+
+def _arguments(options: ChatOptions, home: str, serving: dict[str, str]) -> dict[str, Any]:
+    return {
+        "home": home,
+        "name": options.name,
+        "data": str(options.data),
+        "calibrate": str(options.calibrate) if options.calibrate else None,
+        "targets": {
+            "max_error": options.max_error,
+            "confidence": options.confidence,
+            "promise": options.promise.value,
+        },
+        "tiers": [name.strip() for name in options.tiers.split(",") if name.strip()],
+        "person": options.person,
+        "loss": options.loss.value,
+        "label_kind": options.label_kind,
+        "sampling": options.sampling,
+        "encoder": options.encoder,
+        "costs": _costs(options.costs),
+        "serving": serving,
+        "seed": options.seed,
+    }
+
+
+def _costs(written: str) -> list[float]:
+    try:
+        costs = [float(part) for part in written.split(",") if part.strip()]
+    except ValueError:
+        raise InputError(f"--costs {written!r} is not a list of numbers.", fix="Such as --costs 0.0001,0.01") from None
+    if any(not cost >= 0 for cost in costs):
+        raise InputError(f"--costs {written!r} holds a number below 0.")
+    return costs
+
+
+def _text(report: ChatReport) -> str:
+    rows = [
+        [
+            figures.name,
+            f"{100 * figures.accuracy:.1f}%",
+            "-" if figures.auroc_prompt is None else f"{figures.auroc_prompt:.3f}",
+            "-" if figures.auroc is None else f"{figures.auroc:.3f}",
+            "never" if figures.threshold is None else f"{figures.threshold:.4f}",
+            "always" if figures.skip is None else f"from {figures.skip:.3f}",
+        ]
+        for figures in report.tiers
+    ]
+    header = ["tier", "right", "told by the prompt", "by the answer", "accepted from", "asked"]
+    certificate = report.certificate
+    facts = [
+        ["state", report.state],
+        ["rows", f"{report.n_train:,} train, {report.n_calibrate:,} calibrate"],
+        ["answered here", percent(certificate.local_share)],
+        ["installed in", report.folder],
+    ]
+    findings = "".join(f"\nnote: {finding.message}" for finding in report.findings)
+    tables = f"{aligned(header, rows)}\n\n{aligned(['', ''], facts).strip()}"
+    return f"{certificate.sentence}\n\n{tables}{findings}"
+
+
+add(app, "chat", ChatOptions, chat)

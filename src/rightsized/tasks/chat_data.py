@@ -1,0 +1,208 @@
+"""Labelled exchanges for calibrating a cascade of tiers that write: read and checked, row by row.
+
+A row: {"prompt": text | "messages": [...], "answers": {tier: text}, and either "correct": {tier: true|false} or
+"expected": text}. Optional: "label_kind", "logprobs": {tier: [...]}, "conversation", "domain", "response_format".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from rightsized.core.errors import DataError
+from rightsized.core.generation import Generation, words_of
+from rightsized.engines.signals import numbers
+from rightsized.engines.signals.final import final_number, final_text
+from rightsized.engines.signals.signal import Exchange
+from rightsized.tasks.chat_exchange import completion, exchange_of
+from rightsized.tasks.dataset import SOURCE_COLUMN
+from rightsized.tasks.judged import KINDS, LabelRule, check_labels
+from rightsized.tasks.tables import file_sha256, read_rows
+from rightsized.tune.duplicates import normalise
+
+FIELDS = (
+    "prompt", "messages", "correct", "expected", "label_kind", "logprobs", "conversation", "domain",
+    "response_format", SOURCE_COLUMN,
+)  # fmt: skip
+TESTS = "executed tests"
+
+
+class ChatRow(Struct, frozen=True):
+    """One prompt with the answers of all tiers and whether each is right; `number` is the row in the file, from 1."""
+
+    number: int
+    body: dict[str, Any]
+    answers: dict[str, str]
+    correct: dict[str, bool]
+    logprobs: dict[str, tuple[float, ...]]
+    conversation: str = ""
+    domain: str = ""
+    train_only: bool = False
+
+    @property
+    def generation(self) -> Generation:
+        """The request as the gateway would have seen it."""
+        return Generation("chat", self.body)
+
+    @property
+    def prompt(self) -> str:
+        """The prompt's words."""
+        return words_of(self.generation)
+
+    def exchange(self, tier: str) -> Exchange:
+        """What the tier's verifier reads."""
+        return exchange_of(self.generation, completion(self.answers[tier], self.logprobs.get(tier, ())))
+
+    @property
+    def digest(self) -> str:
+        """Of prompt and labels: overlapping calibration rows are known again by it."""
+        body = msgspec.json.encode((self.body, self.correct), order="deterministic")
+        return hashlib.sha256(body).hexdigest()[:32]
+
+
+class ChatData(Struct):
+    """All rows of a file; `tiers` in order of cost, `label_kind` as a certificate words it."""
+
+    name: str
+    tiers: tuple[str, ...]
+    label_kind: str
+    rows: list[ChatRow]
+    sha256: str = ""
+
+    def take(self, positions: Sequence[int]) -> ChatData:
+        """The rows at these positions, in this order."""
+        return ChatData(self.name, self.tiers, self.label_kind, [self.rows[i] for i in positions], self.sha256)
+
+
+def read_chat(path: Path, tiers: Sequence[str] = (), label_kind: str = "") -> ChatData:
+    """Read labelled exchanges.
+
+    Args:
+        tiers: names in order of cost; empty takes the order of the first row's answers.
+        label_kind: `human`, `exact`, `tests`, `judge:NAME`; empty takes it from the rows.
+    Raises:
+        DataError: a row cannot be used; names the row, the field and the value.
+    """
+    rows: list[ChatRow] = []
+    kinds: dict[str, int] = {}
+    names = tuple(tiers)
+    for number, given in read_rows(path, ("answers",), FIELDS):
+        where = f"{path.name}, row {number}"
+        names = names or tuple(_mapping(given["answers"], where, "answers"))
+        rows.append(_row(number, given, names, where))
+        kinds.setdefault(str(given.get("label_kind") or ("exact" if given.get("expected") else "human")), number)
+    if not rows:
+        raise DataError(
+            f"{path.name} has no row.", fix='Each line: {"prompt": ..., "answers": {...}, "correct": {...}}'
+        )
+    kind = label_kind or _one(kinds, path.name)
+    return ChatData(path.name, names, in_words(kind), rows, file_sha256(path))
+
+
+def in_words(kind: str) -> str:
+    """A kind of label as the certificate words it. Raises InputError."""
+    if kind == "tests":
+        return TESTS
+    check_labels(LabelRule(kind))
+    return KINDS.get(kind) or "judge " + kind.removeprefix("judge:")
+
+
+def is_right(answer: str, expected: str) -> bool:
+    """Exact match: the whole answer, or what it states at its end, is the expected text (or the same number).
+
+    >>> is_right("7 + 7 = 14\\n#### 14", "14")
+    True
+    >>> is_right("It is Paris.", "Lyon")
+    False
+    """
+    wanted = normalise(expected)
+    said, marked = final_text(answer)
+    if wanted and wanted in (normalise(answer), normalise(said)):
+        return True
+    try:
+        value = float(expected.replace(",", "").strip().lstrip("$€£").rstrip("%"))
+    except ValueError:
+        return False
+    number = final_number(said if marked else answer)
+    return number is not None and math.isfinite(value) and numbers.same(number, abs(value))
+
+
+def _row(number: int, given: dict[str, Any], tiers: tuple[str, ...], where: str) -> ChatRow:
+    answers = {tier: _answer(_mapping(given["answers"], where, "answers"), tier, where) for tier in tiers}
+    return ChatRow(
+        number=number,
+        body=_body(given, where),
+        answers=answers,
+        correct=_correct(given, answers, where),
+        logprobs=_logprobs(given.get("logprobs"), where),
+        conversation=str(given.get("conversation") or ""),
+        domain=str(given.get("domain") or ""),
+        train_only=bool(given.get(SOURCE_COLUMN)),
+    )
+
+
+def _body(given: dict[str, Any], where: str) -> dict[str, Any]:
+    messages, prompt = given.get("messages"), given.get("prompt")
+    if messages is None and isinstance(prompt, str) and prompt.strip():
+        messages = [{"role": "user", "content": prompt}]
+    if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
+        raise DataError(f"{where}: there is no prompt.", fix='Give "prompt": text, or "messages": a list of messages.')
+    wanted = given.get("response_format")
+    return {"messages": messages} | ({"response_format": wanted} if isinstance(wanted, dict) else {})
+
+
+def _mapping(value: Any, where: str, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        raise DataError(f"{where}: {name!r} is {value!r:.60}, not an object with one entry a tier.")
+    return value
+
+
+def _answer(answers: dict[str, Any], tier: str, where: str) -> str:
+    if not isinstance(answers.get(tier), str):
+        known = ", ".join(answers)
+        raise DataError(
+            f"{where}: there is no answer of tier {tier!r}; it has: {known}.",
+            fix="Every row needs the answer of every tier. Name the tiers with --tiers small,large",
+        )
+    return str(answers[tier])
+
+
+def _correct(given: dict[str, Any], answers: dict[str, str], where: str) -> dict[str, bool]:
+    said, expected = given.get("correct"), given.get("expected")
+    if said is None and isinstance(expected, str | int | float) and str(expected).strip():
+        return {tier: is_right(answer, str(expected)) for tier, answer in answers.items()}
+    marks = _mapping(said, where, "correct")
+    for tier in answers:
+        if marks.get(tier) not in (True, False):
+            raise DataError(
+                f"{where}: 'correct' of tier {tier!r} is {marks.get(tier)!r}, neither true nor false.",
+                fix='Label every answer, or give "expected": the right answer.',
+            )
+    return {tier: bool(marks[tier]) for tier in answers}
+
+
+def _logprobs(given: Any, where: str) -> dict[str, tuple[float, ...]]:
+    if given is None:
+        return {}
+    found = {}
+    for tier, values in _mapping(given, where, "logprobs").items():
+        if not isinstance(values, list) or not all(isinstance(v, int | float) for v in values):
+            raise DataError(f"{where}: 'logprobs' of tier {tier!r} is not a list of numbers.")
+        found[tier] = tuple(float(v) for v in values if math.isfinite(v))
+    return found
+
+
+def _one(kinds: dict[str, int], name: str) -> str:
+    if len(kinds) > 1:
+        seen = ", ".join(f"{kind!r} (row {row})" for kind, row in kinds.items())
+        raise DataError(
+            f"{name} mixes labels of different kinds: {seen}. One promise is about one kind.",
+            fix="Keep one kind in the file, or say which with --label-kind.",
+        )
+    return next(iter(kinds))

@@ -1,0 +1,62 @@
+"""What a calibration of tiers that write is told, and what it found: frozen records, no behaviour."""
+
+from __future__ import annotations
+
+from msgspec import field
+
+from rightsized.core.types import Certificate, Frozen, Loss, Targets
+from rightsized.tasks.records import Finding
+
+
+class ChatPlan(Frozen, frozen=True):
+    """Everything a calibration is told.
+
+    Args:
+        data: labelled exchanges; `calibrate` more of them, a random sample of traffic, which then alone calibrate.
+        tiers: names in order of cost; empty takes the order of the first row's answers.
+        person: a person stands after the last tier, whose answers are then checked too.
+        loss: `error`, or `regret`: wrong counts only where the last tier would have been right.
+        costs: US dollars a call, one a tier and last the person's; empty takes 1, 10, 100 ...
+        serving: digests of what will answer, such as `tier.small`.
+    """
+
+    home: str
+    name: str
+    data: str
+    calibrate: str | None = None
+    targets: Targets = Targets()
+    tiers: tuple[str, ...] = ()
+    person: bool = False
+    loss: Loss = "error"
+    label_kind: str = ""
+    sampling: str = ""
+    encoder: str = "minilm"
+    costs: tuple[float, ...] = ()
+    serving: dict[str, str] = field(default_factory=dict)
+    seed: int = 0
+
+
+class TierFigures(Frozen, frozen=True):
+    """One tier on the train rows: how often it is right, and how well its verifier tells (AUROC, out-of-fold)."""
+
+    name: str
+    accuracy: float
+    auroc: float | None
+    auroc_prompt: float | None
+    threshold: float | None
+    skip: float | None
+
+
+class ChatReport(Frozen, frozen=True):
+    """What a calibration found and where it was installed."""
+
+    name: str
+    version: str
+    state: str
+    tiers: tuple[TierFigures, ...]
+    certificate: Certificate
+    n_train: int
+    n_calibrate: int
+    split: str
+    findings: tuple[Finding, ...]
+    folder: str

@@ -1,0 +1,101 @@
+"""Train and calibrate rows of labelled exchanges: who sees which row, by the rules that classification follows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rightsized.core.errors import DataError, InputError
+from rightsized.tasks.chat_data import ChatData, ChatRow, read_chat
+from rightsized.tasks.chat_records import ChatPlan
+from rightsized.tasks.records import Finding
+from rightsized.tasks.split import Split, split_rows
+from rightsized.tune.duplicates import straddling
+
+OUTCOMES = 2  # right and wrong: what the split asks rows to train for
+
+
+@dataclass(frozen=True)
+class ChatSlices:
+    """Train and calibrate rows; `calibrate` is None where all rows train."""
+
+    train: ChatData
+    calibrate: ChatData | None
+    split: Split
+    sampling: str
+    findings: list[Finding]
+
+
+def prepare(plan: ChatPlan) -> ChatSlices:
+    """Read, check and split. Raises DataError, InputError, NotFoundError."""
+    data = read_chat(Path(plan.data), plan.tiers, plan.label_kind)
+    _check(plan, data)
+    if plan.calibrate is not None:
+        given = read_chat(Path(plan.calibrate), data.tiers, plan.label_kind)
+        if given.label_kind != data.label_kind or any(row.train_only for row in given.rows):
+            raise DataError(
+                f"{given.name} cannot calibrate: its labels are by {given.label_kind}, or a model picked its rows.",
+                fix="Calibrate on a random sample of traffic with one kind of label, the same as in --data.",
+            )
+        split = Split(tuple(range(len(data.rows))), tuple(range(len(given.rows))), (), "file", "two files")
+        sampling = plan.sampling or f"of {given.name}, taken to be a random sample of the traffic"
+        return _apart(data, given, split, sampling)
+    fair = [i for i, row in enumerate(data.rows) if not row.train_only]
+    groups, targets = [data.rows[i].conversation for i in fair], plan.targets
+    drawn = split_rows(groups, OUTCOMES, targets.max_error, 1 - targets.confidence, plan.seed)
+    held = [fair[i] for i in (*drawn.calibrate, *drawn.report)]  # a verifier needs no third slice
+    train = sorted(set(range(len(data.rows))).difference(held))
+    split = Split(tuple(train), tuple(sorted(held)), (), drawn.mode, drawn.note)
+    sampling = plan.sampling or f"drawn at random from {data.name} before anything was fitted"
+    return _apart(data.take(train), data.take(split.calibrate) if held else None, split, sampling)
+
+
+def _check(plan: ChatPlan, data: ChatData) -> None:
+    rungs = len(data.tiers) + plan.person
+    if rungs < 2:
+        raise InputError(
+            f"{data.name} has answers of one tier only, {data.tiers[0]!r}: there is nowhere to escalate to.",
+            fix="Give the answers of a bigger tier too, or let a person stand last: --person",
+        )
+    if plan.loss != "error" and plan.person:
+        raise InputError(f"The loss {plan.loss!r} compares with the last tier, and a person stands last.")
+    if plan.costs and len(plan.costs) != rungs:
+        raise InputError(f"{len(plan.costs)} costs were given for {rungs} rungs: one each, a person's last.")
+
+
+def _apart(train: ChatData, held: ChatData | None, split: Split, sampling: str) -> ChatSlices:
+    """Take out of train what belongs with a row that calibrates: the same conversation, or nearly the same prompt."""
+    if held is None:
+        return ChatSlices(train, None, split, sampling, [])
+    groups = {row.conversation for row in held.rows if row.conversation}
+    shared = {i for i, row in enumerate(train.rows) if row.conversation in groups}
+    near = {p.first for p in straddling([r.prompt for r in train.rows], [r.prompt for r in held.rows])}
+    findings = []
+    for kind, rows, words in (
+        ("shared-group", shared, "share a conversation with calibrate rows"),
+        ("near-duplicate", near - shared, "nearly repeat calibrate rows"),
+    ):
+        if rows:
+            numbers = tuple(train.rows[i].number for i in sorted(rows)[:100])
+            findings.append(Finding(kind, f"{len(rows)} train rows {words} and were left out.", numbers))
+    kept = [i for i in range(len(train.rows)) if i not in shared | near]
+    if len(kept) < 2:
+        raise DataError(f"{len(kept)} rows of {train.name} are left to train on; the others also calibrate.")
+    return ChatSlices(train.take(kept), held, split, sampling, findings)
+
+
+def groups_of(data: ChatData) -> Sequence[str]:
+    """A group for every row where any row names a conversation; else none."""
+    if not any(row.conversation for row in data.rows):
+        return ()
+    return [row.conversation or f"\0{row.number}" for row in data.rows]
+
+
+def digest_of(rows: Sequence[ChatRow]) -> str:
+    """`sha256:...` of prompts and labels, in order."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(row.digest.encode())
+    return f"sha256:{digest.hexdigest()}"
