@@ -83,8 +83,16 @@ class Server:
         raise ServerFailed(f"no answer within {START_SECONDS:g} s: {self._tail()}")
 
     def _tail(self) -> str:
+        return self.log().strip()[-600:]
+
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def log(self) -> str:
+        """Everything it has written."""
         self._log.seek(0)
-        return self._log.read().decode("utf-8", "replace").strip()[-600:]
+        return self._log.read().decode("utf-8", "replace")
 
     def _family(self) -> list[psutil.Process]:
         return [self._process, *self._process.children(recursive=True)]

@@ -84,7 +84,7 @@ def _success(operation: Operation) -> dict[str, Any]:
         return {"200": {"description": operation.summary, "content": {operation.media: {"schema": {"type": kind}}}}}
     success: dict[str, Any] = {"description": _first_line(operation.response), "content": _content(operation.response)}
     if operation.streams:
-        success["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+        success["content"]["text/event-stream"] = {"schema": {}}  # a schema would be that of one event
     if operation.path == "/v1/classify" or operation.headers:
         when = _WHEN if operation.headers else " Sent for a single text."
         success["headers"] = {
