@@ -1,13 +1,15 @@
 """A bounded pool of threads for model calls, with one result for identical texts in flight.
 
 Knows nothing of models: it runs one function of one text. Each thread does a text from end to end, so an event
-loop pays for one hand-over there and one back.
+loop pays for one hand-over there and one back. While more texts wait, results are handed back a few at a time: waking
+the loop, and what it does then, costs several times as much right after a model call has emptied the caches.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -15,6 +17,10 @@ from typing import Generic, TypeVar
 from rightsized.core.errors import BusyError
 
 T = TypeVar("T")
+
+HELD = 4  # results handed back together at most
+HELD_SECONDS = 0.005  # the longest that a result is held before the next text is begun
+HELD_CHARS = 1_000  # a longer text is not begun while results are held
 
 
 class _Work(Generic[T]):
@@ -97,16 +103,31 @@ class Pool(Generic[T]):
         return work
 
     def _serve(self) -> None:
+        done: list[_Work[T]] = []
+        since = 0.0
         while True:
-            self._ready.acquire()
+            if not (self._may_hold(done, since) and self._ready.acquire(blocking=False)):
+                _hand_back(done)  # before this thread may have to wait
+                done = []
+                self._ready.acquire()
             with self._lock:
                 if not self._waiting:
-                    return  # woken to end: `close` releases once a worker
+                    break  # woken to end: `close` releases once a worker
                 work = self._waiting.popleft()
                 if all(future.cancelled() for _, future in work.waiters):
                     del self._in_flight[work.text]  # everyone left; the model is spared
                     continue
             self._run(work)
+            since = since if done else time.monotonic()
+            done.append(work)
+        _hand_back(done)
+
+    def _may_hold(self, done: list[_Work[T]], since: float) -> bool:
+        """Whether these results may wait for the next one: soon, and surely to come."""
+        if not 0 < len(done) < HELD or time.monotonic() - since > HELD_SECONDS:
+            return False
+        with self._lock:
+            return bool(self._waiting) and len(self._waiting[0].text) <= HELD_CHARS
 
     def _run(self, work: _Work[T]) -> None:
         try:
@@ -115,18 +136,23 @@ class Pool(Generic[T]):
             work.error = error
         with self._lock:
             del self._in_flight[work.text]  # from here on nobody joins
-        for loop in {id(loop): loop for loop, _ in work.waiters}.values():
-            try:
-                loop.call_soon_threadsafe(_deliver, work, loop)
-            except RuntimeError:
-                continue  # that loop is closed: nobody is left to tell
 
 
-def _deliver(work: _Work[T], loop: asyncio.AbstractEventLoop) -> None:
-    for owner, future in work.waiters:
-        if owner is not loop or future.done():
-            continue
-        if work.error is not None:
-            future.set_exception(work.error)
-        else:
-            future.set_result(work.result)  # type: ignore[arg-type]  # set: there is no error
+def _hand_back(done: list[_Work[T]]) -> None:
+    """Tell everyone who waits for these, each event loop once."""
+    for loop in {id(loop): loop for work in done for loop, _ in work.waiters}.values():
+        try:
+            loop.call_soon_threadsafe(_deliver, done, loop)
+        except RuntimeError:
+            continue  # that loop is closed: nobody is left to tell
+
+
+def _deliver(done: list[_Work[T]], loop: asyncio.AbstractEventLoop) -> None:
+    for work in done:
+        for owner, future in work.waiters:
+            if owner is not loop or future.done():
+                continue
+            if work.error is not None:
+                future.set_exception(work.error)
+            else:
+                future.set_result(work.result)  # type: ignore[arg-type]  # set: there is no error
