@@ -7,10 +7,9 @@ calibrate, record or count tokens for anybody's bill.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -31,6 +30,7 @@ from rightsized.core.errors import (
 )
 from rightsized.core.generation import AUTO, Completion, Delta, Generation
 from rightsized.core.protocols import Answerer
+from rightsized.core.streams import closing
 from rightsized.core.types import Begun, Reply, Request
 
 ALWAYS = -float("inf")
@@ -129,7 +129,7 @@ class Ladder(Answerer):
                     yield self._answered(run, step)
                     return
                 continue
-            async with contextlib.aclosing(self._streamed(run, step, last=step is steps[-1])) as pieces:
+            async with closing(self._streamed(run, step, last=step is steps[-1])) as pieces:
                 async for piece in pieces:
                     yield piece
             if run.finished:
@@ -270,7 +270,7 @@ class Ladder(Answerer):
         """A tier's own stream, passed on as it comes. A failure before the first piece sends the request on."""
         started, begun = time.perf_counter(), False
         try:
-            async with contextlib.aclosing(_closable(step.tier.generator.stream(run.generation))) as pieces:
+            async with closing(step.tier.generator.stream(run.generation)) as pieces:
                 async for piece in pieces:
                     if not begun:
                         begun = True
@@ -315,13 +315,3 @@ def _none_left(run: Run, tiers: Sequence[Tier]) -> RightsizedError:
     if any("tokens are needed" in tier.unfit(generation) for tier in tiers):
         return ContextLengthError(f"The prompt is too long for every tier. {why}.")
     return UnsupportedError(f"No tier can take this request. {why}.")
-
-
-async def _closable(pieces: AsyncIterator[Delta | Completion]) -> AsyncGenerator[Delta | Completion, None]:
-    """A stream that can be closed for certain: closing it closes the one inside."""
-    try:
-        async for piece in pieces:
-            yield piece
-    finally:
-        if isinstance(pieces, AsyncGenerator):
-            await pieces.aclose()

@@ -13,13 +13,14 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 
 import msgspec
 
 from rightsized.core.errors import InputError, RightsizedError
 from rightsized.core.generation import Completion, Delta
 from rightsized.core.protocols import Answerer, Ledger
+from rightsized.core.streams import closing
 from rightsized.core.types import Begun, Decision, Reply, Request
 from rightsized.ledger.ids import new_id
 
@@ -101,9 +102,10 @@ class Recorded(Answerer):
         started.add_done_callback(_noticed)
         ended = False
         try:
-            async with contextlib.aclosing(_closable(self._inner.stream(asked))) as pieces:
+            async with closing(self._inner.stream(asked)) as pieces:
                 async for piece in pieces:
-                    await started
+                    if not started.done() or isinstance(piece, Begun):
+                        await started
                     if isinstance(piece, Reply):
                         ended = True
                         piece = await self._finish(started, begun, piece)
@@ -198,16 +200,6 @@ def apart(reply: Reply) -> tuple[Reply, list[tuple[str, str]]]:
     attempts = tuple(msgspec.structs.replace(a, completion=digest(a.completion)) for a in reply.attempts)
     kept = msgspec.structs.replace(reply, attempts=attempts, completion=digest(reply.completion))
     return kept, list(texts.items())
-
-
-async def _closable(pieces: AsyncIterator[Begun | Delta | Reply]) -> AsyncGenerator[Begun | Delta | Reply, None]:
-    """A stream that can be closed for certain: closing it closes the one inside."""
-    try:
-        async for piece in pieces:
-            yield piece
-    finally:
-        if isinstance(pieces, AsyncGenerator):
-            await pieces.aclose()
 
 
 def _noticed(task: asyncio.Future[None]) -> None:

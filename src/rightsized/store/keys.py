@@ -26,6 +26,7 @@ Period = Literal["day", "month"]
 
 PREFIX = "rs"
 ID_BYTES, SECRET_BYTES = 6, 32
+LOOK_SECONDS = 0.25  # between two looks at the file: a revoked key works no longer than that
 FILE, LOCK = "keys.json", "keys.lock"
 LATER = 253_402_300_799.0  # the last second of the year 9999: never
 
@@ -94,6 +95,7 @@ class KeyStore:
         self._home, self._clock = home, clock
         self._file = home.path / FILE
         self._read: tuple[tuple[int, int, int], dict[str, ApiKey]] = ((0, 0, 0), {})
+        self._looked = float("-inf")  # when the file was last looked at
 
     def all(self) -> list[ApiKey]:
         """Every key, oldest first, revoked ones included."""
@@ -188,14 +190,20 @@ class KeyStore:
     def _change(self, work: Callable[[dict[str, ApiKey]], dict[str, ApiKey]]) -> None:
         self._home.ensure()
         with one_at_a_time(self._home.path / LOCK):
+            self._looked = float("-inf")  # another process may have changed it this very moment
             kept = _Kept(tuple(work(dict(self._keys())).values()))
+            self._looked = float("-inf")
             atomic.write(self._file, msgspec.json.format(msgspec.json.encode(kept)), mode=atomic.PRIVATE)
 
     def _keys(self) -> dict[str, ApiKey]:
-        """By id; the file is read again only where it changed."""
+        """By id; the file is looked at a few times a second, and read again only where it changed."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return self._read[1]
         try:
             stat = self._file.stat()
         except FileNotFoundError:
+            self._read = ((0, 0, 0), {})
             return {}
         stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         if stamp != self._read[0]:
@@ -207,6 +215,7 @@ class KeyStore:
                     fix="Restore it from a backup, or remove it and make new keys.",
                 ) from None
             self._read = (stamp, {key.id: key for key in kept.keys})
+        self._looked = now
         return self._read[1]
 
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractContextManager
 
 import msgspec
@@ -33,6 +33,7 @@ from rightsized.core.generation import (
     strictest,
 )
 from rightsized.core.protocols import Answerer
+from rightsized.core.streams import closing, until
 from rightsized.core.tiers import EngineContext, TierConfig
 from rightsized.core.types import Begun, Reply, Request
 from rightsized.engines.language import LanguageDetector
@@ -45,7 +46,7 @@ from rightsized.tasks.reply_cache import Cached
 from rightsized.tasks.spending import Reservation, Spending
 
 UNLIMITED_TOKENS = 1024  # counted against a budget for an answer whose length the request does not limit
-_UNTIL_DEADLINE = 0.05  # seconds between a request's deadline and our own end of waiting for it
+_AFTER_DEADLINE = 0.05  # seconds between a request's deadline and our own end of waiting for it
 
 
 class LocalGateway:
@@ -135,7 +136,7 @@ class LocalGateway:
         request = self._request(generation, caller, conversation)
         with self._counted(), self._reserved(request) as reservation:
             try:
-                async with asyncio.timeout(self._seconds_left(request)):
+                async with asyncio.timeout_at(self._deadline(request)):
                     reply = await self._answerer.answer(request)
             except TimeoutError:
                 raise _too_late() from None
@@ -151,25 +152,20 @@ class LocalGateway:
         """`Begun`, pieces, the Reply. Raises as gateway_protocol.Gateway says."""
         request = self._request(generation, caller, conversation)
         with self._counted(), self._reserved(request) as reservation:
-            pieces, written = self._answerer.stream(request), False
+            written = False
             try:
-                while True:
-                    async with asyncio.timeout(self._seconds_left(request)):
-                        piece = await anext(pieces, None)
-                    if piece is None:
-                        return
-                    if isinstance(piece, Reply):
-                        reservation.settle(piece.cost, _tokens(piece))
-                    written = True
-                    yield piece
+                async with closing(until(self._deadline(request), self._answerer.stream(request))) as pieces:
+                    async for piece in pieces:
+                        if isinstance(piece, Reply):
+                            reservation.settle(piece.cost, _tokens(piece))
+                        written = True
+                        yield piece
             except TimeoutError:
                 raise _too_late() from None
             except RightsizedError:
                 if not written:  # what broke off half-way may be charged for
                     reservation.settle(0.0)
                 raise
-            finally:
-                await _close(pieces)
 
     def _request(self, generation: Generation, caller: Caller, conversation: str) -> Request:
         deadline = min(generation.deadline, time.monotonic() + self._config.gateway.timeout_s)
@@ -184,9 +180,9 @@ class LocalGateway:
             key=caller.key,
         )
 
-    def _seconds_left(self, request: Request) -> float:
-        deadline = request.generation.deadline if request.generation else float("inf")
-        return max(deadline - time.monotonic(), 0.0) + _UNTIL_DEADLINE
+    def _deadline(self, request: Request) -> float:
+        """When we stop waiting: a moment after the engines were told to."""
+        return (request.generation.deadline if request.generation else float("inf")) + _AFTER_DEADLINE
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
@@ -238,11 +234,6 @@ def _too_late() -> UpstreamTimeoutError:
         "No tier answered before the request's deadline.",
         fix="Ask for less, or raise gateway.timeout_s or the header X-Rightsized-Timeout.",
     )
-
-
-async def _close(pieces: AsyncIterator[Begun | Delta | Reply]) -> None:
-    if isinstance(pieces, AsyncGenerator):
-        await pieces.aclose()
 
 
 def _tokens(reply: Reply) -> int:
