@@ -150,7 +150,7 @@ def test_full_disk_inside_pip_is_a_full_disk(index: Path, tmp_path: Path, monkey
 @pytest.mark.parametrize(("version", "option"), [("23.2.1", "off"), ("24.1", "raw"), ("26.3", "raw"), ("24.0", "off")])
 def test_progress_only_where_pip_knows_it(monkeypatch: pytest.MonkeyPatch, version: str, option: str) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda name: version)
-    assert wheel._progress_option() == ["--progress-bar", option]
+    assert wheel.progress_option() == ["--progress-bar", option]
 
 
 def test_archive_that_points_outside_its_folder(tmp_path: Path) -> None:

@@ -31,6 +31,44 @@ class Variant(Frozen, frozen=True):
     cosine: float = 1.0
 
 
+class Proof(Frozen, frozen=True):
+    """How a GGUF file was compared with what it was made from, and what came out.
+
+    `same_tokens` and `same_template`: token ids of all texts, and all rendered conversations, are equal (None: there is
+    no template). Of `greedy` tokens continued from the prompts, `greedy_same` came before the first difference.
+    Perplexities over the same `tokens`, in float64 sums; `reference` is that of `against`.
+    """
+
+    against: str
+    runtime: str
+    texts: int
+    tokens: int
+    same_tokens: bool
+    same_template: bool | None
+    greedy: int
+    greedy_same: int
+    perplexity: float
+    reference: float
+    created: float
+
+    @property
+    def change(self) -> float:
+        """Relative change of perplexity."""
+        return self.perplexity / self.reference - 1
+
+
+class LanguageModel(Frozen, frozen=True):
+    """What a card says of a language model beside the rest: `quantisation` as in the file's name (F16, Q4_K_M)."""
+
+    quantisation: str
+    bits_per_weight: float
+    vocabulary: int
+    chat_template: bool
+    adapter_of: str = ""
+    original: str = ""
+    proofs: tuple[Proof, ...] = ()
+
+
 class Card(Frozen, frozen=True):
     """What a model is. `context` is the most tokens it reads of one text; `files` are relative paths.
 
@@ -55,6 +93,7 @@ class Card(Frozen, frozen=True):
     created: float
     variants: dict[str, Variant] = field(default_factory=dict)
     default_variant: str = ""
+    language_model: LanguageModel | None = None
     format_version: int = FORMAT_VERSION
 
 

@@ -135,6 +135,18 @@ class ModelStore:
         atomic.install_folder(staged, final, aside=self._aside(card.name))
         return card
 
+    def annotate(self, card: Card) -> Card:
+        """Replace the card of an installed model by one that says more of the same files.
+
+        Raises:
+            IntegrityError: the files it lists are not those that are installed.
+        """
+        with self._locked(card.name):
+            if cards.read(self.home.models / card.name).digest != cards.digest_files(card.files):
+                raise IntegrityError(f"The model {card.name!r} was replaced meanwhile; its card stays as it is.")
+            atomic.write(self.home.models / card.name / cards.CARD_FILE, cards.encode(card))
+        return card
+
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
         self.home.ensure()

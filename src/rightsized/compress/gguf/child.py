@@ -1,0 +1,109 @@
+"""Child processes of the export: the Python that has torch and transformers, and the pipe that both sides speak on."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rightsized.core.errors import JobError, MissingExtraError
+
+NEEDED = ("torch", "transformers", "sentencepiece")
+_LAST = 2000  # characters of what a failed child said that are shown
+
+
+def training_python(given: str = "") -> str:
+    """A Python that has torch and transformers: the one given, else this one.
+
+    Raises:
+        MissingExtraError: it lacks one; names the command.
+    """
+    if given:
+        probe = "import importlib.util as i; print(*[n for n in %r if i.find_spec(n) is None])" % (NEEDED,)
+        done = subprocess.run(  # noqa: S603 - no shell; the person named this program
+            [given, "-c", probe], capture_output=True, text=True, check=False
+        )
+        missing = done.stdout.split() if done.returncode == 0 else list(NEEDED)
+        if missing:
+            fix = f"Run: {given} -m pip install {' '.join(missing)}"
+            raise MissingExtraError(f"{given} has no {' and no '.join(missing)}.", fix=fix)
+        return given
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"Reading a checkpoint as its makers do needs {' and '.join(missing)}.",
+            fix="Run: pip install 'rightsized[tune]'; or name a Python that has them: --python PATH",
+        )
+    return sys.executable
+
+
+def run(command: Sequence[str]) -> str:
+    """Run a child to its end; what it said. Raises JobError with its last words."""
+    done = subprocess.run(  # noqa: S603 - no shell; the arguments are this program's own
+        list(command), capture_output=True, text=True, errors="replace", check=False, env=_environment()
+    )
+    said = done.stderr + done.stdout
+    if done.returncode:
+        raise JobError(f"{Path(command[1]).name} ended with status {done.returncode}: {_tail(said)}")
+    return said
+
+
+class Peer:
+    """A child that answers one JSON object with another until it is closed."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._name = Path(command[-2]).name
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self._child = subprocess.Popen(  # noqa: S603 - no shell; the arguments are this program's own
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            encoding="utf-8",
+            env=_environment(),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._child.kill()
+        self._child.communicate()
+        self._errors.close()
+
+    def ask(self, action: str, **arguments: Any) -> Any:
+        """The answer. Raises JobError where the child ends instead."""
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        try:
+            self._child.stdin.write(json.dumps({"action": action, **arguments}) + "\n")
+            self._child.stdin.flush()
+            line = self._child.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            self._child.wait()
+            self._errors.seek(0)
+            raise JobError(f"Comparing {self._name} failed at {action!r}: {_tail(self._errors.read())}")
+        return json.loads(line)["answer"]
+
+
+def _environment() -> dict[str, str]:
+    """Nothing is fetched by a child: the checkpoint is a folder on this machine."""
+    return {"OMP_NUM_THREADS": "1", **os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def _tail(said: str) -> str:
+    lines = [line for line in said.splitlines() if line.strip()]
+    errors = [line.strip() for line in lines if "error" in line.lower()]
+    return (" ".join(errors[-3:]) or " ".join(lines[-3:]) or "it said nothing")[-_LAST:]
