@@ -101,6 +101,7 @@ def test_a_model_that_is_not_there_or_no_gguf_file(tmp_path: Path) -> None:
         ({"adapter": "tone"}, "adapter = 'tone'"),
         ({"cache_type": "q3"}, "cache_type"),
         ({"pooling": "rank"}, "pooling"),
+        ({"cache_type": "q8_0"}, "needs flash_attention"),
     ],
     ids=str,
 )
@@ -126,7 +127,8 @@ def test_the_digest_covers_what_an_answer_depends_on() -> None:
         opened(options={"adapters": {"a": str(law)}}).digest,
         opened(options={"adapters": {"b": str(law)}}).digest,
         opened(options={"isolated": True}).digest,
-        opened(options={"cache_type": "q8_0"}).digest,
+        opened(options={"cache_type": "q8_0", "flash_attention": True}).digest,
+        opened(options={"flash_attention": True}).digest,
         opened(options={"sampling": {"temperature": 0}}).digest,
     ]
     assert len(set(digests)) == len(digests)

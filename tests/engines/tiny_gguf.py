@@ -89,7 +89,7 @@ def write_llama(
     writer.add_rope_dimension_count(WIDTH // HEADS)
     writer.add_vocab_size(len(words.pieces))
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    _add_tokenizer(writer, words)
+    add_tokenizer(writer, words)
     if template:
         writer.add_chat_template(template)
     if fim:
@@ -103,7 +103,7 @@ def write_llama(
     for name, array in arrays.items():
         kind = gguf.GGMLQuantizationType[weights if array.ndim == 2 else "F32"]
         writer.add_tensor(name, gguf.quants.quantize(array, kind), raw_dtype=kind)
-    return _finish(writer, path)
+    return finish(writer, path)
 
 
 def write_adapter(path: Path, *, seed: int = 7, rank: int = 4) -> Path:
@@ -118,7 +118,7 @@ def write_adapter(path: Path, *, seed: int = 7, rank: int = 4) -> Path:
             base = f"blk.{layer}.{name}.weight"
             writer.add_tensor(f"{base}.lora_a", random.normal(0, 0.5, (rank, WIDTH)).astype(np.float32))
             writer.add_tensor(f"{base}.lora_b", random.normal(0, 0.5, (rows, rank)).astype(np.float32))
-    return _finish(writer, path)
+    return finish(writer, path)
 
 
 def write_reranker(path: Path, *, seed: int = 3) -> Path:
@@ -150,10 +150,11 @@ def write_reranker(path: Path, *, seed: int = 3) -> Path:
     writer.add_mask_token_id(4)
     for name, array in _bert_weights(len(tokens), seed).items():
         writer.add_tensor(name, array)
-    return _finish(writer, path)
+    return finish(writer, path)
 
 
-def _add_tokenizer(writer: gguf.GGUFWriter, words: Vocabulary) -> None:
+def add_tokenizer(writer: gguf.GGUFWriter, words: Vocabulary) -> None:
+    """The vocabulary, as a SentencePiece model without a space before the text."""
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")
     writer.add_token_list(words.pieces)
@@ -221,7 +222,8 @@ def _bert_weights(tokens: int, seed: int) -> dict[str, Array]:
     return arrays
 
 
-def _finish(writer: gguf.GGUFWriter, path: Path) -> Path:
+def finish(writer: gguf.GGUFWriter, path: Path) -> Path:
+    """Write the file; returns its path."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -196,6 +196,7 @@ def _settings(
         embeddings=embeds,
         pooling="rank" if "rerank" in tier.operations else options.pooling,
         cache_type=options.cache_type,
+        flash_attention=options.flash_attention,
         reuse_prompt=not options.isolated,
         gpu_layers=options.gpu_layers,
         chat_template=options.chat_template,

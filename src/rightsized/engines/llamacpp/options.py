@@ -23,7 +23,7 @@ from rightsized.store.models import ModelStore
 
 DEFAULT_SLOTS = 4  # requests worked on together where nothing is said
 SUFFIX = ".gguf"
-_CHANGING = ("isolated", "batch", "cache_type", "pooling", "chat_template", "adapter", "gpu_layers")
+_CHANGING = ("isolated", "batch", "cache_type", "flash_attention", "pooling", "chat_template", "adapter", "gpu_layers")
 CONTEXT_STEP = 256  # llama.cpp rounds a context up to a multiple of this
 
 
@@ -37,6 +37,7 @@ class Options(Frozen, frozen=True):
     gpu_layers: int = 0  # layers to put on an accelerator, where this build of the runtime has one
     batch: int = 512  # tokens of a prompt read in one pass
     cache_type: Literal["f32", "f16", "q8_0"] = "f16"  # how keys and values are kept
+    flash_attention: bool = False  # less memory for long contexts, less exact; `q8_0` needs it
     pooling: Literal["", "mean", "cls", "last"] = ""  # how token vectors become one; empty: as the model says
     chat_template: str = ""  # a Jinja template used instead of the model's own
     adapters: dict[str, str] = msgspec.field(default_factory=dict)  # LoRA adapters by name: store name or path
@@ -77,6 +78,8 @@ def read_options(tier: TierConfig) -> Options:
         raise ConfigError(f"adapter = {options.adapter!r} in the {where} is none of its adapters.")
     if options.isolated and options.slots > 1:
         raise ConfigError(f"slots = {options.slots} in the {where} contradicts isolated = true, which works on one.")
+    if options.cache_type == "q8_0" and not options.flash_attention:
+        raise ConfigError(f"cache_type = 'q8_0' in the {where} needs flash_attention = true.")
     if "rerank" in tier.operations and tier.operations != ("rerank",):
         raise ConfigError(f"Tier {tier.name!r} is to rerank and do more; llama.cpp loads a model for one or the other.")
     return options

@@ -29,6 +29,7 @@ class WorkerSettings(Frozen, frozen=True):
         batch: most tokens in one pass.
         pooling: `none`, `mean`, `cls`, `last` or `rank`; empty: as the model says.
         cache_type: how keys and values are kept: `f16`, `f32`, `q8_0`.
+        flash_attention: whether attention is computed in one step, in half precision for a part.
         reuse_prompt: whether the start of a prompt that a slot has just read is not read again.
     """
 
@@ -42,6 +43,7 @@ class WorkerSettings(Frozen, frozen=True):
     embeddings: bool = False
     pooling: str = ""
     cache_type: str = "f16"
+    flash_attention: bool = False
     reuse_prompt: bool = True
     gpu_layers: int = 0
     chat_template: str = ""

@@ -106,6 +106,8 @@ def _parameters(binding: Any, settings: WorkerSettings) -> Any:
     given.n_gpu_layers = settings.gpu_layers
     given.cache_type_k = given.cache_type_v = getattr(binding.ggml_type, f"GGML_TYPE_{settings.cache_type.upper()}")
     given.cache_prompt, given.cache_idle_slots, given.cache_ram_mib = settings.reuse_prompt, False, 0
+    flash = "ENABLED" if settings.flash_attention else "DISABLED"
+    given.flash_attn_type = getattr(binding.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{flash}")
     given.embedding = settings.embeddings
     if settings.pooling:
         given.pooling_type = getattr(binding.llama_pooling_type, f"LLAMA_POOLING_TYPE_{settings.pooling.upper()}")
