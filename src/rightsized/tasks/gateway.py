@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
-from rightsized.cascade.generate import Calibrated, Ladder, LadderSetup
+from rightsized.cascade.generate import Ladder, LadderSetup
 from rightsized.cascade.promise import Promise
 from rightsized.cascade.tier import Tier, asked_tokens, prompt_tokens, unknown_language
 from rightsized.core import registry
@@ -41,7 +41,10 @@ from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.recorded import Coin, Recorded, no_coin
 from rightsized.store.home import Home
 from rightsized.store.keys import KeyStore
+from rightsized.tasks.audits import AuditWatch
+from rightsized.tasks.chat_standing import InForce, in_force, version_in_force
 from rightsized.tasks.gateway_protocol import ModelEntry
+from rightsized.tasks.opened import Encoders
 from rightsized.tasks.reply_cache import Cached
 from rightsized.tasks.spending import Reservation, Spending
 
@@ -55,7 +58,7 @@ class LocalGateway:
     Args:
         ledger: where decisions go; None records nothing.
         coin: the audit coin.
-        promise, calibrated: what calibration left, where there is something; None for no promise.
+        encoders: opens the encoder that a calibrated cascade reads prompts with; None serves without a cascade.
         spending: what keys have used; shared with the server, which admits requests.
     """
 
@@ -65,38 +68,59 @@ class LocalGateway:
         ledger: SqliteLedger | None = None,
         coin: Coin = no_coin,
         *,
-        promise: Promise | None = None,
-        calibrated: Calibrated | None = None,
+        encoders: Encoders | None = None,
         spending: Spending | None = None,
     ) -> None:
-        self._config = config
+        self._config, self._ledger, self._coin, self._encoders = config, ledger, coin, encoders
         self._keys = KeyStore(Home(config.home))
         self._spending = spending or Spending(ledger.reader if ledger else None)
         context = EngineContext(Egress(frozenset(config.egress.allow)), config.home)
         self._detector = LanguageDetector() if any(tier.languages for tier in config.tiers) else None
         language = self._detector or unknown_language
         self._tiers = tuple(Tier(tier, _open(tier, context), language) for tier in config.tiers)
-        gateway = config.gateway
+        self._retired: list[Recorded] = []
+        self._in_flight = 0
+        self._install(InForce(Promise("none")))
+
+    def _install(self, force: InForce) -> None:
+        """Serve by this cascade from the next request on; those in flight end by the one before."""
+        gateway = self._config.gateway
         setup = LadderSetup(
             self._tiers,
-            promise or Promise("none"),
-            calibrated,
+            force.promise,
+            force.calibrated,
             uncertified_tier=gateway.uncertified_tier,
             stream=gateway.stream,
             sticky=gateway.sticky,
         )
-        self.ladder = Ladder(setup)
-        self._answerer: Answerer = self.ladder
+        self.force, self.ladder = force, Ladder(setup)
+        self.watch: AuditWatch | None = None
+        inner: Answerer = self.ladder
         if gateway.cache_entries:
-            self._answerer = Cached(self.ladder, entries=gateway.cache_entries, seconds=gateway.cache_seconds)
-        self._recorded = Recorded(self._answerer, ledger, coin=coin, version=self._version()) if ledger else None
-        self._answerer = self._recorded or self._answerer
-        self._in_flight = 0
+            inner = Cached(self.ladder, entries=gateway.cache_entries, seconds=gateway.cache_seconds)
+        self._answerer: Answerer = inner
+        if self._ledger is not None:
+            recorded = Recorded(inner, self._ledger, coin=self._coin, version=force.version or self._version())
+            self._retired.append(recorded)
+            self._answerer = recorded
+            if force.certificate is not None and force.calibrated is not None:
+                self.watch = AuditWatch(
+                    self._ledger, force.certificate, self._config.audit, on_alarm=force.promise.suspend
+                )
+
+    async def refresh(self) -> None:
+        """Take up a cascade that was calibrated meanwhile, and look at the audits again."""
+        if self._encoders is not None and version_in_force(self._config) != self.force.version:
+            reader = self._ledger.reader if self._ledger else None
+            self._install(await asyncio.to_thread(in_force, self._config, self._encoders, reader))
+        if self.watch is not None:
+            await self.watch.refresh()
 
     async def start(self) -> None:
         """Open every tier. Raises what makes one unusable for good, such as a missing model."""
         if self._detector:
             await asyncio.to_thread(self._detector.load)
+        await self.refresh()
         for number, tier in enumerate(self._tiers):
             try:
                 await tier.generator.start()
@@ -107,8 +131,8 @@ class LocalGateway:
 
     async def close(self) -> None:
         """Write the ends of cancelled requests, then let go of every tier."""
-        if self._recorded:
-            await self._recorded.drain()
+        for recorded in self._retired:
+            await recorded.drain()
         for tier in self._tiers:
             with contextlib.suppress(RightsizedError):
                 await tier.generator.close()

@@ -81,7 +81,7 @@ class LocalService:
             self._builder = Builder(self._config, self._encoders, ledger, coin, None if ledger else self._past())
             self._snapshot = await self._builder.build()
             if self._with_gateway:
-                gateway = LocalGateway(self._config, ledger, coin, spending=self.spending)
+                gateway = LocalGateway(self._config, ledger, coin, encoders=self._encoders, spending=self.spending)
                 await gateway.start()
                 self.gateway = gateway
             self._explainer = Explainer(self._config.explain.budget_ms)
@@ -312,6 +312,9 @@ class LocalService:
                 if loaded.watch is not None:
                     with contextlib.suppress(RightsizedError):
                         await loaded.watch.refresh()
+            if self.gateway is not None:
+                with contextlib.suppress(RightsizedError):
+                    await self.gateway.refresh()
 
     async def _retention_loop(self, ledger: SqliteLedger) -> None:
         while True:

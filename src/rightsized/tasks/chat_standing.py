@@ -1,0 +1,74 @@
+"""Which calibrated cascade is in force for the tiers that are served, and why none is, in words."""
+
+from __future__ import annotations
+
+import time
+
+from msgspec import Struct
+
+from rightsized.cascade.generate import Calibrated
+from rightsized.cascade.promise import Promise
+from rightsized.core.config import Config
+from rightsized.core.errors import NotFoundError, RightsizedError
+from rightsized.core.types import Certificate
+from rightsized.ledger.reader import LedgerReader
+from rightsized.store.home import Home
+from rightsized.tasks.audits import standing_alarm
+from rightsized.tasks.chat_cascade import gateways, open_calibrated
+from rightsized.tasks.chat_identity import serving_tiers
+from rightsized.tasks.counts import version_counts
+from rightsized.tasks.opened import Encoders
+
+
+class InForce(Struct, frozen=True):
+    """What `auto` is served by. `note` says why no promise holds; empty where one does, or nothing was calibrated."""
+
+    promise: Promise
+    calibrated: Calibrated | None = None
+    certificate: Certificate | None = None
+    version: str = ""
+    note: str = ""
+
+
+def version_in_force(config: Config) -> str:
+    """The version of the calibrated cascade that the settings name; empty where there is none."""
+    try:
+        return gateways(Home(config.home)).current(config.gateway.cascade)
+    except NotFoundError:
+        return ""
+
+
+def in_force(config: Config, encoders: Encoders, reader: LedgerReader | None) -> InForce:
+    """Open and judge the cascade that the settings name. Never raises: a broken one is no promise, with the reason."""
+    version = version_in_force(config)
+    if not version:
+        return InForce(Promise("none"))
+    try:
+        return _judged(config, encoders, reader, version)
+    except RightsizedError as error:
+        return InForce(Promise("none"), version=version, note=str(error))
+
+
+def _judged(config: Config, encoders: Encoders, reader: LedgerReader | None, version: str) -> InForce:
+    home, name = Home(config.home), config.gateway.cascade
+    served = {tier.name for tier in config.tiers}
+    opened = open_calibrated(home, name, encoders, serving=serving_tiers(config.tiers), now=time.time())
+    certificate = opened.certificate
+    absent = [tier for tier in opened.calibrated.names if tier not in served]
+    if absent:
+        note = f"it was calibrated with the tier {absent[0]!r}, which the settings do not name"
+        return InForce(Promise("none"), None, certificate, version, note)
+    if opened.void:
+        return InForce(Promise("none"), None, certificate, version, opened.void)
+    counts = version_counts(reader, certificate, version) if reader else None
+    promise = Promise(
+        certificate.state,
+        certificate.id,
+        expires=certificate.expires,
+        expires_requests=certificate.expires_requests,
+        requests=counts.requests if counts else 0,
+    )
+    alarm = standing_alarm(reader, certificate.id) if reader else None
+    if alarm is not None:
+        promise.suspend(alarm.detail)
+    return InForce(promise, opened.calibrated, certificate, version, promise.void)
