@@ -80,6 +80,7 @@ _REFUSED = {
     421: "The request names a host that this server does not answer for.",
     429: "Too much is waiting, or a key has used up its share; `Retry-After` says when to come back.",
     500: "Something went wrong inside the server.",
+    503: "The server is shutting down.",
 }
 _UNREAD = {
     400: "The body is no JSON object, or the field named by `param` cannot be used.",

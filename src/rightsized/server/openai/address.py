@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
@@ -10,7 +11,7 @@ import msgspec
 from rightsized.core.errors import BusyError
 from rightsized.core.generation import Operation
 from rightsized.core.tiers import GatewayConfig
-from rightsized.server.openai.errors import Failure, NeedsPersonError, from_exception
+from rightsized.server.openai.errors import ErrorBody, ErrorDetail, Failure, NeedsPersonError, from_exception
 from rightsized.server.openai.exchange import CLIENT_GONE, JSON_HEADERS, Exchange
 from rightsized.server.openai.figures import Figures
 from rightsized.server.problems import RefusedError
@@ -18,6 +19,11 @@ from rightsized.server.reading import DisconnectedError, Receive, Scope, Send
 from rightsized.tasks.service_protocol import Service
 
 KEEP_ALIVE_SECONDS = 15.0  # silence on a stream before a comment is sent; proxies give up after 30 to 60
+ENDING = Failure(
+    503,
+    {"retry-after": "5", "connection": "close"},
+    ErrorBody(ErrorDetail("The server is shutting down.", "server_error", None, "shutting_down")),
+)
 Work = Callable[[Exchange], Awaitable[None]]
 
 
@@ -53,6 +59,8 @@ class Address:
         except DisconnectedError:
             exchange.status = CLIENT_GONE
             figures.gone(self._route)
+        except asyncio.CancelledError:  # the server is going down, and nobody waits for this task
+            await self._interrupt(exchange)
         except Exception as error:  # noqa: BLE001 - the process boundary: whatever happened leaves as an error body
             await self._fail(exchange, error)
         if exchange.first_byte:
@@ -72,6 +80,12 @@ class Address:
         await self._fail(exchange, error)
         self._parts.figures.request("refused", "any", exchange.status, time.perf_counter() - started)
 
+    async def _interrupt(self, exchange: Exchange) -> None:
+        """Say that the server ends, so that half an answer is not taken for a whole one."""
+        if not exchange.finished:
+            self._parts.figures.broken(self._route)
+            await _close(exchange, ENDING)
+
     async def _fail(self, exchange: Exchange, error: Exception) -> None:
         figures = self._parts.figures
         if isinstance(error, BusyError):
@@ -81,12 +95,13 @@ class Address:
         failure = from_exception(error, self._route)
         if exchange.started:
             figures.broken(self._route)
-            await exchange.finish(b"data: " + failure.encoded() + b"\n\n")
-        else:
-            await send_failure(exchange, failure)
+        await _close(exchange, failure)
 
 
-async def send_failure(exchange: Exchange, failure: Failure) -> None:
-    """The failure as a whole response."""
+async def _close(exchange: Exchange, failure: Failure) -> None:
+    """The failure as a whole response, or as the last event of a stream that has begun."""
+    if exchange.started:
+        await exchange.finish(b"data: " + failure.encoded() + b"\n\n")
+        return
     more = [(name.encode(), value.encode("latin-1", "replace")) for name, value in failure.headers.items()]
     await exchange.json(failure.status, failure.encoded(), [*JSON_HEADERS, *more])

@@ -91,9 +91,14 @@ def _shown(name: bytes) -> str:
 
 
 def answered_by(answer: Reply | Begun) -> Headers:
-    """The header fields that say who answered, under which decision, and whether a certificate covers it."""
+    """The header fields that say who answered, under which decision, and whether a certificate covers it.
+
+    OpenAI's clients show `x-request-id` with every answer and every failure; it is the decision's id as well.
+    """
+    decision = answer.id.encode("latin-1", "replace")
     return [
-        (b"x-rightsized-decision", answer.id.encode("latin-1", "replace")),
+        (b"x-request-id", decision),
+        (b"x-rightsized-decision", decision),
         (b"x-rightsized-tier", b"%d" % answer.tier),
         (b"x-rightsized-rung", answer.rung.encode("latin-1", "replace")),
         (b"x-rightsized-state", b"certified" if answer.certified else b"uncertified"),

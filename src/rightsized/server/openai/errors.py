@@ -150,7 +150,12 @@ def _needs_person(reply: Reply) -> Failure:
     reasons = "; ".join(f"{a.rung}: {a.reason}" for a in reply.attempts if a.reason) or "no tier may answer"
     message = f"No model may answer this; it waits for a person as decision {reply.id}. {reasons}."
     detail = ErrorDetail(message, "needs_person", None, "needs_person", reply.id)
-    headers = {"x-rightsized-decision": reply.id, "x-rightsized-tier": "0", "x-rightsized-state": "uncertified"}
+    headers = {
+        "x-request-id": reply.id,
+        "x-rightsized-decision": reply.id,
+        "x-rightsized-tier": "0",
+        "x-rightsized-state": "uncertified",
+    }
     return _failure(422, detail, headers)
 
 

@@ -32,6 +32,7 @@ class Exchange:
         "_events",
         "_lock",
         "_send",
+        "finished",
         "first_byte",
         "headers",
         "receive",
@@ -46,6 +47,7 @@ class Exchange:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.status = 0
         self.started = False
+        self.finished = False
         self.first_byte = 0.0  # time.perf_counter() of the first event
         self.writing = 0.0  # time.monotonic() since when a write waits for the client; 0 while none does
         self._events: Headers | None = None
@@ -53,7 +55,7 @@ class Exchange:
 
     async def json(self, status: int, body: bytes, headers: Headers | None = None) -> None:
         """A whole response."""
-        self.status, self.started = status, True
+        self.status, self.started, self.finished = status, True, True
         fields = [*(headers or JSON_HEADERS), (b"content-length", b"%d" % len(body))]
         await self._send({"type": "http.response.start", "status": status, "headers": fields})
         await self._send({"type": "http.response.body", "body": body})
@@ -88,6 +90,7 @@ class Exchange:
         """Write the last event and end the response."""
         if not self.started:
             await self._start()
+        self.finished = True
         await self._send({"type": "http.response.body", "body": data})
 
 
@@ -95,10 +98,10 @@ class Watched:
     """`async with Watched(exchange):` cancels the work inside once the client has gone, and raises DisconnectedError.
 
     Meanwhile a prepared event stream that is silent for `keep_alive` seconds gets a comment, so that no proxy on the
-    way takes silence for death.
+    way takes silence for death. None: there is no stream.
     """
 
-    def __init__(self, exchange: Exchange, keep_alive: float, stalled: float = STALLED_SECONDS) -> None:
+    def __init__(self, exchange: Exchange, keep_alive: float | None = None, stalled: float = STALLED_SECONDS) -> None:
         self._exchange, self._every, self._stalled = exchange, keep_alive, stalled
         self._gone = False
 

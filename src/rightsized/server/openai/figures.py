@@ -6,6 +6,7 @@ Labels come from tiers, tasks and routes only, so their number is bounded by the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
@@ -19,6 +20,15 @@ from rightsized.tasks.service_protocol import Service
 LONG = (*SECONDS, 30.0, 60.0, 120.0, 300.0)
 
 
+class _Counters(NamedTuple):
+    """The counters of one kind of answer."""
+
+    generations: Counter
+    prompt: Counter
+    completion: Counter
+    cost: Counter
+
+
 class Figures:
     """Counts what is written. Shares the registry of the server's other metrics, and their count of requests."""
 
@@ -26,6 +36,7 @@ class Figures:
         registry = metrics.registry
         registry.register(_TierGauges(service))
         self._metrics = metrics
+        self._known: dict[tuple[str, str, int, bool], _Counters] = {}  # looking labels up costs more than counting
         self._generations = Counter(
             "rightsized_generations", "Texts written, by the tier that wrote.",
             ["operation", "rung", "tier", "state"], registry=registry,
@@ -56,12 +67,24 @@ class Figures:
 
     def written(self, operation: Operation, reply: Reply, usage: Usage) -> None:
         """Count one text written, with its tokens and cost."""
-        state = "certified" if reply.certified else "uncertified"
-        self._generations.labels(operation, reply.rung, str(reply.tier), state).inc()
-        self._tokens.labels(reply.rung, "prompt").inc(usage.prompt_tokens)
-        self._tokens.labels(reply.rung, "completion").inc(usage.completion_tokens)
+        key = (operation, reply.rung, reply.tier, reply.certified)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._counters(operation, reply)
+        known.generations.inc()
+        known.prompt.inc(usage.prompt_tokens)
+        known.completion.inc(usage.completion_tokens)
         if reply.cost > 0:
-            self._cost.labels(reply.rung).inc(reply.cost)
+            known.cost.inc(reply.cost)
+
+    def _counters(self, operation: Operation, reply: Reply) -> _Counters:
+        state = "certified" if reply.certified else "uncertified"
+        return _Counters(
+            self._generations.labels(operation, reply.rung, str(reply.tier), state),
+            self._tokens.labels(reply.rung, "prompt"),
+            self._tokens.labels(reply.rung, "completion"),
+            self._cost.labels(reply.rung),
+        )
 
     def to_person(self, operation: Operation) -> None:
         """Count one request that no tier may answer."""

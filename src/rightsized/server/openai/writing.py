@@ -58,7 +58,7 @@ class Writers:
 
     async def whole(self, exchange: Exchange, generation: Generation, asked: Asked) -> tuple[Reply, Completion]:
         """The whole answer, while the client waits. Raises NeedsPersonError, DisconnectedError, and what writers do."""
-        async with Watched(exchange, self._parts.config.timeout_s):
+        async with Watched(exchange):
             reply = await self.of(generation.model).generate(generation, asked.caller, asked.conversation)
         return reply, self.counted(generation, reply)
 
