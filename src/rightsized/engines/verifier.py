@@ -144,6 +144,14 @@ class Verifier:
         row = self.features.answer_row(exchange, self._row(exchange.prompt, vector))
         return self._after.probability(row)
 
+    def safe(self, exchange: Exchange, vector: NDArray[np.float32] | None = None) -> float:
+        """The probability that nothing is lost by answering here: 1 less that of wrong here and right in the last tier.
+
+        Taken as if the two were independent given the texts. Raises nothing; without a bigger tier it is `judge`.
+        """
+        after, _, better = self.predict(exchange, vector)
+        return lost_nothing(after, better) if self._better is not None else after
+
     def predict(self, exchange: Exchange, vector: NDArray[np.float32] | None = None) -> tuple[float, float, float]:
         """All three probabilities: right given the answer, right from the prompt alone, the last tier right.
 
@@ -175,6 +183,11 @@ class Verifier:
         (folder / ARRAYS_FILE).write_bytes(self._packed)
         document = msgspec.json.encode(_File(FORMAT, self.settings, sha, self.digest))
         (folder / JSON_FILE).write_bytes(msgspec.json.format(document))
+
+
+def lost_nothing(after: float, better: float) -> float:
+    """1 - P(wrong here) P(right in the last tier)."""
+    return 1.0 - (1.0 - after) * better
 
 
 def read_settings(folder: Path) -> VerifierSettings:

@@ -39,6 +39,7 @@ from rightsized.tasks.chat_cascade import (
     gateways,
     likely,
     rescored,
+    score_of,
     verifier_folder,
 )
 from rightsized.tasks.chat_data import ChatData, ChatRow
@@ -48,6 +49,7 @@ from rightsized.tasks.chat_slices import ChatSlices, digest_of, groups_of, prepa
 from rightsized.tasks.embeddings import embed
 from rightsized.tasks.encoders import open_encoder
 from rightsized.tasks.identity import SIGNING_SECRET
+from rightsized.tasks.records import Finding
 from rightsized.tasks.versions import check_name, write_record
 from rightsized.tune.uplift import FittedVerifier, Labelled, fit_verifier
 
@@ -114,7 +116,7 @@ class _Stage:
         for tier, one in zip(self.checked, fitted, strict=True):
             one.verifier.save(verifier_folder(self.folder, tier))
         verifiers = {tier: open_verifier(verifier_folder(self.folder, tier), self.encoder) for tier in self.checked}
-        chosen = np.stack([one.after for one in fitted], axis=1)
+        chosen = np.stack([self._scores(one) for one in fitted], axis=1)
         before = np.stack([[likely(float(u)) for u in one.uplift] for one in fitted], axis=1)
         correct = self._correct(self.slices.train)
         rough = estimate_thresholds(
@@ -127,7 +129,12 @@ class _Stage:
         certificate = self._signed(found, digests | {"reference": reference.digest})
         encoder = self.plan.encoder if self.encoder is not None else ""
         record = CascadeFile(
-            self.slices.train.tiers, certificate.thresholds, skips, encoder, self.slices.train.label_kind
+            self.slices.train.tiers,
+            certificate.thresholds,
+            skips,
+            encoder,
+            self.slices.train.label_kind,
+            self.plan.loss,
         )
         for file, value in (("cascade", record), ("certificate", certificate), ("reference", reference)):
             write_record(self.folder, f"{file}.json", value)
@@ -145,6 +152,12 @@ class _Stage:
             groups=groups_of(train),
         )
         return fit_verifier(data, tier, self.encoder, seed=self.plan.seed, progress=self.progress)
+
+    def _scores(self, fitted: FittedVerifier) -> NDArray[np.float64]:
+        """Out-of-fold scores under the loss."""
+        if self.plan.loss != "regret" or fitted.better is None:
+            return fitted.after
+        return np.asarray(1.0 - (1.0 - fitted.after) * fitted.better, np.float64)
 
     def _vectors(self, rows: Sequence[ChatRow]) -> NDArray[np.float32] | None:
         if self.encoder is None:
@@ -197,7 +210,7 @@ class _Stage:
         for i, row in enumerate(data.rows):
             vector = vectors[i] if vectors is not None else None
             for k, (tier, verifier) in enumerate(verifiers.items()):
-                after[i, k] = verifier.judge(row.exchange(tier), vector)
+                after[i, k] = score_of(verifier, row.exchange(tier), vector, self.plan.loss)
                 before[i, k] = likely(verifier.before(row.prompt, vector))
             self.progress("Scoring calibrate", i + 1, len(data.rows))
         return after, before
@@ -208,7 +221,7 @@ class _Stage:
         texts = tuple(
             msgspec.json.encode(ReferenceRow(rows[i].body, rows[i].answers, rows[i].logprobs)).decode() for i in picked
         )
-        return Reference(texts, rescored(verifiers, Reference(texts, ())))
+        return Reference(texts, rescored(verifiers, Reference(texts, ()), self.plan.loss))
 
     def _signed(self, found: Calibration, digests: dict[str, str]) -> Certificate:
         facts = CertificateFacts(
@@ -245,6 +258,10 @@ class _Stage:
                 )
             )
         held = self.slices.calibrate
+        unpinned = [tier for tier in self.slices.train.tiers if f"tier.{tier}" not in self.plan.serving]
+        if unpinned:
+            words = f"The settings name no tier {', '.join(unpinned)}: the certificate cannot tell which model answers."
+            self.slices.findings.append(Finding("unpinned", words))
         return ChatReport(
             name=self.plan.name,
             version=version,

@@ -19,9 +19,10 @@ from rightsized.cascade.certificate import verify_certificate, why_void
 from rightsized.cascade.generate import ALWAYS, Calibrated
 from rightsized.cascade.reference import Reference, why_drifted
 from rightsized.core.generation import Completion, Generation
-from rightsized.core.types import Certificate, Frozen
+from rightsized.core.types import Certificate, Frozen, Loss
 from rightsized.engines.onnx import OnnxEncoder
 from rightsized.engines.onnx import runtime as onnx_runtime
+from rightsized.engines.signals.signal import Exchange
 from rightsized.engines.verifier import Verifier, open_verifier
 from rightsized.store.home import Home
 from rightsized.tasks.chat_exchange import completion, exchange_of
@@ -39,6 +40,7 @@ class CascadeFile(Frozen, frozen=True):
     skips: tuple[float | None, ...]
     encoder: str
     label_kind: str
+    loss: Loss = "error"
 
 
 class ReferenceRow(Frozen, frozen=True):
@@ -56,8 +58,8 @@ class ChatVerifier:
     bounded pool.
     """
 
-    def __init__(self, tiers: dict[str, Verifier], encoder: OnnxEncoder | None) -> None:
-        self.tiers, self._encoder = tiers, encoder
+    def __init__(self, tiers: dict[str, Verifier], encoder: OnnxEncoder | None, loss: Loss = "error") -> None:
+        self.tiers, self._encoder, self._loss = tiers, encoder, loss
         self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
     async def before(self, tier: str, generation: Generation) -> float:
@@ -66,9 +68,12 @@ class ChatVerifier:
         return likely(self.tiers[tier].before(prompt, await self._vector(prompt)))
 
     async def after(self, tier: str, generation: Generation, completion: Completion) -> float:
-        """The calibrated probability that this answer is right, in [0, 1]. Raises BusyError."""
+        """The probability that this answer is right (under `regret`: that nothing is lost by it), in [0, 1].
+
+        Raises BusyError.
+        """
         exchange = exchange_of(generation, completion)
-        return self.tiers[tier].judge(exchange, await self._vector(exchange.prompt))
+        return score_of(self.tiers[tier], exchange, await self._vector(exchange.prompt), self._loss)
 
     async def _vector(self, prompt: str) -> NDArray[np.float32] | None:
         if self._encoder is None:
@@ -134,13 +139,13 @@ def open_calibrated(
     verifiers = {
         tier: open_verifier(verifier_folder(folder, tier), encoder) for tier in record.names[: len(record.thresholds)]
     }
-    verifier = ChatVerifier(verifiers, encoder)
+    verifier = ChatVerifier(verifiers, encoder, record.loss)
     reference = store.read(name, "reference.json", Reference, version)
     digests = (serving or {}) | cascade_digests(verifiers, encoder) | {"reference": reference.digest}
     skips = tuple(ALWAYS if skip is None else skip for skip in record.skips)
     calibrated = Calibrated(record.names, certificate.thresholds, skips, verifier)
     void = why_void(_without_data(certificate), now=now, requests=requests, digests=digests)
-    void = void or why_drifted(reference, rescored(verifiers, reference), certificate.thresholds)
+    void = void or why_drifted(reference, rescored(verifiers, reference, record.loss), certificate.thresholds)
     return OpenedCascade(name, version, folder, certificate, calibrated, digests, void)
 
 
@@ -155,18 +160,22 @@ def cascade_digests(verifiers: dict[str, Verifier], encoder: OnnxEncoder | None)
     return own | {"encoder": encoder.digest if encoder else "none", "runtime": onnx_runtime()}
 
 
-def rescored(verifiers: dict[str, Verifier], reference: Reference) -> tuple[tuple[float, ...], ...]:
+def score_of(verifier: Verifier, exchange: Exchange, vector: NDArray[np.float32] | None, loss: Loss) -> float:
+    """s(x) under a loss: what thresholds are compared with, in calibrating and in serving."""
+    return verifier.safe(exchange, vector) if loss == "regret" else verifier.judge(exchange, vector)
+
+
+def rescored(verifiers: dict[str, Verifier], reference: Reference, loss: Loss) -> tuple[tuple[float, ...], ...]:
     """The reference exchanges' scores now, by the code that serves."""
     found = []
     for text in reference.texts:
         row = msgspec.json.decode(text, type=ReferenceRow)
         generation = Generation("chat", row.body)
-        found.append(
-            tuple(
-                verifier.judge(exchange_of(generation, completion(row.answers[tier], row.logprobs.get(tier, ()))))
-                for tier, verifier in verifiers.items()
-            )
-        )
+        scores = []
+        for tier, verifier in verifiers.items():
+            exchange = exchange_of(generation, completion(row.answers[tier], row.logprobs.get(tier, ())))
+            scores.append(score_of(verifier, exchange, None, loss))
+        found.append(tuple(scores))
     return tuple(found)
 
 

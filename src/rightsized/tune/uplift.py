@@ -7,6 +7,7 @@ its own tier's labels; all predictions for training rows are out-of-fold.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,8 @@ from rightsized.engines.signals.signal import Exchange
 from rightsized.engines.verifier import Features, Verifier, VerifierSettings
 from rightsized.tune.verifier import FittedHead, Rows, fit_head, make_folds
 
-DOMAIN_STRENGTH = 10.0  # inverse of regularisation of the domain recogniser, as for heads on frozen vectors
+DOMAIN_STRENGTH = 1.0  # inverse of regularisation of the domain recogniser; domains are easy to tell apart
+DOMAIN_STEPS = 60  # steps of its fit: the last digits of a likeness change nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +157,10 @@ def _recogniser(vectors: Floats, labels: NDArray[Any], count: int, rows: NDArray
     if len(present) == 1:
         bias[present] = 0.0
         return DomainHead(weights, bias)
-    model: Any = LogisticRegression(C=DOMAIN_STRENGTH, max_iter=300).fit(vectors[rows], labels[rows])
+    model: Any = LogisticRegression(C=DOMAIN_STRENGTH, max_iter=DOMAIN_STEPS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # steps ran out
+        model.fit(vectors[rows], labels[rows])
     if len(present) == 2:
         weights[present[1]], bias[present] = model.coef_[0], (0.0, model.intercept_[0])
     else:
