@@ -1,7 +1,7 @@
 """Does an answer of llama.cpp depend on its neighbours in the batch? Alone beside under load, bit by bit.
 
-Tiny random models of the tests, greedy, with the logprobs of the likeliest tokens. Three ways to run: requests
-batched together with prompts reused (the default), batched without reuse, and one at a time (`isolated`).
+Tiny random models of the tests, greedy, with the logprobs of the likeliest tokens. Requests batched together with
+prompts reused (the default) and one at a time (`isolated`), by the kind of weights, with flash attention and without.
 """
 
 from __future__ import annotations
@@ -29,7 +29,12 @@ SLOTS = 8
 MODES: dict[str, dict[str, Any]] = {
     "batched": {"slots": SLOTS},
     "batched, Q8_0 weights": {"slots": SLOTS, "weights": "Q8_0"},
+    "batched, Q4_0 weights": {"slots": SLOTS, "weights": "Q4_0"},
+    "batched, F16 weights": {"slots": SLOTS, "weights": "F16"},
+    "batched, Q8_0 weights, flash attention": {"slots": SLOTS, "weights": "Q8_0", "flash_attention": True},
+    "batched, flash attention": {"slots": SLOTS, "flash_attention": True},
     "isolated": {"isolated": True},
+    "isolated, Q4_0 weights": {"isolated": True, "weights": "Q4_0"},
     "isolated, Q8_0 weights": {"isolated": True, "weights": "Q8_0"},
     "isolated, 2 threads": {"isolated": True, "threads": 2},
 }
@@ -43,7 +48,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         models = {
             weights: tiny_gguf.write_llama(Path(folder) / f"{weights}.gguf", context=1024, weights=weights)
-            for weights in ("F32", "Q8_0")
+            for weights in ("F32", "F16", "Q8_0", "Q4_0")
         }
         modes = {}
         for name, settings in MODES.items():
@@ -101,7 +106,7 @@ def _compare(alone: list[Row], loaded: list[Row]) -> dict[str, Any]:
 
 def _lines(result: dict[str, Any]) -> list[str]:
     return [
-        f"{name:26} other bits {row['other_bits']:.1%}  other tokens {row['other_tokens']:.1%}  "
+        f"{name:40} other bits {row['other_bits']:.1%}  other tokens {row['other_tokens']:.1%}  "
         f"largest gap {row['largest_logprob_gap_same_tokens']:.2g}"
         for name, row in result["modes"].items()
     ]

@@ -72,7 +72,7 @@ def write_llama(
     chain: Sequence[str] = (),
     weights: str = "F32",
 ) -> Path:
-    """A two-layer Llama of 64 dimensions; `context` tokens were declared as trained on, `weights` F32 or Q8_0.
+    """A two-layer Llama of 64 dimensions; `context` tokens were declared as trained on, `weights` such as Q8_0.
 
     With a `chain` it is no longer random: after a line break it writes these pieces, each a token, and ends.
     """
