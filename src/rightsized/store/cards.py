@@ -58,14 +58,16 @@ class Proof(Frozen, frozen=True):
 
 
 class LanguageModel(Frozen, frozen=True):
-    """What a card says of a language model beside the rest: `quantisation` as in the file's name (F16, Q4_K_M)."""
+    """What a card says of a language model beside the rest: `quantisation` as in the file's name (F16, Q4_K_M).
+
+    `adapter_of` names the base model of a LoRA adapter.
+    """
 
     quantisation: str
     bits_per_weight: float
     vocabulary: int
     chat_template: bool
     adapter_of: str = ""
-    original: str = ""
     proofs: tuple[Proof, ...] = ()
 
 

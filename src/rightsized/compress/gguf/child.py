@@ -26,7 +26,7 @@ def training_python(given: str = "") -> str:
         MissingExtraError: it lacks one; names the command.
     """
     if given:
-        probe = "import importlib.util as i; print(*[n for n in %r if i.find_spec(n) is None])" % (NEEDED,)
+        probe = f"import importlib.util as i; print(*[n for n in {NEEDED!r} if i.find_spec(n) is None])"
         done = subprocess.run(  # noqa: S603 - no shell; the person named this program
             [given, "-c", probe], capture_output=True, text=True, check=False
         )
@@ -60,16 +60,18 @@ class Peer:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._name = Path(command[-2]).name
-        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-        self._child = subprocess.Popen(  # noqa: S603 - no shell; the arguments are this program's own
-            list(command),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            encoding="utf-8",
-            env=_environment(),
-        )
+        self._folder = tempfile.TemporaryDirectory()
+        self._errors = Path(self._folder.name) / "errors.txt"
+        with self._errors.open("wb") as errors:
+            self._child = subprocess.Popen(  # noqa: S603 - no shell; the arguments are this program's own
+                list(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                encoding="utf-8",
+                env=_environment(),
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +81,7 @@ class Peer:
     ) -> None:
         self._child.kill()
         self._child.communicate()
-        self._errors.close()
+        self._folder.cleanup()
 
     def ask(self, action: str, **arguments: Any) -> Any:
         """The answer. Raises JobError where the child ends instead."""
@@ -93,8 +95,8 @@ class Peer:
             line = ""
         if not line:
             self._child.wait()
-            self._errors.seek(0)
-            raise JobError(f"Comparing {self._name} failed at {action!r}: {_tail(self._errors.read())}")
+            said = self._errors.read_text("utf-8", "replace")
+            raise JobError(f"Comparing {self._name} failed at {action!r}: {_tail(said)}")
         return json.loads(line)["answer"]
 
 

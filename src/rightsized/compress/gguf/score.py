@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from rightsized.compress.gguf.native import Runner
+from rightsized.store.gguf import read_header
 
 TIMEOUT = 600.0  # seconds for one answer of the runtime
 
@@ -60,6 +61,8 @@ class Converted:
 
     def rendered(self, conversations: list[list[dict[str, str]]]) -> list[str]:
         """Each conversation as the chat template in the file writes it, ready for the assistant's answer."""
+        if not read_header(Path(self._path)).text("tokenizer.chat_template"):
+            return []
         order = {"add_generation_prompt": True}
         return [self._ask("/apply-template", {**order, "messages": messages})["prompt"] for messages in conversations]
 

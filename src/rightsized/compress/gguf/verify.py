@@ -73,7 +73,7 @@ def compare(original: Peer, converted: Peer, texts: Sequence[str], *, against: s
         reference=math.exp(surprise[0] / scored),
         created=time.time(),
     )
-    return Comparison(proof, tuple([*differences, *said, *(text for _, text in greedy if text)]))
+    return Comparison(proof, (*differences, *said, *(text for _, text in greedy if text)))
 
 
 def _templates(original: Peer, converted: Peer) -> tuple[bool | None, list[str]]:
@@ -82,6 +82,8 @@ def _templates(original: Peer, converted: Peer) -> tuple[bool | None, list[str]]
         return None, []
     start = original.ask("start")
     ours = converted.ask("rendered", conversations=CONVERSATIONS)
+    if not ours:
+        return False, ["The file has no chat template; the original has one."]
     # llama.cpp leaves the start mark to the tokenizer, which adds it.
     pairs = [(a.removeprefix(start), b.removeprefix(start)) for a, b in zip(theirs, ours, strict=True)]
     said = [f"The chat template writes {b!r} instead of {a!r}." for a, b in pairs if a != b]
