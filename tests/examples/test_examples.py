@@ -87,6 +87,16 @@ def test_custom_rung(home: Path) -> None:
     ]
 
 
+def test_gateway(home: Path) -> None:
+    sentence, *answers = run("gateway.py", home).splitlines()
+    assert sentence.startswith("Certified") and "at most 5% of the messages answered here are wrong" in sentence
+    assert [answer.split("  |  ")[1:] for answer in answers] == [
+        ["small", "certified"],
+        ["large", "uncertified"],
+        ["small", "certified"],
+    ]
+
+
 def test_every_example_is_listed_and_tested() -> None:
     index = (EXAMPLES / "README.md").read_text("utf-8")
     tests = Path(__file__).read_text("utf-8")
