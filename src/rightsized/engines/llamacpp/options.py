@@ -108,7 +108,7 @@ def context(tier: TierConfig, model: ModelFile) -> int:
 
 def slots(tier: TierConfig, options: Options) -> int:
     """Sequences worked on at a time."""
-    return 1 if options.isolated else options.slots or min(DEFAULT_SLOTS, tier.concurrent)
+    return 1 if options.isolated else min(options.slots or DEFAULT_SLOTS, tier.concurrent)
 
 
 def threads(options: Options) -> int:
