@@ -2,7 +2,8 @@
 
 uvicorn closes connections that idle between requests, and has no limit for a request that never becomes whole. The body
 is timed where it is read (`reading.in_time`, which answers 408); here stands what the application never sees: a
-connection on which nothing comes, a header that never ends, the rest of a body whose request is answered already.
+connection on which nothing comes, a header that never ends or grows without end, the rest of a body whose request is
+answered already.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from rightsized.server import problems
 from rightsized.server.guards import API_HEADERS
+from rightsized.server.problems import RefusedError
 from rightsized.server.reading import WHOLE
+
+# Request line and fields, give or take the last chunk read. Clients send a few hundred bytes; cookies of other services
+# on the same host name may be some thousands.
+MAX_HEADER_BYTES = 65_536
 
 
 class TimedProtocol(HttpToolsProtocol):
@@ -23,6 +29,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     seconds = 30.0
     _begun = _headed = False  # whether bytes of a request have come, and its whole header
+    _header_bytes = 0  # of a header that has not ended yet
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
@@ -35,12 +42,18 @@ class TimedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._begun and self._timer is None and not self.transport.is_closing():
-            self._start()  # a request that came whole, as nearly all do, never gets here
+        if not self._begun or self.transport.is_closing():
+            return  # a request that came whole, as nearly all do
+        if self._timer is None:
+            self._start()
+        if not self._headed:
+            self._header_bytes += len(data)
+            if self._header_bytes > MAX_HEADER_BYTES:
+                self._refuse(problems.header_too_large(MAX_HEADER_BYTES))
 
     def on_message_begin(self) -> None:
         self._stop()
-        self._begun, self._headed = True, False
+        self._begun, self._headed, self._header_bytes = True, False, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -66,10 +79,15 @@ class TimedProtocol(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self._start()  # an answer is being made: it is not cut off for what may follow it
         elif self._begun and not self._headed:
-            self.transport.write(_refusal(self.seconds))
-            self.transport.close()
+            self._refuse(problems.late("header", self.seconds))
         else:
             self.transport.close()
+
+    def _refuse(self, error: RefusedError) -> None:
+        """Answer a request that the application never sees, and end the connection."""
+        self._stop()
+        self.transport.write(_refusal(error))
+        self.transport.close()
 
 
 def timed(seconds: float) -> type[TimedProtocol]:
@@ -77,10 +95,10 @@ def timed(seconds: float) -> type[TimedProtocol]:
     return type("TimedProtocol", (TimedProtocol,), {"seconds": seconds})
 
 
-def _refusal(seconds: float) -> bytes:
-    """408 as problem details, on a connection of which no request is known."""
-    problem, headers = problems.from_error(problems.late("header", seconds), "")
+def _refusal(error: RefusedError) -> bytes:
+    """Problem details on a connection of which no request is known."""
+    problem, headers = problems.from_error(error, "")
     body = problems.encode(problem)
     fields = {**API_HEADERS, **headers, "content-type": problems.MEDIA_TYPE, "content-length": str(len(body))}
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"HTTP/1.1 408 {HTTPStatus(408).phrase}\r\n{lines}\r\n".encode() + body
+    return f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n{lines}\r\n".encode() + body

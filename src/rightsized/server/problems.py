@@ -32,6 +32,7 @@ HTTP_KINDS: dict[str, tuple[int, str]] = {
     "unsupported-media-type": (415, "The body is not of a type that this address takes."),
     "wrong-host": (421, "The request names a host that this server does not answer for."),
     "invalid-field": (422, "A field or parameter is missing, unknown or of the wrong type."),
+    "header-too-large": (431, "The header of the request is larger than this server takes."),
     "internal": (500, "Something went wrong inside the server."),
     "not-ready": (503, "The server cannot answer for every task yet."),
 }
@@ -64,6 +65,16 @@ def late(part: str, seconds: float) -> RefusedError:
         "request-timeout",
         f"The {part} of the request was not complete after {seconds:g} seconds.",
         fix="Send it in one piece. [server] body_seconds sets the time for a slow line.",
+        headers={"connection": "close"},
+    )
+
+
+def header_too_large(limit: int) -> RefusedError:
+    """The refusal of a request whose header has no end within `limit` bytes."""
+    return RefusedError(
+        "header-too-large",
+        f"The header of the request is larger than {limit // 1024} KiB.",
+        fix="Send fewer or shorter header fields; texts belong into the body.",
         headers={"connection": "close"},
     )
 
