@@ -144,6 +144,14 @@ def test_grouped_heads_and_windows_shrink_the_cache() -> None:
     assert cache_bytes(gemma3, 32768) == (2 * 32768 + 10 * 1024) * 512 * 2
 
 
+def test_every_conversation_has_a_cache_of_its_own() -> None:
+    llama = from_config(PUBLISHED["llama-2-7b"]["config"])
+    one, four = (plan(llama, model="m", memory=10**11, context=1024, slots=n).alternatives[0] for n in (1, 4))
+    assert four.total - one.total == 3 * 512 * MIB
+    tight = plan(llama, model="m", memory=5 * 10**9, context=1024, slots=4)
+    assert any("--slots 1" in line for line in tight.advice)
+
+
 def test_a_context_beyond_training_is_said(tmp_path: Path) -> None:
     found = plan(from_config(TINYLLAMA), model="m", memory=10**10, context=8192)
     assert found.choice is not None

@@ -22,6 +22,7 @@ class FitModel(Common):
     memory: Annotated[str, typer.Option(help="Memory to fit into, such as 2GB or 1.5GiB.")] = "2GB"
     context: Annotated[int, typer.Option(help="Tokens of one conversation; 0 is what it was trained for.")] = 4096
     cache_type: Annotated[str, typer.Option(help="How the attention cache is stored: f16, q8_0, q4_0, f32.")] = "f16"
+    slots: Annotated[int, typer.Option(help="Conversations worked on together, each with the whole context.")] = 1
     architecture: Annotated[Path | None, typer.Option(help="A config.json to plan from, without any weights.")] = None
 
 
@@ -36,6 +37,7 @@ def fit(options: FitModel) -> Result:
         memory=parse_size(options.memory),
         context=options.context,
         cache_type=options.cache_type,
+        slots=options.slots,
     )
     return Result(found, _text(found), status=0 if found.choice else 1)
 
@@ -59,6 +61,9 @@ def _text(plan: Plan) -> str:
     header = ["quantisation", "bits", "weights", "cache", "working", "runtime", "total", "fits", "longest context"]
     lines.append(aligned(header, [_row(fit) for fit in plan.alternatives]))
     notes = list(plan.advice)
+    if plan.choice:
+        options = f'slots = {plan.slots}, cache_type = "{plan.cache_type}"'
+        notes.append(f"A tier that keeps to it: context = {plan.context}, options = {{ {options} }}")
     if plan.rearranged:
         notes.append(
             f"Where the processor has AVX2, llama.cpp keeps {plan.rearranged / 1e9:.2f} GB of the weights in its own "
@@ -70,6 +75,7 @@ def _text(plan: Plan) -> str:
 def _verdict(plan: Plan) -> str:
     what = f"{plan.model} ({plan.architecture}, {plan.parameters / 1e9:.2f} billion parameters)"
     room = f"{plan.memory / 1e9:.2f} GB with a context of {plan.context} tokens"
+    room += f" in each of {plan.slots} conversations" if plan.slots > 1 else ""
     if plan.choice is None:
         return f"{what} does not fit into {room}."
     fit = plan.choice

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -52,6 +53,7 @@ class Plan(Frozen, frozen=True):
     memory: int
     context: int
     cache_type: str
+    slots: int
     choice: Fit | None
     alternatives: tuple[Fit, ...]
     advice: tuple[str, ...] = ()
@@ -90,24 +92,25 @@ def open_blueprint(path: Path) -> Blueprint:
     return from_folder(path.parent) if path.suffix == ".safetensors" else from_config(read_config(path))
 
 
-def plan(blueprint: Blueprint, *, model: str, memory: int, context: int = 0, cache_type: str = "f16") -> Plan:
+def plan(
+    blueprint: Blueprint, *, model: str, memory: int, context: int = 0, cache_type: str = "f16", slots: int = 1
+) -> Plan:
     """What fits into `memory` bytes.
 
     Args:
         model: its name, for the report.
         context: tokens of one conversation; 0 is what the model was trained for.
         cache_type: how the attention cache is stored, one of `CACHE_TYPES`.
+        slots: conversations worked on together, each with the whole context.
     Raises:
-        InputError: a context or cache type that cannot be.
+        InputError: a context, a number of slots or a cache type that cannot be.
     """
     if cache_type not in CACHE_TYPES:
         raise InputError(f"{cache_type!r} is no cache type.", fix=f"Choose one of {', '.join(CACHE_TYPES)}.")
-    if context < 0:
-        raise InputError(f"A context of {context} tokens cannot be.")
-    wanted = context or blueprint.context or 4096
-    fits = tuple(
-        _fit(blueprint, recipe, weights, wanted, cache_type, memory) for recipe, weights in weights_of(blueprint)
-    )
+    if context < 0 or slots < 1:
+        raise InputError(f"{slots} conversations of {context} tokens cannot be.")
+    demand = _Demand(memory, context or blueprint.context or 4096, cache_type, slots)
+    fits = tuple(_fit(blueprint, recipe, weights, demand) for recipe, weights in weights_of(blueprint))
     choice = next((fit for fit in fits if fit.fits), None)
     found = Plan(
         model=model,
@@ -116,8 +119,9 @@ def plan(blueprint: Blueprint, *, model: str, memory: int, context: int = 0, cac
         stored=blueprint.stored,
         trained_context=blueprint.context,
         memory=memory,
-        context=wanted,
+        context=demand.context,
         cache_type=cache_type,
+        slots=slots,
         choice=choice,
         alternatives=fits,
         rearranged=rearranged_bytes(blueprint, choice.quantisation) if choice else 0,
@@ -125,18 +129,29 @@ def plan(blueprint: Blueprint, *, model: str, memory: int, context: int = 0, cac
     return msgspec.structs.replace(found, advice=_advice(found, blueprint))
 
 
-def _fit(blueprint: Blueprint, name: str, weights: int, context: int, cache_type: str, memory: int) -> Fit:
+class _Demand(NamedTuple):
+    memory: int
+    context: int
+    cache_type: str
+    slots: int
+
+
+def _fit(blueprint: Blueprint, name: str, weights: int, demand: _Demand) -> Fit:
     runtime = RUNTIME + VOCABULARY_WORD * blueprint.vocabulary
 
-    def needed(tokens: int) -> int:
-        return weights + cache_bytes(blueprint, tokens, cache_type) + compute_bytes(blueprint, tokens) + runtime
+    def cache(tokens: int) -> int:
+        return demand.slots * cache_bytes(blueprint, tokens, demand.cache_type)
 
+    def needed(tokens: int) -> int:
+        return weights + cache(tokens) + compute_bytes(blueprint, tokens) + runtime
+
+    context, memory = demand.context, demand.memory
     return Fit(
         quantisation=name,
         bits_per_weight=round(8 * weights / blueprint.parameters, 2),
         context=context,
         weights=weights,
-        cache=cache_bytes(blueprint, context, cache_type),
+        cache=cache(context),
         compute=compute_bytes(blueprint, context),
         runtime=runtime,
         total=needed(context),
@@ -167,8 +182,10 @@ def _remedies(found: Plan, blueprint: Blueprint) -> list[str]:
     """What to change where nothing fits, in order of what costs least."""
     smallest, said = found.alternatives[-1], []
     name = smallest.quantisation
-    if found.cache_type in ("f16", "f32") and _with_packed_cache(blueprint, smallest) <= found.memory:
+    if found.cache_type in ("f16", "f32") and _with_packed_cache(blueprint, smallest, found.slots) <= found.memory:
         said.append(f"{name} fits with the attention cache in 8-bit blocks: --cache-type q8_0.")
+    if found.slots > 1:
+        said.append("Each conversation has a cache of its own: fewer at once, --slots 1.")
     if smallest.longest:
         said.append(f"{name} fits with a shorter context: --context {smallest.longest}.")
     said.append(f"{name} with {found.context} tokens needs {smallest.total / 1e9:.2f} GB: --memory.")
@@ -179,5 +196,5 @@ def _remedies(found: Plan, blueprint: Blueprint) -> list[str]:
     return said
 
 
-def _with_packed_cache(blueprint: Blueprint, fit: Fit) -> int:
-    return fit.total - fit.cache + cache_bytes(blueprint, fit.context, "q8_0")
+def _with_packed_cache(blueprint: Blueprint, fit: Fit, slots: int) -> int:
+    return fit.total - fit.cache + slots * cache_bytes(blueprint, fit.context, "q8_0")
