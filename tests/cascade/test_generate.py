@@ -193,6 +193,18 @@ def test_a_tier_that_fails_sends_the_request_on_and_nothing_is_promised() -> Non
         answer(ladder(tier("small", fail="away")), ask())
 
 
+class Refuses(FakeGenerator):
+    async def generate(self, generation: Generation) -> Completion:
+        raise UpstreamError("temperature must be below 2", upstream_status=400, retryable=False)
+
+
+def test_where_nobody_answers_the_failure_told_is_the_one_that_the_client_can_mend() -> None:
+    refusing = Tier(TierConfig(name="small", url="http://x", fallback=("large",)), Refuses("small", lambda g: ""))
+    with pytest.raises(UpstreamError, match="below 2"):
+        answer(ladder(refusing, tier("large", fail="away")), ask(model="small"))
+    assert answer(ladder(refusing, tier("large")), ask(model="small")).rung == "large"
+
+
 class Busy(FakeGenerator):
     async def generate(self, generation: Generation) -> Completion:
         raise BusyError("full")

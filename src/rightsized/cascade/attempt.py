@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from rightsized.cascade.tier import Tier
-from rightsized.core.errors import InputError, RightsizedError
+from rightsized.core.errors import BusyError, RightsizedError
 from rightsized.core.generation import Completion, Generation
 from rightsized.core.types import TIER_PERSON, Attempt, Begun, Reply, Request, State
 
@@ -25,7 +25,7 @@ class Run:
         self.state, self.certificate = state, certificate
         self.attempts: list[Attempt] = []
         self.as_tested = True  # whether the path so far is the one calibration tested
-        self.blame: InputError | None = None  # the first failure that the request itself is to blame for
+        self.blame: RightsizedError | None = None  # the first failure that the request itself is to blame for
         self._began = time.perf_counter()
 
     @property
@@ -56,7 +56,7 @@ class Run:
     def failed(self, tier: Tier, error: RightsizedError, started: float) -> None:
         """A tier that did not answer."""
         self.as_tested = False
-        if isinstance(error, InputError) and self.blame is None:
+        if self.blame is None and 400 <= error.status < 500 and not isinstance(error, BusyError):
             self.blame = error
         reason = f"failed: {type(error).__name__}: {error.message}"
         self.attempts.append(_attempt(tier, reason=reason, latency_ms=_since(started)))
