@@ -10,15 +10,6 @@ import numpy as np
 
 THINGS = ("apples", "books", "tickets", "lamps", "stamps", "chairs", "bottles", "tiles", "roses", "coins")
 PLACES = ("the market", "a school", "the station", "her garden", "a workshop", "an office", "the harbour")
-    "the market",
-    "a school",
-    "the station",
-    "her garden",
-    "a workshop",
-    "the library",
-    "an office",
-    "the harbour",
-)
 
 
 def sum_rows(n: int, seed: int = 0) -> list[dict[str, Any]]:
