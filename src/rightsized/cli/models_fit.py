@@ -21,7 +21,7 @@ class FitModel(Common):
     model: Annotated[str, typer.Argument(help="An installed model, a GGUF file, or a checkpoint's folder.")] = ""
     memory: Annotated[str, typer.Option(help="Memory to fit into, such as 2GB or 1.5GiB.")] = "2GB"
     context: Annotated[int, typer.Option(help="Tokens of one conversation; 0 is what it was trained for.")] = 4096
-    cache_type: Annotated[str, typer.Option(help="How the attention cache is stored: f16, q8_0, q4_0, f32.")] = "f16"
+    cache_type: Annotated[str, typer.Option(help="How the attention cache is stored: f16, q8_0 or f32.")] = "f16"
     slots: Annotated[int, typer.Option(help="Conversations worked on together, each with the whole context.")] = 1
     architecture: Annotated[Path | None, typer.Option(help="A config.json to plan from, without any weights.")] = None
 

