@@ -287,6 +287,20 @@ def test_requests_with_different_adapters_do_not_mix_under_load() -> None:
     assert with_engine(use, options=options) == alone * 8
 
 
+def test_a_model_without_a_chat_template_is_not_asked_to_chat() -> None:
+    bare = model(template="")
+    [said] = refusal(UnsupportedError, chat(), place=bare)
+    assert "no chat template" in said
+
+    async def operations(engine: LlamaCppGenerator) -> frozenset[str]:
+        return engine.operations
+
+    assert with_engine(operations, bare) == {"completions"}
+    given = {"chat_template": "{% for message in messages %}{{ message.content }}{% endfor %}"}
+    [answer] = answers(chat(), place=bare, options=given)
+    assert answer.usage.prompt_tokens == 1 + len("Hello")
+
+
 def test_tools_are_refused_where_the_template_has_no_place_for_them() -> None:
     [said] = refusal(UnsupportedError, chat(tools=TOOLS))
     assert "takes no tools" in said

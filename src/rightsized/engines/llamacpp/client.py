@@ -30,6 +30,12 @@ LONGEST_EVENT = 1 << 24  # bytes of one line of a stream
 READ_AHEAD = 1 << 16  # bytes of a stream kept for a reader that is slower than the model
 PROBE_SECONDS = 10.0  # a worker that does not say how it is for so long is stuck
 END_SECONDS = 5.0  # longest wait for the reason after a broken connection
+_OF_THE_REQUEST = (
+    "Failed to parse",
+    "Unknown ",
+    "Missing ",
+    "Unable to generate parser",
+)  # given as errors of the server
 Body = dict[str, Any]
 
 
@@ -181,8 +187,8 @@ def _error(body: Body, status: int) -> RightsizedError:
         )
     if "too large to process" in message:
         return ContextLengthError(f"llama.cpp: {message}.", fix="Shorten the text, or raise `context` of the tier.")
-    if code == 501 or "input is not supported" in message:
+    if code == 501 or "is not supported" in message or "does not support" in message:
         return UnsupportedError(f"llama.cpp: {message}.")
-    if 400 <= code < 500:
+    if 400 <= code < 500 or message.startswith(_OF_THE_REQUEST):
         return InputError(f"llama.cpp: {message}.")
     return UpstreamError(f"llama.cpp: {message}.", upstream_status=code, retryable=code == 503)

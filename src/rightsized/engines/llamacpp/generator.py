@@ -25,10 +25,12 @@ from rightsized.engines.llamacpp.gate import Gate
 from rightsized.engines.llamacpp.merge import merged
 from rightsized.engines.llamacpp.options import ModelFile, Options
 from rightsized.engines.llamacpp.requests import Abilities, Call
+from rightsized.engines.llamacpp.shapes import check_shapes
 from rightsized.engines.llamacpp.supervisor import Supervisor
 from rightsized.engines.llamacpp.wire import Adapter, WorkerSettings
 
 RUNTIME = "xllamacpp"
+CHAT_TEMPLATE = "tokenizer.chat_template"  # key of a GGUF file
 QUESTION_SECONDS = 10.0  # longest wait for a fact about the loaded model
 
 
@@ -45,7 +47,8 @@ class LlamaCppGenerator:
 
     def __init__(self, tier: TierConfig, options: Options, model: ModelFile, adapters: dict[str, ModelFile]) -> None:
         self.name = tier.name
-        self.operations: frozenset[Operation] = frozenset(tier.operations)
+        self._talks = bool(options.chat_template or model.header.text(CHAT_TEMPLATE))
+        self.operations: frozenset[Operation] = frozenset(tier.operations) - (set() if self._talks else {"chat"})
         self._tier, self._options, self._model, self._adapters = tier, options, model, adapters
         self.context = given.context(tier, model)
         self._marks: Marks | None = marks_of(model.header)
@@ -122,6 +125,11 @@ class LlamaCppGenerator:
             yield whole.usage_delta()
         yield whole.completion()
 
+    @property
+    def process_id(self) -> int:
+        """Of the worker that is ready now; 0 where there is none."""
+        return self._supervisor.process_id
+
     async def ask(self, path: str, body: Body) -> Body:
         """A question to llama.cpp beside the operations, such as `/tokenize`. Raises as `generate`."""
         return await self._client.post(path, body, Patience(time.monotonic() + QUESTION_SECONDS, QUESTION_SECONDS))
@@ -132,6 +140,11 @@ class LlamaCppGenerator:
         return found
 
     def _check(self, generation: Generation) -> None:
+        if generation.operation == "chat" and not self._talks:  # llama.cpp would take a template of another model
+            raise UnsupportedError(
+                f"The model of tier {self.name!r} has no chat template: it was not made for chats.",
+                fix="Use completions, another model, or options = {chat_template = ...}.",
+            )
         if generation.operation not in self.operations:
             raise UnsupportedError(f"Tier {self.name!r} does not do {generation.operation}.")
 
@@ -140,6 +153,7 @@ class LlamaCppGenerator:
         return Patience(deadline, self._tier.first_byte_s)
 
     async def _calls(self, generation: Generation, patience: Patience) -> list[Call]:
+        check_shapes(generation.body, chat=generation.operation == "chat")
         prompts = requests.prompts_of(generation)
         if suffix := generation.body.get("suffix") if generation.operation == "completions" else None:
             prompts = [await fim_prompt(self.ask, self._marks, prompt, suffix) for prompt in prompts]

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 from rightsized.core.errors import InputError, UnsupportedError
 from rightsized.core.generation import Generation
+from rightsized.engines.llamacpp.shapes import is_tokens
 
 Body = dict[str, Any]
 
-_SAMPLING = frozenset(
+SAMPLING = frozenset(
     (
         "temperature",
         "top_p",
@@ -49,7 +50,7 @@ _SAMPLING = frozenset(
         "json_schema",
     )
 )
-_CHAT = _SAMPLING | frozenset(
+CHAT = SAMPLING | frozenset(
     (
         "messages",
         "tools",
@@ -62,7 +63,7 @@ _CHAT = _SAMPLING | frozenset(
         "reasoning_effort",
     )
 )
-_HANDLED = frozenset(
+HANDLED = frozenset(
     (
         "model",
         "stream",
@@ -86,7 +87,6 @@ _HANDLED = frozenset(
         "verbosity",
     )
 )
-MOST_CHOICES = 128  # OpenAI's limit of `n`
 
 
 class Call(NamedTuple):
@@ -136,21 +136,16 @@ def prompts_of(generation: Generation) -> list[Any]:
     if generation.operation == "chat":
         return [None]
     prompt = generation.body.get("prompt")
-    if isinstance(prompt, str) or _is_tokens(prompt):
+    if isinstance(prompt, str) or is_tokens(prompt):
         return [prompt]
-    if isinstance(prompt, list) and prompt and all(isinstance(p, str) or _is_tokens(p) for p in prompt):
+    if isinstance(prompt, list) and prompt and all(isinstance(p, str) or is_tokens(p) for p in prompt):
         return prompt
     raise InputError("`prompt` must be a text, a list of token ids, or a list of such.")
 
 
 def choices(body: Mapping[str, Any]) -> int:
-    """How many answers to each prompt. Raises InputError."""
-    n = body.get("n")
-    if n is None:
-        return 1
-    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= MOST_CHOICES:
-        raise InputError(f"n = {n!r} must be a number from 1 to {MOST_CHOICES}.")
-    return n
+    """How many answers to each prompt."""
+    return int(body.get("n") or 1)
 
 
 def constrained(body: Mapping[str, Any]) -> bool:
@@ -173,8 +168,6 @@ def lora(body: Mapping[str, Any], abilities: Abilities) -> list[Body]:
     """
     named = body.get("adapter", abilities.default_adapter) or {}
     scales = {named: 1.0} if isinstance(named, str) else named
-    if not isinstance(scales, dict) or not all(_is_number(scale) for scale in scales.values()):
-        raise InputError(f"`adapter` must be a name or an object of names and scales, not {named!r}.")
     unknown = sorted(set(scales) - set(abilities.adapters))
     if unknown:
         known = ", ".join(abilities.adapters) or "none"
@@ -185,7 +178,7 @@ def lora(body: Mapping[str, Any], abilities: Abilities) -> list[Body]:
 def _shared(generation: Generation, abilities: Abilities) -> Body:
     body, chat = generation.body, generation.operation == "chat"
     _refuse(body, chat=chat, tools=abilities.tools)
-    passed = _CHAT if chat else _SAMPLING
+    passed = CHAT if chat else SAMPLING
     given: Body = dict(abilities.sampling)
     if abilities.fixed_seed:
         given["seed"] = 0
@@ -201,8 +194,8 @@ def _shared(generation: Generation, abilities: Abilities) -> Body:
 
 
 def _refuse(body: Mapping[str, Any], *, chat: bool, tools: bool) -> None:
-    passed = _CHAT if chat else _SAMPLING
-    unknown = sorted(k for k, v in body.items() if k not in passed and k not in _HANDLED and v is not None)
+    passed = CHAT if chat else SAMPLING
+    unknown = sorted(k for k, v in body.items() if k not in passed and k not in HANDLED and v is not None)
     if unknown:
         raise UnsupportedError(f"The llama.cpp engine does not know the field {unknown[0]!r}.", fix="Leave it out.")
     if body.get("echo") or (body.get("best_of") or 1) != 1:
@@ -231,18 +224,13 @@ def _named_tool(body: Mapping[str, Any]) -> Body:
 
 
 def _format(body: Mapping[str, Any]) -> Body:
-    """`response_format` for completions, where llama.cpp knows only a schema. Raises InputError."""
+    """`response_format` for completions, where llama.cpp knows only a schema."""
     given = body.get("response_format")
-    if given is None:
+    if given is None or given["type"] == "text":
         return {}
-    kind = given.get("type") if isinstance(given, dict) else None
-    if kind == "text":
-        return {}
-    if kind == "json_object":
+    if given["type"] == "json_object":
         return {"json_schema": given.get("schema") or {"type": "object"}}
-    if kind == "json_schema" and isinstance(given.get("json_schema"), dict):
-        return {"json_schema": given["json_schema"].get("schema") or {}}
-    raise InputError(f"response_format = {given!r} is none of text, json_object and json_schema.")
+    return {"json_schema": given["json_schema"].get("schema") or {}}
 
 
 def _logprobs(body: Mapping[str, Any], *, chat: bool) -> Body:
@@ -251,14 +239,4 @@ def _logprobs(body: Mapping[str, Any], *, chat: bool) -> Body:
         return {"logprobs": True, "top_logprobs": max(1, body.get("top_logprobs") or 0)} if asked is True else {}
     if asked is None or asked is False:
         return {}
-    if not isinstance(asked, int) or not 0 <= asked <= 20:
-        raise InputError(f"logprobs = {asked!r} must be a number from 0 to 20.")
     return {"logprobs": max(1, int(asked))}
-
-
-def _is_tokens(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(type(token) is int for token in value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

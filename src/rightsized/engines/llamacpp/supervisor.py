@@ -58,6 +58,11 @@ class Supervisor:
     def ready(self) -> bool:
         return self._address is not None
 
+    @property
+    def process_id(self) -> int:
+        """Of the life that is ready now; 0 where there is none."""
+        return self._address.pid if self._address else 0
+
     async def start(self) -> None:
         """Begin the first life; returns at once, while the model loads."""
         if self._task is None:
