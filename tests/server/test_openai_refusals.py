@@ -111,6 +111,7 @@ def test_fields_of_a_completion(openai: Client, fields: dict[str, Any], param: s
     [
         ("X-Rightsized-Data-Class", "private"),
         ("X-Rightsized-Region", "eu, us"),
+        ("X-Rightsized-Dataclass", "secret"),
         ("X-Rightsized-Conversation", "c" * 201),
         ("X-Rightsized-Conversation", " "),
         ("X-Rightsized-Conversation", "caf\xe9"),

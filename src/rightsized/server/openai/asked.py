@@ -15,6 +15,7 @@ from rightsized.server.reading import Scope
 
 DATA_CLASS, REGION = b"x-rightsized-data-class", b"x-rightsized-region"
 CONVERSATION, TIMEOUT = b"x-rightsized-conversation", b"x-rightsized-timeout"
+PREFIX = b"x-rightsized-"
 OURS = (DATA_CLASS, REGION, CONVERSATION, TIMEOUT)
 MAX_FIELD = 200  # bytes of one of our header fields
 CALLER = "rightsized.caller"  # where the check of API keys leaves who asks
@@ -34,7 +35,7 @@ def read(scope: Scope, config: GatewayConfig) -> Asked:
     """The request's own wishes, within what the settings allow. Raises InvalidError, which names the header field."""
     found: dict[bytes, str] = {}
     for name, value in scope["headers"]:
-        if name in OURS:
+        if name.startswith(PREFIX):
             found[name] = _text(name, value, found)
     caller = scope.get(CALLER) or Caller()
     return Asked(
@@ -48,6 +49,9 @@ def read(scope: Scope, config: GatewayConfig) -> Asked:
 
 def _text(name: bytes, value: bytes, found: dict[bytes, str]) -> str:
     shown = _shown(name)
+    if name not in OURS:  # a slip in the name of a rule must not undo the rule
+        known = ", ".join(map(_shown, OURS))
+        raise InvalidError(f"There is no header {shown}. There are {known}.", shown)
     if name in found:
         raise InvalidError(f"The header {shown} is there twice.", shown)
     try:
@@ -87,7 +91,7 @@ def _seconds(text: str | None, longest: float) -> float:
 
 
 def _shown(name: bytes) -> str:
-    return "-".join(part.capitalize() for part in name.decode().split("-"))
+    return "-".join(part.capitalize() for part in name.decode("latin-1").split("-"))
 
 
 def answered_by(answer: Reply | Begun) -> Headers:
