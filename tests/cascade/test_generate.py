@@ -234,6 +234,42 @@ def test_a_conversation_stays_where_it_moved() -> None:
     assert other.certified
 
 
+class Sure(FakeGenerator):
+    """Gives log probabilities where it is asked for them."""
+
+    async def generate(self, generation: Generation) -> Completion:
+        completion = await super().generate(generation)
+        asked = generation.body.get("logprobs")
+        logprobs = {"content": [{"token": "yes", "logprob": -0.1}]} if asked else None
+        choices = [{**choice, "logprobs": logprobs} for choice in completion.body["choices"]]
+        return Completion(completion.text, "stop", completion.usage, {**completion.body, "choices": choices})
+
+
+class ReadsLogprobs(Told):
+    """Sure only where it is shown log probabilities."""
+
+    async def after(self, tier: str, generation: Generation, completion: Completion) -> float:
+        return 0.9 if completion.body["choices"][0]["logprobs"] else 0.1
+
+
+@pytest.mark.parametrize("client_asks", [False, True])
+def test_a_check_that_reads_log_probabilities_gets_them_and_the_client_what_it_asked_for(client_asks: bool) -> None:
+    small = Tier(TierConfig(name="small", url="http://x"), Sure("small", lambda generation: "yes"))
+    names, logprobs = ("small", "large"), frozenset({"small"})
+    calibrated = Calibrated(names, (0.8,), (), ReadsLogprobs({}), logprobs)
+    built = ladder(small, tier("large"), state="certified", calibrated=calibrated)
+    body = {"messages": [{"role": "user", "content": "hi"}], **({"logprobs": True} if client_asks else {})}
+    reply = answer(built, ask(body=body))
+    assert reply.rung == "small"
+    assert reply.completion is not None
+    assert bool(reply.completion.body["choices"][0]["logprobs"]) == client_asks
+
+
+def test_several_answers_to_one_request_are_not_certified() -> None:
+    body = {"messages": [{"role": "user", "content": "hi"}], "n": 2}
+    assert not answer(cascade({"small": 0.9}), ask(body=body)).certified
+
+
 def test_what_it_cost_counts_every_draft() -> None:
     dear = {"price_in": 1_000_000.0, "price_out": 2_000_000.0}  # a dollar a token read, two a token written
     tiers = (tier("small", "one two", **dear), tier("large", "one", **dear))

@@ -13,6 +13,8 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+from msgspec import structs
+
 from rightsized.cascade.attempt import Run
 from rightsized.cascade.promise import Promise
 from rightsized.cascade.replay import pieces_of
@@ -60,12 +62,14 @@ class Calibrated:
     Args:
         thresholds: on `Verifier.after`; None where a tier never answers. With as many as names, a person stands last.
         skips: on `Verifier.before`; a tier below its own is not asked.
+        logprobs: tiers whose check reads the log probabilities of what they wrote; they are asked for them.
     """
 
     names: tuple[str, ...]
     thresholds: tuple[float | None, ...]
     skips: tuple[float, ...]
     verifier: Verifier
+    logprobs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,8 @@ class Ladder(Answerer):
         if generation.model == AUTO:
             cascaded = self._cascade()
             run = Run(request, generation, state if cascaded else "none", self.setup.promise.certificate)
+            if (generation.body.get("n") or 1) != 1:
+                run.uncertified("only the first of several answers is checked")
             steps = self._allowed(run, cascaded) if cascaded else self._default(run)
         else:
             run = Run(request, generation, "none", "")
@@ -252,14 +258,23 @@ class Ladder(Answerer):
             return None
         started = time.perf_counter()
         try:
-            completion = await step.tier.generator.generate(run.generation)
+            completion = await self._written(run, step)
         except (*_PASSED_ON, BusyError) as error:
             self._failed(run, step, error, started, last=last)
             return None
         score = await self._check(run, step, completion)
         accepted = step.bar == ALWAYS or step.bar <= score <= 1.0
+        if step.bar != ALWAYS and not run.generation.body.get("logprobs"):
+            completion = without_logprobs(completion)  # they were for the check
         run.tried(step.tier, completion, started, score=score, bar=step.bar, accepted=accepted)
         return completion if accepted else None
+
+    async def _written(self, run: Run, step: _Step) -> Completion:
+        """What the tier writes, with the log probabilities its check needs."""
+        generation, calibrated = run.generation, self.setup.calibrated
+        if step.bar == ALWAYS or calibrated is None or step.tier.name not in calibrated.logprobs:
+            return await step.tier.generator.generate(generation)
+        return await step.tier.generator.generate(with_logprobs(generation))
 
     async def _check(self, run: Run, step: _Step, completion: Completion) -> float:
         if step.bar == ALWAYS or self.setup.calibrated is None:
@@ -315,3 +330,18 @@ def _none_left(run: Run, tiers: Sequence[Tier]) -> RightsizedError:
     if any("tokens are needed" in tier.unfit(generation) for tier in tiers):
         return ContextLengthError(f"The prompt is too long for every tier. {why}.")
     return UnsupportedError(f"No tier can take this request. {why}.")
+
+
+def with_logprobs(generation: Generation) -> Generation:
+    """The same request, asking for log probabilities too."""
+    more = {"logprobs": True} if generation.operation == "chat" else {"logprobs": 1}
+    return structs.replace(generation, body={**generation.body, **more})
+
+
+def without_logprobs(completion: Completion) -> Completion:
+    """The same answer without them, as the client asked."""
+    choices = completion.body.get("choices")
+    if not choices or all(choice.get("logprobs") is None for choice in choices):
+        return completion
+    bare = [{**choice, "logprobs": None} for choice in choices]
+    return structs.replace(completion, body={**completion.body, "choices": bare})
