@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from rightsized.core.errors import IntegrityError
 from rightsized.engines import ngrams
 from rightsized.engines.ngrams import NgramModel, NgramSpec, grams, units
-from rightsized.tune.ngrams import NgramTable
+from rightsized.tune.ngrams import NgramTable, suited
 
 TEXTS = [
     "Where is my card?",
@@ -67,7 +67,32 @@ def test_character_features_of_a_word_are_scikit_learns() -> None:
         )
 
 
-@pytest.mark.parametrize("spec", [NgramSpec(), NgramSpec(word_sizes=(2, 3)), NgramSpec(char_sizes=(), word_sizes=(1,))])
+def test_features_of_a_whole_text_are_scikit_learns() -> None:
+    spec = NgramSpec(char_sizes=(3, 4), word_sizes=(), whole_text=True)
+    model = fitted(spec)
+    theirs = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 4), sublinear_tf=True).fit(TEXTS)
+    for text in [*TEXTS, "a card and a refund", "PIN PIN pin"]:
+        expected = theirs.transform([text]).toarray()[0]
+        ours, _ = by_definition(text, model)
+        np.testing.assert_allclose(
+            [ours[model.index[gram]] for gram in theirs.get_feature_names_out()], expected, atol=1e-6
+        )
+
+
+def test_n_grams_of_long_texts_are_counted_over_the_whole_text() -> None:
+    assert not suited(NgramSpec(), TEXTS).whole_text
+    assert suited(NgramSpec(), [f"{text} " * 15 for text in TEXTS]).whole_text
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        NgramSpec(),
+        NgramSpec(word_sizes=(2, 3)),
+        NgramSpec(char_sizes=(), word_sizes=(1,)),
+        NgramSpec(whole_text=True),
+    ],
+)
 def test_margins_are_the_documented_sum_to_within_the_rounding_of_the_weights(spec: NgramSpec) -> None:
     model = fitted(spec)
     dense = model.weights.astype(np.float64) * model.scales[:, None]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rightsized.engines.classifier import Classifier, ClassifierSettings
 from rightsized.tune.crossfit import Bench, Choices, RawScores, cross_fit
+from rightsized.tune.ngrams import suited
 from rightsized.tune.previous import Previous, carried_over, keys_of
 from rightsized.tune.readouts import fit_readouts
 from rightsized.tune.scope import Scopes, choose_scopes
@@ -67,7 +68,8 @@ def fit_classifier(data: TrainingData, options: FitOptions | None = None, previo
     started = time.process_time()
     numbered = number(data, options)
     options.progress("Counting n-grams", 0, 1)
-    bench = Bench(numbered, options.spec, options.seed)
+    spec = suited(options.spec, numbered.texts)
+    bench = Bench(numbered, spec, options.seed)
     held_out = _from_previous(previous, numbered, data, options) or _in_full(bench, options)
     options.progress("Calibrating", 0, 1)
     ngram, head = fit_readouts(numbered, held_out.scores, held_out.folds, held_out.scopes)
@@ -77,7 +79,7 @@ def fit_classifier(data: TrainingData, options: FitOptions | None = None, previo
         labels=numbered.labels,
         multi_label=numbered.multi_label,
         encoder=data.encoder,
-        spec=options.spec,
+        spec=spec,
         ngram=ngram.readout.settings,
         head=head.readout.settings,
     )

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +23,17 @@ if TYPE_CHECKING:
 
 MAX_FEATURES = 100_000  # int8 weights: 100 KB a label
 ONCE_IS_ENOUGH = 2_000  # below this many texts an n-gram seen in one text is kept
+LONG_WORDS = 50  # texts of so many words on average: their n-grams are counted over the whole text
 ABSENT = -10.0  # margin of a label that the rows fitted on do not have
+
+
+def suited(spec: NgramSpec, texts: list[str]) -> NgramSpec:
+    """The spec with `whole_text` where the texts are long.
+
+    On issue reports of 200 words counting a word cost 3 points of accuracy; on messages of 6 to 12 words nothing.
+    """
+    words = sum(len(text.split()) for text in texts)
+    return msgspec.structs.replace(spec, whole_text=True) if words > LONG_WORDS * len(texts) else spec
 
 
 class NgramTable:

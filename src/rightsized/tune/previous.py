@@ -20,6 +20,7 @@ from rightsized.core.errors import IntegrityError, NotFoundError
 from rightsized.engines.classifier import Classifier
 from rightsized.tune.crossfit import Choices, RawScores
 from rightsized.tune.heads import HeadChoice
+from rightsized.tune.ngrams import suited
 from rightsized.tune.training import FitOptions, Numbered, TrainingData
 
 FILE = "crossfit.safetensors"
@@ -112,6 +113,6 @@ def _same_kind(classifier: Classifier, numbered: Numbered, data: TrainingData, o
         settings.labels == numbered.labels
         and settings.multi_label == numbered.multi_label
         and settings.encoder == data.encoder
-        and settings.spec == options.spec
+        and settings.spec == suited(options.spec, numbered.texts)
         and classifier.head.dimension == data.vectors.shape[1]
     )
