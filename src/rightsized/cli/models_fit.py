@@ -23,6 +23,9 @@ class FitModel(Common):
     context: Annotated[int, typer.Option(help="Tokens of one conversation; 0 is what it was trained for.")] = 4096
     cache_type: Annotated[str, typer.Option(help="How the attention cache is stored: f16, q8_0 or f32.")] = "f16"
     slots: Annotated[int, typer.Option(help="Conversations worked on together, each with the whole context.")] = 1
+    flash_attention: Annotated[
+        bool, typer.Option("--flash-attention", help="Attention in one step: less memory for long contexts.")
+    ] = False
     architecture: Annotated[Path | None, typer.Option(help="A config.json to plan from, without any weights.")] = None
 
 
@@ -38,6 +41,7 @@ def fit(options: FitModel) -> Result:
         context=options.context,
         cache_type=options.cache_type,
         slots=options.slots,
+        flash_attention=options.flash_attention,
     )
     return Result(found, _text(found), status=0 if found.choice else 1)
 
@@ -63,11 +67,13 @@ def _text(plan: Plan) -> str:
     notes = list(plan.advice)
     if plan.choice:
         options = f'slots = {plan.slots}, cache_type = "{plan.cache_type}"'
+        options += ", flash_attention = true" if plan.flash_attention else ""
         notes.append(f"A tier that keeps to it: context = {plan.context}, options = {{ {options} }}")
-    if plan.rearranged:
+    if plan.choice and plan.rearranged:
         notes.append(
-            f"Where the processor has AVX2, llama.cpp keeps {plan.rearranged / 1e9:.2f} GB of the weights in its own "
-            "order; the pages of the file that they replace go back to the system when memory is short."
+            f"With AVX2, llama.cpp keeps {plan.rearranged / 1e9:.2f} GB of the weights in its own order. The file's pages "
+            "that they replace go back to the system when memory is short; until then resident memory, and so a tier's "
+            f"memory_mb, may count up to {(plan.choice.total + plan.rearranged) / 1e6:.0f} MB."
         )
     return "\n".join([*lines, "", *notes]).rstrip()
 

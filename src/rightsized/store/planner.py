@@ -54,6 +54,7 @@ class Plan(Frozen, frozen=True):
     context: int
     cache_type: str
     slots: int
+    flash_attention: bool
     choice: Fit | None
     alternatives: tuple[Fit, ...]
     advice: tuple[str, ...] = ()
@@ -93,7 +94,14 @@ def open_blueprint(path: Path) -> Blueprint:
 
 
 def plan(
-    blueprint: Blueprint, *, model: str, memory: int, context: int = 0, cache_type: str = "f16", slots: int = 1
+    blueprint: Blueprint,
+    *,
+    model: str,
+    memory: int,
+    context: int = 0,
+    cache_type: str = "f16",
+    slots: int = 1,
+    flash_attention: bool = False,
 ) -> Plan:
     """What fits into `memory` bytes.
 
@@ -102,6 +110,7 @@ def plan(
         context: tokens of one conversation; 0 is what the model was trained for.
         cache_type: how the attention cache is stored, one of `CACHE_TYPES`.
         slots: conversations worked on together, each with the whole context.
+        flash_attention: attention in one step, in half precision for a part; a q8_0 cache needs it.
     Raises:
         InputError: a context, a number of slots or a cache type that cannot be.
     """
@@ -109,7 +118,8 @@ def plan(
         raise InputError(f"{cache_type!r} is no cache type.", fix=f"Choose one of {', '.join(CACHE_TYPES)}.")
     if context < 0 or slots < 1:
         raise InputError(f"{slots} conversations of {context} tokens cannot be.")
-    demand = _Demand(memory, context or blueprint.context or 4096, cache_type, slots)
+    flash_attention = flash_attention or cache_type == "q8_0"
+    demand = _Demand(memory, context or blueprint.context or 4096, cache_type, slots, flash_attention)
     fits = tuple(_fit(blueprint, recipe, weights, demand) for recipe, weights in weights_of(blueprint))
     choice = next((fit for fit in fits if fit.fits), None)
     found = Plan(
@@ -122,6 +132,7 @@ def plan(
         context=demand.context,
         cache_type=cache_type,
         slots=slots,
+        flash_attention=flash_attention,
         choice=choice,
         alternatives=fits,
         rearranged=rearranged_bytes(blueprint, choice.quantisation) if choice else 0,
@@ -134,6 +145,7 @@ class _Demand(NamedTuple):
     context: int
     cache_type: str
     slots: int
+    flash_attention: bool
 
 
 def _fit(blueprint: Blueprint, name: str, weights: int, demand: _Demand) -> Fit:
@@ -142,8 +154,11 @@ def _fit(blueprint: Blueprint, name: str, weights: int, demand: _Demand) -> Fit:
     def cache(tokens: int) -> int:
         return demand.slots * cache_bytes(blueprint, tokens, demand.cache_type)
 
+    def compute(tokens: int) -> int:
+        return compute_bytes(blueprint, tokens, flash_attention=demand.flash_attention)
+
     def needed(tokens: int) -> int:
-        return weights + cache(tokens) + compute_bytes(blueprint, tokens) + runtime
+        return weights + cache(tokens) + compute(tokens) + runtime
 
     context, memory = demand.context, demand.memory
     return Fit(
@@ -152,7 +167,7 @@ def _fit(blueprint: Blueprint, name: str, weights: int, demand: _Demand) -> Fit:
         context=context,
         weights=weights,
         cache=cache(context),
-        compute=compute_bytes(blueprint, context),
+        compute=compute(context),
         runtime=runtime,
         total=needed(context),
         fits=needed(context) <= memory,
@@ -182,7 +197,10 @@ def _remedies(found: Plan, blueprint: Blueprint) -> list[str]:
     """What to change where nothing fits, in order of what costs least."""
     smallest, said = found.alternatives[-1], []
     name = smallest.quantisation
-    if found.cache_type in ("f16", "f32") and _with_packed_cache(blueprint, smallest, found.slots) <= found.memory:
+    flash, packed = _smaller(blueprint, smallest, found.slots)
+    if not found.flash_attention and flash <= found.memory:
+        said.append(f"{name} fits with attention computed in one step: --flash-attention.")
+    if found.cache_type != "q8_0" and packed <= found.memory:
         said.append(f"{name} fits with the attention cache in 8-bit blocks: --cache-type q8_0.")
     if found.slots > 1:
         said.append("Each conversation has a cache of its own: fewer at once, --slots 1.")
@@ -196,5 +214,7 @@ def _remedies(found: Plan, blueprint: Blueprint) -> list[str]:
     return said
 
 
-def _with_packed_cache(blueprint: Blueprint, fit: Fit, slots: int) -> int:
-    return fit.total - fit.cache + slots * cache_bytes(blueprint, fit.context, "q8_0")
+def _smaller(blueprint: Blueprint, fit: Fit, slots: int) -> tuple[int, int]:
+    """Bytes with flash attention, and with flash attention and a cache of 8-bit blocks."""
+    flash = fit.total - fit.compute + compute_bytes(blueprint, fit.context, flash_attention=True)
+    return flash, flash - fit.cache + slots * cache_bytes(blueprint, fit.context, "q8_0")

@@ -1,8 +1,7 @@
 """Bytes that a language model takes in llama.cpp on the processor: weights, attention cache, working memory.
 
-One sequence, batches of 512 and flash attention, llama.cpp's defaults. The working memory is the widest moment of a
-layer; the formula was found by comparing with what llama.cpp reports for eleven shapes, and a test
-compares them again.
+Batches of 512, as a tier's defaults are. The working memory is the widest moment of a layer; the formula was found by
+comparing with what llama.cpp reports for eleven shapes, and a test compares them again.
 """
 
 from __future__ import annotations
@@ -63,20 +62,32 @@ def cache_bytes(blueprint: Blueprint, context: int, cache_type: str = "f16") -> 
     return total
 
 
-def compute_bytes(blueprint: Blueprint, context: int) -> int:
-    """Bytes of the working memory for one batch: the widest moment of a layer, the masks, one row of logits."""
+def compute_bytes(blueprint: Blueprint, context: int, *, flash_attention: bool = False) -> int:
+    """Bytes of the working memory for one batch: the widest moment of a layer, the masks, one row of logits.
+
+    Without flash attention every head keeps a score for every token of the context, and masks are float32.
+    """
+    full, short = _cells(blueprint, context)
+    batch = min(PHYSICAL_BATCH, full)
+    masks = full + (short if any(blueprint.window_layers) else 0)
+    widest = _feed_forward(blueprint)
+    if flash_attention:
+        return batch * (4 * widest + 2 * masks + 64) + 4 * blueprint.vocabulary
+    keys = max(blueprint.key_heads) * blueprint.key_length
+    seen = short if all(blueprint.window_layers) else full
+    attention = seen * blueprint.heads + 5 * blueprint.width + 2 * blueprint.heads * blueprint.key_length
+    return batch * 4 * (max(widest, attention) + 2 * keys + masks + 16) + 4 * blueprint.vocabulary
+
+
+def _feed_forward(blueprint: Blueprint) -> int:
+    """Numbers alive for one token at the widest moment of a feed-forward layer."""
     width, inner = blueprint.width, blueprint.feed_forward
     if blueprint.experts:
         used = max(blueprint.experts_used, 1)
-        widest = max(3 * used * inner + 5 * width, 2 * used * (inner + width))
-    elif blueprint.architecture in _UNGATED:
-        widest = 2 * inner + _UNGATED[blueprint.architecture] * width
-    else:
-        widest = 3 * inner + 5 * width
-    full, short = _cells(blueprint, context)
-    masks = 2 * (full + (short if any(blueprint.window_layers) else 0))
-    batch = min(PHYSICAL_BATCH, full)
-    return batch * (4 * widest + masks + 64) + 4 * blueprint.vocabulary
+        return max(3 * used * inner + 5 * width, 2 * used * (inner + width))
+    if blueprint.architecture in _UNGATED:
+        return 2 * inner + _UNGATED[blueprint.architecture] * width
+    return 3 * inner + 5 * width
 
 
 def _cells(blueprint: Blueprint, context: int) -> tuple[int, int]:
