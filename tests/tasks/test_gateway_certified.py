@@ -65,7 +65,7 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ChatRepo
     home = tmp_path_factory.mktemp("gateway")
     data = labelled(home / "labelled.jsonl")
     plan = ChatPlan(
-        home=str(home), name="chat", data=str(data), encoder="", serving=serving_tiers(settings(home).tiers)
+        home=str(home), name="chat", data=str(data), encoder="", serving=serving_tiers(settings(home))
     )
     return home, calibrate_chat(plan)
 

@@ -61,7 +61,7 @@ def chat(options: ChatOptions) -> Result:
 
     _check(options)
     config = options.settings()
-    serving = serving_tiers(config.tiers)
+    serving = serving_tiers(config, only=_names(options.tiers))
     with progress_bars(options.json) as progress:
         report = run_in_child(
             Home(config.home),
@@ -91,7 +91,7 @@ def _arguments(options: ChatOptions, home: str, serving: dict[str, str]) -> dict
             "confidence": options.confidence,
             "promise": options.promise.value,
         },
-        "tiers": [name.strip() for name in options.tiers.split(",") if name.strip()],
+        "tiers": _names(options.tiers),
         "person": options.person,
         "loss": options.loss.value,
         "label_kind": options.label_kind,
@@ -101,6 +101,10 @@ def _arguments(options: ChatOptions, home: str, serving: dict[str, str]) -> dict
         "serving": serving,
         "seed": options.seed,
     }
+
+
+def _names(written: str) -> list[str]:
+    return [name.strip() for name in written.split(",") if name.strip()]
 
 
 def _costs(written: str) -> list[float]:

@@ -25,19 +25,27 @@ class FakeGenerator:
     Args:
         fail: words of an UpstreamError raised instead of an answer; empty answers.
         delay_s: seconds before the answer, and between the words of a stream.
+        says: what its answers depend on, in words, for its digest; empty: its name alone.
     """
 
     def __init__(
-        self, name: str, write: Writer, *, fail: str = "", delay_s: float = 0.0, on_premises: bool = True
+        self,
+        name: str,
+        write: Writer,
+        *,
+        fail: str = "",
+        delay_s: float = 0.0,
+        on_premises: bool = True,
+        says: str = "",
     ) -> None:
-        self.name, self.on_premises = name, on_premises
+        self.name, self.on_premises, self._says = name, on_premises, says or name
         self._write, self._fail, self._delay = write, fail, delay_s
         self.calls = 0
         self._in_flight = 0
 
     @property
     def digest(self) -> str:
-        return f"sha256:{hashlib.sha256(f'fake {self.name}'.encode()).hexdigest()}"
+        return f"sha256:{hashlib.sha256(f'fake {self._says}'.encode()).hexdigest()}"
 
     @property
     def operations(self) -> frozenset[Operation]:
@@ -128,6 +136,7 @@ def open_engine(tier: TierConfig, context: EngineContext) -> FakeGenerator:
         (lambda generation: str(answer)) if answer is not None else _echo,
         fail=str(tier.options.get("fail", "")),
         delay_s=float(tier.options.get("delay_s", 0.0)),
+        says="\n".join((tier.name, tier.model, str(answer))),
     )
 
 

@@ -33,6 +33,7 @@ from rightsized.ledger.schema import (
     last_seq,
     migrate,
     retraction,
+    waits,
 )
 
 T = TypeVar("T")
@@ -150,7 +151,7 @@ class SqliteLedger:
             batch.add("ends", (batch.next_seq(), end.id, decision.task, status, tier, encode(end)))
             for digest, text in texts:
                 batch.add("texts", (digest, end.ended, text))
-            if decision.reply and (decision.audit or status == "abstained"):
+            if decision.reply and waits(decision.reply, audit=decision.audit):
                 kind = "audit" if decision.audit else "abstained"  # both: the reviewer must see no suggestion
                 batch.add("waiting", (end.id, decision.task, kind, decision.started))
 
@@ -268,7 +269,12 @@ class SqliteLedger:
 _OLD = """SELECT number FROM texts WHERE created < ?1 AND (created < ?2 OR sha256 NOT IN (
     SELECT s.text_sha256 FROM reviews r JOIN starts s ON s.id = r.decision
     WHERE s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND r.retracts IS NULL
-    AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq)))"""
+    AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq)
+    UNION SELECT json_extract(a.value, '$.completion.sha256') FROM reviews r JOIN starts s ON s.id = r.decision
+    JOIN ends e ON e.id = s.id, json_each(CAST(e.record AS TEXT), '$.reply.attempts') a
+    WHERE s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND r.retracts IS NULL
+    AND json_extract(a.value, '$.completion.sha256') IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq)))"""  # what was asked, and what was written
 
 
 def _append(batch: Batch, row: ReviewRow) -> None:

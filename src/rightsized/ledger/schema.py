@@ -189,6 +189,14 @@ def in_force(
     return None
 
 
+def waits(reply: Reply, *, audit: bool) -> bool:
+    """Whether a person has to look: nothing was answered, or the coin came up and the label would tell something.
+
+    An audit of text that no certificate stood behind says nothing about a promise, so it costs nobody's time.
+    """
+    return reply.status == "abstained" or (audit and (reply.completion is None or reply.certified))
+
+
 def retraction(seq: int, row: ReviewRow, *, reviewer: str, created: float) -> ReviewRow:
     """The row that takes another one back."""
     return msgspec.structs.replace(row, label="", reviewer=reviewer, created=created, retracts=seq)

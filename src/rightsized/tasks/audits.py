@@ -111,8 +111,12 @@ class AuditWatch:
 
 
 def monitor_plan(certificate: Certificate, audit: AuditConfig) -> MonitorPlan | None:
-    """What to watch; None where nothing was certified, or no coin is thrown."""
-    if certificate.state != "certified" or audit.rate <= 0:
+    """What to watch; None where nothing was certified, or no coin is thrown.
+
+    Nor is there anything where a wrong answer counts only if the last tier would have been right: a person who sees one
+    answer cannot tell, and labels of errors alone would sound false alarms.
+    """
+    if certificate.state != "certified" or certificate.loss != "error" or audit.rate <= 0:
         return None
     return MonitorPlan(certificate.promise, certificate.epsilon, audit.alarm_delta, audit.rate)
 

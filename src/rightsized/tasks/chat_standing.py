@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -10,6 +11,7 @@ from rightsized.cascade.generate import Calibrated
 from rightsized.cascade.promise import Promise
 from rightsized.core.config import Config
 from rightsized.core.errors import NotFoundError, RightsizedError
+from rightsized.core.generation import Generator
 from rightsized.core.types import Certificate
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
@@ -38,21 +40,32 @@ def version_in_force(config: Config) -> str:
         return ""
 
 
-def in_force(config: Config, encoders: Encoders, reader: LedgerReader | None) -> InForce:
-    """Open and judge the cascade that the settings name. Never raises: a broken one is no promise, with the reason."""
+def in_force(
+    config: Config,
+    encoders: Encoders,
+    reader: LedgerReader | None,
+    generators: Mapping[str, Generator] | None = None,
+) -> InForce:
+    """Open and judge the cascade that the settings name. Never raises: a broken one is no promise, with the reason.
+
+    Args:
+        generators: the tiers' engines, where they are open already.
+    """
     version = version_in_force(config)
     if not version:
         return InForce(Promise("none"))
     try:
-        return _judged(config, encoders, reader, version)
+        return _judged(config, encoders, reader, version, serving_tiers(config, generators))
     except RightsizedError as error:
         return InForce(Promise("none"), version=version, note=str(error))
 
 
-def _judged(config: Config, encoders: Encoders, reader: LedgerReader | None, version: str) -> InForce:
+def _judged(
+    config: Config, encoders: Encoders, reader: LedgerReader | None, version: str, serving: dict[str, str]
+) -> InForce:
     home, name = Home(config.home), config.gateway.cascade
     served = {tier.name for tier in config.tiers}
-    opened = open_calibrated(home, name, encoders, serving=serving_tiers(config.tiers), now=time.time())
+    opened = open_calibrated(home, name, encoders, serving=serving, now=time.time())
     certificate = opened.certificate
     absent = [tier for tier in opened.calibrated.names if tier not in served]
     if absent:

@@ -17,9 +17,7 @@ import msgspec
 from rightsized.cascade.generate import Ladder, LadderSetup
 from rightsized.cascade.promise import Promise
 from rightsized.cascade.tier import Tier, asked_tokens, prompt_tokens, unknown_language
-from rightsized.core import registry
 from rightsized.core.config import Config
-from rightsized.core.egress import Egress
 from rightsized.core.errors import BusyError, RightsizedError, UpstreamTimeoutError
 from rightsized.core.generation import (
     AUTO,
@@ -27,14 +25,12 @@ from rightsized.core.generation import (
     Delta,
     EngineStatus,
     Generation,
-    Generator,
     Operation,
     Usage,
     strictest,
 )
 from rightsized.core.protocols import Answerer
 from rightsized.core.streams import closing, until
-from rightsized.core.tiers import EngineContext, TierConfig
 from rightsized.core.types import Begun, Reply, Request
 from rightsized.engines.language import LanguageDetector
 from rightsized.ledger.log import SqliteLedger
@@ -42,6 +38,7 @@ from rightsized.ledger.recorded import Coin, Recorded, no_coin
 from rightsized.store.home import Home
 from rightsized.store.keys import KeyStore
 from rightsized.tasks.audits import AuditWatch
+from rightsized.tasks.chat_identity import open_tier
 from rightsized.tasks.chat_standing import InForce, in_force, version_in_force
 from rightsized.tasks.gateway_protocol import ModelEntry
 from rightsized.tasks.opened import Encoders
@@ -74,10 +71,9 @@ class LocalGateway:
         self._config, self._ledger, self._coin, self._encoders = config, ledger, coin, encoders
         self._keys = KeyStore(Home(config.home))
         self._spending = spending or Spending(ledger.reader if ledger else None)
-        context = EngineContext(Egress(frozenset(config.egress.allow)), config.home)
         self._detector = LanguageDetector() if any(tier.languages for tier in config.tiers) else None
         language = self._detector or unknown_language
-        self._tiers = tuple(Tier(tier, _open(tier, context), language) for tier in config.tiers)
+        self._tiers = tuple(Tier(tier, open_tier(tier, config), language) for tier in config.tiers)
         self._retired: list[Recorded] = []
         self._in_flight = 0
         self._install(InForce(Promise("none")))
@@ -112,7 +108,8 @@ class LocalGateway:
         """Take up a cascade that was calibrated meanwhile, and look at the audits again."""
         if self._encoders is not None and version_in_force(self._config) != self.force.version:
             reader = self._ledger.reader if self._ledger else None
-            self._install(await asyncio.to_thread(in_force, self._config, self._encoders, reader))
+            engines = {tier.name: tier.generator for tier in self._tiers}
+            self._install(await asyncio.to_thread(in_force, self._config, self._encoders, reader, engines))
         if self.watch is not None:
             await self.watch.refresh()
 
@@ -238,11 +235,6 @@ class LocalGateway:
         tiers = [(tier.name, tier.model) for tier in self._tiers]
         digest = hashlib.sha256(msgspec.json.encode((tiers, self._config.gateway), order="deterministic"))
         return digest.hexdigest()[:12]
-
-
-def _open(tier: TierConfig, context: EngineContext) -> Generator:
-    generator: Generator = registry.resolve("rightsized.engines", tier.engine)(tier, context)
-    return generator
 
 
 def _operations(tier: Tier) -> tuple[Operation, ...]:

@@ -14,24 +14,30 @@ from typing import Literal
 import msgspec
 
 from rightsized.core.errors import InputError, NotFoundError, StoreError
-from rightsized.core.types import Decision, Frozen, Prediction, Reply
+from rightsized.core.types import Decision, Frozen, Reply
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.schema import End, ReviewKind, ReviewRow, decode_review
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.records import QueueItem, Review
+from rightsized.tasks.written import RIGHT, in_words, is_written, shown
 
 MAX_LABEL_CHARS = 1000
 _QUEUE_KINDS: tuple[ReviewKind, ...] = ("audit", "abstained")
 
 _IN_FORCE = "r.retracts IS NULL AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq)"
-_WAITING = """SELECT w.decision, w.task, t.text, w.created, w.kind, e.record FROM waiting w
+_LABELS = "json_extract(CAST(s.record AS TEXT), '$.data_class') IS NULL"  # not a verdict on text, `is_written`
+_WAITING = """SELECT w.decision, w.task, t.text, w.created, w.kind, e.record, s.record FROM waiting w
     JOIN starts s ON s.id = w.decision JOIN texts t ON t.sha256 = s.text_sha256 JOIN ends e ON e.id = w.decision"""
 _REVIEWS = f"SELECT r.record FROM reviews r WHERE r.task = ? AND {_IN_FORCE}"  # noqa: S608 - constants only
 _OF_DECISION = f"SELECT r.record FROM reviews r WHERE r.decision = ? AND {_IN_FORCE}"  # noqa: S608 - constants only
 _TRAINING = f"""SELECT r.decision, t.text, r.kind, r.record, s.record FROM reviews r JOIN starts s ON s.id = r.decision
     JOIN texts t ON t.sha256 = s.text_sha256
-    WHERE r.task = ? AND s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND {_IN_FORCE}
+    WHERE r.task = ? AND s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND {_IN_FORCE} AND {_LABELS}
+    ORDER BY r.decision, r.kind = 'abstained', r.seq"""  # noqa: S608 - constants only
+_VERDICTS = f"""SELECT t.text, r.kind, r.record, s.record, e.record FROM reviews r JOIN starts s ON s.id = r.decision
+    JOIN ends e ON e.id = s.id JOIN texts t ON t.sha256 = s.text_sha256
+    WHERE r.task = ? AND s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND {_IN_FORCE} AND NOT {_LABELS}
     ORDER BY r.decision, r.kind = 'abstained', r.seq"""  # noqa: S608 - constants only
 _TEXTLESS = f"""SELECT count(DISTINCT r.decision) FROM reviews r JOIN starts s ON s.id = r.decision
     WHERE r.task = ? AND s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND {_IN_FORCE}
@@ -56,8 +62,22 @@ class TrainingRow(Frozen, frozen=True):
     conversation: str = ""
 
 
+class Verdict(Frozen, frozen=True):
+    """What a person said of written text, for training only: the request's body as JSON, and the reply."""
+
+    decision: str
+    body: str
+    right: bool
+    kind: Literal["abstained", "feedback"]
+    reply: Reply
+    conversation: str = ""
+
+
 class AuditOutcome(Frozen, frozen=True):
-    """One throw of the coin that came up: what was answered, and what a person said, if one has yet."""
+    """One throw of the coin that came up: what was answered, and what a person said, if one has yet.
+
+    Of text that was written a person says whether it is right; a promise is about what was accepted here.
+    """
 
     decision: str
     conversation: str
@@ -70,7 +90,7 @@ class AuditOutcome(Frozen, frozen=True):
     @property
     def local(self) -> bool:
         """Whether it was answered here, before the last rung."""
-        return self.reply.status == "answered"
+        return self.reply.certified if self.reply.completion is not None else self.reply.status == "answered"
 
     @property
     def wrong(self) -> bool | None:
@@ -81,7 +101,9 @@ class AuditOutcome(Frozen, frozen=True):
 
 
 def agrees(reply: Reply, label: str) -> bool:
-    """Whether the labels answered are exactly those a person gave."""
+    """Whether the labels answered are exactly those a person gave; of text, whether a person called it right."""
+    if reply.completion is not None:
+        return label == RIGHT
     return reply.output is not None and gave(reply.output.labels, label)
 
 
@@ -114,17 +136,22 @@ class ReviewQueue:
         where = "" if task is None else " WHERE w.task = ?"
         values = (limit,) if task is None else (task, limit)
         rows = self._reader.query(f"{_WAITING}{where} ORDER BY w.created, w.decision LIMIT ?", values)
-        return [
-            QueueItem(
-                decision=decision,
-                task=name,
-                text=text,
-                created=created,
-                kind=kind,
-                suggestion=None if kind == "audit" else _suggestion(end),
-            )
-            for decision, name, text, created, kind, end in rows
-        ]
+        return [self._item(*row) for row in rows]
+
+    def _item(
+        self, decision: str, task: str, text: str, created: float, kind: ReviewKind, end: bytes, start: bytes
+    ) -> QueueItem:
+        reply = _decode_end(end).reply
+        if is_written(_decode_start(start)):
+            written = shown(reply, text, self.text_of)
+            return QueueItem(decision, task, in_words(written.turns), created, kind, written=written)
+        suggestion = reply.suggestion if reply is not None and kind != "audit" else None
+        return QueueItem(decision, task, text, created, kind, suggestion)
+
+    def text_of(self, sha256: str) -> str | None:
+        """A text that is kept apart, by its digest; None once retention deleted it."""
+        rows = self._reader.query("SELECT text FROM texts WHERE sha256 = ?", (sha256,))
+        return str(rows[0][0]) if rows else None
 
     def count(self, task: str | None = None) -> int:
         """How many messages wait."""
@@ -182,6 +209,16 @@ class ReviewQueue:
             decision: TrainingRow(decision, text, decode_review(record).label, kind, _decode_start(start).conversation)
             for decision, text, kind, record, start in self._reader.query(_TRAINING, (task,))
         }
+        return list(found.values())
+
+    def verdicts(self, task: str) -> list[Verdict]:
+        """What was said of written text, by the rules of `training_rows`."""
+        found: dict[str, Verdict] = {}
+        for body, kind, record, start, end in self._reader.query(_VERDICTS, (task,)):
+            begun, reply = _decode_start(start), _decode_end(end).reply
+            if reply is not None:
+                right = decode_review(record).label == RIGHT
+                found[begun.id] = Verdict(begun.id, body, right, kind, reply, begun.conversation)
         return list(found.values())
 
     def without_text(self, task: str) -> int:
@@ -242,11 +279,6 @@ class ReviewQueue:
         if self._ledger is None:
             raise StoreError("These decisions were opened for reading only.", fix="Label through the running server.")
         return self._ledger
-
-
-def _suggestion(end: bytes) -> Prediction | None:
-    reply = _decode_end(end).reply
-    return reply.suggestion if reply else None
 
 
 def _review(row: ReviewRow) -> Review:

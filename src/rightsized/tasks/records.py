@@ -187,8 +187,32 @@ class TaskStatus(Frozen, frozen=True):
     note: str = ""
 
 
+class Turn(Frozen, frozen=True):
+    """One speaker's words: a turn of a conversation, or what one tier wrote."""
+
+    role: str
+    text: str
+
+
+class Written(Frozen, frozen=True):
+    """A request for text and what was written, for a person to say whether it is `right` or `wrong`.
+
+    `answer` is the answer that was given (`given`), else the most capable tier's draft; None where none was written
+    (`wrote` is false) or its text has been deleted. `drafts` say what each tier wrote, where they may be shown.
+    """
+
+    turns: tuple[Turn, ...]
+    answer: str | None = None
+    given: bool = False
+    wrote: bool = False
+    drafts: tuple[Turn, ...] = ()
+
+
 class QueueItem(Frozen, frozen=True):
-    """A message that waits for a person. An audit item carries no suggestion: the reviewer must not see one."""
+    """A message that waits for a person. An audit item carries no suggestion: the reviewer must not see one.
+
+    `written` is set where text was written: then the label is `right` or `wrong`, and `text` the prompt in words.
+    """
 
     decision: str
     task: str
@@ -196,6 +220,7 @@ class QueueItem(Frozen, frozen=True):
     created: float
     kind: Literal["abstained", "audit", "feedback"]
     suggestion: Prediction | None = None
+    written: Written | None = None
 
 
 class Review(Frozen, frozen=True):

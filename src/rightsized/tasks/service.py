@@ -28,9 +28,10 @@ from rightsized.tasks.explanations import Explainer
 from rightsized.tasks.gateway import LocalGateway
 from rightsized.tasks.opened import Encoders
 from rightsized.tasks.queue import ReviewQueue
-from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus
+from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus, Written
 from rightsized.tasks.snapshot import Builder, Loaded, Snapshot
 from rightsized.tasks.spending import Spending
+from rightsized.tasks.written import check_verdict, is_written, shown
 
 COIN_SECRET = "audit-coin"  # noqa: S105 - the name of a secret, not one
 RELOAD_S = 2.0  # how often a new version is looked for
@@ -227,6 +228,14 @@ class LocalService:
         self.decision(decision_id)
         return self._records().text(decision_id)
 
+    def written(self, decision_id: str) -> Written | None:
+        """What was asked and written, drafts included, where a decision is about text; None where it is not."""
+        decision = self.decision(decision_id)
+        body = self._records().text(decision_id)
+        if not is_written(decision) or body is None:
+            return None
+        return shown(decision.reply, body, self._reviews().text_of, drafts=True)
+
     async def explain(self, task: str, text: str) -> Explanation:
         """Which words moved the label, and the nearest labelled examples."""
         return await self._explainer.explain(self.loaded(task), text)
@@ -284,7 +293,10 @@ class LocalService:
 
     def _known_label(self, decision_id: str, label: str) -> str:
         """The label, if the decision's task knows it (or it says: out of scope). Raises InputError."""
-        name = self.decision(decision_id).task
+        decision = self.decision(decision_id)
+        if is_written(decision):
+            return check_verdict(decision.reply, label)
+        name = decision.task
         labels = self.loaded(name).task.labels
         parts = _parts(label) if self.loaded(name).task.multi_label else [label]
         unknown = [part for part in parts if part not in labels and part != OUT_OF_SCOPE]

@@ -11,7 +11,7 @@ from typing import Protocol
 from rightsized.core.protocols import Encoder
 from rightsized.core.types import Decision, Explanation, Reply
 from rightsized.tasks.gateway_protocol import Gateway
-from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus
+from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus, Written
 
 
 class Service(Protocol):
@@ -56,6 +56,11 @@ class Service(Protocol):
 
     def decision_text(self, decision_id: str) -> str | None:
         """The text of a decision, or None once retention removed it. Raises NotFoundError (no such decision)."""
+        ...
+
+    def written(self, decision_id: str) -> Written | None:
+        """What was asked and written, where a decision is about text and the request is still kept. Raises
+        NotFoundError."""
         ...
 
     async def explain(self, task: str, text: str) -> Explanation:

@@ -1,0 +1,135 @@
+"""Decisions about text that was written: what a person is shown of one, and the two labels it can get.
+
+The ledger keeps a request's body and the answers as JSON, apart from the record. Here they become words again. A label
+says whether one text is right; which text that is follows from the reply alone (`judged`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from rightsized.core.errors import InputError
+from rightsized.core.generation import Completion
+from rightsized.core.types import Attempt, Decision, Reply
+from rightsized.tasks.records import Turn, Written
+
+RIGHT, WRONG = "right", "wrong"
+VERDICTS = (RIGHT, WRONG)
+ASKED_FOR = ("prompt", "input", "query")  # where the words of a request without messages stand
+USER = "user"
+
+TextOf = Callable[[str], str | None]  # digest -> text; None where retention deleted it
+
+
+def is_written(decision: Decision) -> bool:
+    """Whether the request asked for text: only those declare a data class."""
+    return decision.data_class is not None
+
+
+def judged(reply: Reply) -> Attempt | None:
+    """The attempt that a label is about: the answer given, else the most capable draft. None where there is none."""
+    return next((attempt for attempt in reversed(reply.attempts) if attempt.completion is not None), None)
+
+
+def check_verdict(reply: Reply | None, label: str) -> str:
+    """The label, if it can be one of a written answer. Raises InputError."""
+    verdict = label.strip()
+    if verdict not in VERDICTS:
+        raise InputError(
+            f"{label!r} says nothing about a written answer.", fix=f"Say whether it is {RIGHT} or {WRONG}."
+        )
+    if verdict == RIGHT and reply is not None and judged(reply) is None:
+        raise InputError("No tier wrote anything, so there is no draft to call right.", fix=f"Label it {WRONG}.")
+    return verdict
+
+
+def shown(reply: Reply | None, body: str, text_of: TextOf, *, drafts: bool = False) -> Written:
+    """A request and what was written, for a person to read.
+
+    Args:
+        body: the request as the ledger keeps it.
+        drafts: also what each tier wrote on the way; not for a reviewer who must not know how it went.
+    """
+    attempt = judged(reply) if reply is not None else None
+    tried = reply.attempts if drafts and reply is not None else ()
+    kept = [(one.rung, _answer(one.completion, text_of)) for one in tried if one.completion is not None]
+    return Written(
+        turns=turns_of(body),
+        answer=_answer(attempt.completion, text_of) if attempt is not None else None,
+        given=reply is not None and reply.status == "answered",
+        wrote=attempt is not None,
+        drafts=tuple(Turn(rung, "" if text is None else text) for rung, text in kept),
+    )
+
+
+def turns_of(body: str) -> tuple[Turn, ...]:
+    """Who said what in a request, from its body as JSON.
+
+    >>> turns_of('{"messages": [{"role": "user", "content": "Hello"}]}')
+    (Turn(role='user', text='Hello'),)
+    """
+    given = _object(body)
+    messages = given.get("messages")
+    if isinstance(messages, list):
+        found = [message for message in messages if isinstance(message, dict)]
+        return tuple(Turn(str(message.get("role") or USER), message_words(message)) for message in found)
+    turns = [Turn(USER, _words(given[name])) for name in ASKED_FOR if name in given]
+    if given.get("suffix"):
+        turns.append(Turn("suffix", str(given["suffix"])))
+    return tuple(turns) or (Turn(USER, body),)
+
+
+def in_words(turns: tuple[Turn, ...]) -> str:
+    """The turns as one text; a single one stands for itself."""
+    if len(turns) == 1:
+        return turns[0].text
+    return "\n\n".join(f"{turn.role}: {turn.text}" for turn in turns)
+
+
+def first_choice(body: str) -> dict[str, Any]:
+    """The first choice of a response in OpenAI shape; empty where there is none."""
+    choices = _object(body).get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, dict) else {}
+
+
+def message_words(message: dict[str, Any]) -> str:
+    """The words of a message; what it holds besides words is named, such as `[image_url]` or a tool that is called."""
+    parts = [_words(message.get("content"))]
+    for call in message.get("tool_calls") or ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            parts.append(f"{function.get('name', '')}({function.get('arguments', '')})")
+    return "\n".join(part for part in parts if part)
+
+
+def _answer(completion: Completion | None, text_of: TextOf) -> str | None:
+    body = text_of(completion.sha256) if completion is not None else None
+    if body is None:
+        return None
+    choice = first_choice(body)
+    message = choice.get("message")
+    return message_words(message) if isinstance(message, dict) else str(choice.get("text", ""))
+
+
+def _words(content: Any) -> str:
+    if isinstance(content, list):
+        return "\n".join(_part(part) for part in content)
+    return content if isinstance(content, str) else "" if content is None else str(content)
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, dict):
+        return str(part["text"]) if isinstance(part.get("text"), str) else f"[{part.get('type', 'something else')}]"
+    return str(part)
+
+
+def _object(body: str) -> dict[str, Any]:
+    try:
+        given = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return {}
+    return given if isinstance(given, dict) else {}
