@@ -26,6 +26,7 @@ class FitModel(Common):
     flash_attention: Annotated[
         bool, typer.Option("--flash-attention", help="Attention in one step: less memory for long contexts.")
     ] = False
+    measure: Annotated[bool, typer.Option("--measure", help="Run the model and measure speed and memory here.")] = False
     architecture: Annotated[Path | None, typer.Option(help="A config.json to plan from, without any weights.")] = None
 
 
@@ -43,7 +44,17 @@ def fit(options: FitModel) -> Result:
         slots=options.slots,
         flash_attention=options.flash_attention,
     )
-    return Result(found, _text(found), status=0 if found.choice else 1)
+    status = 0 if found.choice else 1
+    if not options.measure:
+        return Result(found, _text(found), status=status)
+    from rightsized.tasks.language_models import measure_speed
+
+    speed = measure_speed(path, context=found.context, flash_attention=found.flash_attention)
+    said = (
+        f"Measured here with {speed.threads} threads: {speed.prompt:.1f} tokens/s of a prompt, "
+        f"{speed.answer:.1f} tokens/s of an answer, {speed.resident / 1e9:.2f} GB resident."
+    )
+    return Result({"plan": found, "measured": speed}, f"{_text(found)}\n{said}", status=status)
 
 
 def _place(options: FitModel) -> tuple[Path, str]:
@@ -71,9 +82,9 @@ def _text(plan: Plan) -> str:
         notes.append(f"A tier that keeps to it: context = {plan.context}, options = {{ {options} }}")
     if plan.choice and plan.rearranged:
         notes.append(
-            f"With AVX2, llama.cpp keeps {plan.rearranged / 1e9:.2f} GB of the weights in its own order. The file's pages "
-            "that they replace go back to the system when memory is short; until then resident memory, and so a tier's "
-            f"memory_mb, may count up to {(plan.choice.total + plan.rearranged) / 1e6:.0f} MB."
+            f"With AVX2, llama.cpp keeps {plan.rearranged / 1e9:.2f} GB of the weights in its own order. Pages of the "
+            "file that they replace go back to the system when memory is short; until then resident memory, and so a "
+            f"tier's memory_mb, may count up to {(plan.choice.total + plan.rearranged) / 1e6:.0f} MB."
         )
     return "\n".join([*lines, "", *notes]).rstrip()
 

@@ -23,8 +23,9 @@ from rightsized.core.egress import Egress
 from rightsized.core.errors import InputError, NotFoundError, StoreError
 from rightsized.core.frozen import Frozen
 from rightsized.core.protocols import Progress, no_progress
+from rightsized.engines.cpu import cores
 from rightsized.store.cards import Card, LanguageModel, describe
-from rightsized.store.gguf import read_header
+from rightsized.store.gguf import is_gguf, read_header
 from rightsized.store.gguf_cards import describe_gguf
 from rightsized.store.gguf_recipes import RECIPES
 from rightsized.store.model_cards import licence_and_languages
@@ -212,6 +213,31 @@ def verify_export(
     proofs = [proof for proof in facts.proofs if proof.against != against]
     facts = msgspec.structs.replace(facts, proofs=(*proofs, found.proof))
     return store.annotate(msgspec.structs.replace(card, language_model=facts)), found
+
+
+class Speed(Frozen, frozen=True):
+    """Measured on this machine: tokens a second of a prompt and of an answer; bytes resident afterwards."""
+
+    prompt: float
+    answer: float
+    resident: int
+    threads: int
+
+
+def measure_speed(path: Path, *, context: int, flash_attention: bool) -> Speed:
+    """Run a GGUF file once, with all cores, on a prompt of 128 tokens or half the context.
+
+    Raises:
+        InputError: the path is no GGUF file. JobError: llama.cpp does not load or run it.
+    """
+    if path.is_dir():
+        path = next(iter(sorted(path.glob(f"*{SUFFIX}"))), path)
+    if not is_gguf(path):
+        raise InputError(f"{path} is no GGUF file; only one can be run.", fix="Run: rightsized models convert FOLDER")
+    threads, prompt = cores(), min(128, context // 2)
+    with Peer(_score(path, context)) as child:
+        found = child.ask("speed", prompt=prompt, answer=32, threads=threads, flash_attention=flash_attention)
+    return Speed(found["prompt"], found["answer"], int(found["resident"]), threads)
 
 
 def gguf_file(name: str, store: ModelStore) -> tuple[Card, Path]:

@@ -59,6 +59,16 @@ class Converted:
             sums.append(-float(chances[np.arange(len(sequence) - 1), sequence[1:]].sum()))
         return sums
 
+    def speed(self, prompt: int, answer: int, threads: int, flash_attention: bool) -> dict[str, float]:
+        """Tokens a second of a prompt and of an answer, and resident bytes afterwards, as a tier would run it."""
+        import psutil
+
+        self._server = self._open(threads=threads, exact=False, flash_attention=flash_attention)
+        order = {"prompt": [i % 50 + 10 for i in range(prompt)], "n_predict": answer, "temperature": 0}
+        timings = self._ask("/completion", {**order, "ignore_eos": True, "cache_prompt": False})["timings"]
+        found = {"prompt": timings["prompt_per_second"], "answer": timings["predicted_per_second"]}
+        return {**found, "resident": psutil.Process().memory_info().rss}
+
     def rendered(self, conversations: list[list[dict[str, str]]]) -> list[str]:
         """Each conversation as the chat template in the file writes it, ready for the assistant's answer."""
         if not read_header(Path(self._path)).text("tokenizer.chat_template"):
@@ -82,18 +92,25 @@ class Converted:
 
     def _opened_server(self) -> Any:
         if self._server is None:
-            import xllamacpp
-
-            parameters = xllamacpp.CommonParams()
-            parameters.model.path, parameters.n_ctx, parameters.n_parallel = self._path, self._context, 1
-            parameters.warmup, parameters.port, parameters.n_gpu_layers = False, 0, 0
-            parameters.cache_type_k = parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-            parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-            parameters.no_extra_bufts = True
-            parameters.use_jinja = True
-            parameters.cpuparams.n_threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
-            self._server = xllamacpp.Server(parameters)
+            threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+            self._server = self._open(threads=threads, exact=True, flash_attention=False)
         return self._server
+
+    def _open(self, *, threads: int, exact: bool, flash_attention: bool) -> Any:
+        import xllamacpp
+
+        parameters = xllamacpp.CommonParams()
+        parameters.model.path, parameters.n_ctx, parameters.n_parallel = self._path, self._context, 1
+        parameters.warmup, parameters.port, parameters.n_gpu_layers = False, 0, 0
+        kinds = xllamacpp.ggml_type
+        kind = kinds.GGML_TYPE_F32 if exact else kinds.GGML_TYPE_F16
+        parameters.cache_type_k = parameters.cache_type_v = kind
+        flash = "ENABLED" if flash_attention else "DISABLED"
+        parameters.flash_attn_type = getattr(xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{flash}")
+        parameters.no_extra_bufts = exact
+        parameters.use_jinja = True
+        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
+        return xllamacpp.Server(parameters)
 
 
 def main() -> None:
