@@ -311,7 +311,8 @@ class Ladder(Answerer):
             raise error
 
     def _certified(self, run: Run, step: _Step) -> bool:
-        return run.as_tested and step.local and run.state == "certified"
+        stands = self.setup.promise.state == "certified"  # it may have been suspended meanwhile
+        return stands and run.as_tested and step.local and run.state == "certified"
 
     def _answered(self, run: Run, step: _Step) -> Reply:
         self._move(run, step.tier)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from rightsized.cascade.certificate import why_expired
+from rightsized.cascade.promise import NEVER_EXPIRES, Promise
 from rightsized.core.errors import BusyError, ConfigError, InputError, RightsizedError
 from rightsized.core.protocols import Answerer, Rung, Scored
 from rightsized.core.types import TIER_PERSON, Attempt, Reply, Request, State
@@ -42,8 +42,8 @@ class CascadeSetup:
     thresholds: tuple[float | None, ...]
     state: State
     certificate: str = ""
-    expires: float = NEVER
-    expires_requests: float = NEVER
+    expires: float = NEVER_EXPIRES
+    expires_requests: float = NEVER_EXPIRES
     requests: int = 0
     stop_when_void: bool = True
     clock: Callable[[], float] = time.time
@@ -58,9 +58,14 @@ class Cascade(Answerer):
                 f"{len(setup.thresholds)} thresholds do not fit {len(setup.rungs)} rungs: one a rung, or one fewer."
             )
         self._tested = setup
-        self.requests = setup.requests
-        self._state: State = setup.state
-        self._void = "the promise is suspended" if setup.state == "suspended" else ""
+        self._promise = Promise(
+            setup.state,
+            setup.certificate,
+            expires=setup.expires,
+            expires_requests=setup.expires_requests,
+            requests=setup.requests,
+            clock=setup.clock,
+        )
         self._arrange(setup)
 
     def _arrange(self, setup: CascadeSetup) -> None:
@@ -73,14 +78,19 @@ class Cascade(Answerer):
         self._asked = tuple((k, rung) for k, rung in enumerate(setup.rungs) if self._bars[k] != NEVER or k == last)
 
     @property
+    def requests(self) -> int:
+        """Requests answered under this certificate so far."""
+        return self._promise.requests
+
+    @property
     def state(self) -> State:
         """The state under which replies are given now."""
-        return self._state
+        return self._promise.state
 
     @property
     def void(self) -> str:
         """Why the promise is not in force any more, in words; empty where it is, or never was."""
-        return self._void
+        return self._promise.void
 
     @property
     def fallen_back(self) -> bool:
@@ -89,14 +99,14 @@ class Cascade(Answerer):
 
     def suspend(self, reason: str) -> None:
         """Withdraw the promise at once, as on an alarm of the monitor. Only a new certificate brings it back."""
-        self._state, self._void = "suspended", reason
+        self._promise.suspend(reason)
 
     def fall_back(self, thresholds: tuple[float | None, ...] | None) -> None:
         """Once suspended: let these thresholds answer, uncertified; None stops local answers again.
 
         Raises ConfigError while the promise stands, which was made of the tested thresholds only.
         """
-        if self._state != "suspended":
+        if self.state != "suspended":
             raise ConfigError("Other thresholds may answer only once the promise is suspended.")
         if thresholds is None:
             self._arrange(self._tested)
@@ -106,9 +116,7 @@ class Cascade(Answerer):
     async def answer(self, request: Request) -> Reply:
         """Ask the rungs in order. Raises BusyError and InputError as they come; other failures go up the ladder."""
         begun = time.perf_counter()
-        self._expire()
-        self.requests += 1
-        certified = self._state == "certified"
+        certified = self._promise.count() == "certified"
         attempts: list[Attempt] = []
         truncated = False
         for number, rung in self._asked:
@@ -125,22 +133,13 @@ class Cascade(Answerer):
             attempts.append(self._tried(number, rung, scored, started))
             if attempts[-1].accepted:
                 local = number < len(self.setup.thresholds)
-                certified = certified and self._state == "certified"  # it may have been suspended meanwhile
+                certified = certified and self.state == "certified"  # it may have been suspended meanwhile
                 return self._answered(request, attempts, truncated, certified and local, begun)
         return self._abstained(request, attempts, truncated, begun)
 
-    def _expire(self) -> None:
-        setup = self.setup
-        if self._state != "certified":
-            return
-        if self.requests >= setup.expires_requests or setup.clock() >= setup.expires:
-            requests = int(min(setup.expires_requests, self.requests))
-            self._void = why_expired(setup.expires, requests, now=setup.clock(), requests=self.requests)
-            self._state = "none"  # no promise any more; nothing raised an alarm
-
     def _tried(self, number: int, rung: Rung, scored: Scored, started: float) -> Attempt:
         score, bar = scored.score, self._bars[number]
-        stopped = self._void and self.setup.stop_when_void and bar != ALWAYS
+        stopped = self.void and self.setup.stop_when_void and bar != ALWAYS
         accepted = not stopped and (bar <= score <= 1.0 or bar == ALWAYS)  # NaN is below every threshold
         return Attempt(
             rung=rung.name,
@@ -158,8 +157,8 @@ class Cascade(Answerer):
     def _reason(self, score: float, bar: float) -> str:
         if not 0.0 <= score <= 1.0:
             return f"the score {score} is no probability"
-        if self._void and self.setup.stop_when_void:
-            return f"local answers are stopped: {self._void}"
+        if self.void and self.setup.stop_when_void:
+            return f"local answers are stopped: {self.void}"
         if bar == NEVER:
             return "this rung never answers under the promise"
         return f"not sure enough: {score:.4f} is below {bar:.4f}"
@@ -191,7 +190,7 @@ class Cascade(Answerer):
             tier=last.tier,
             model=last.model,
             confidence=last.score,
-            state=self._state,
+            state=self.state,
             certificate=self.setup.certificate,
             certified=certified,
             cost=_cost(attempts),
@@ -210,7 +209,7 @@ class Cascade(Answerer):
             tier=TIER_PERSON,
             model="",
             confidence=next((a.score for a in reversed(attempts) if a.prediction), 0.0),
-            state=self._state,
+            state=self.state,
             certificate=self.setup.certificate,
             cost=_cost(attempts),
             latency_ms=(time.perf_counter() - begun) * 1000,
