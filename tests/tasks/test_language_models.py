@@ -30,10 +30,18 @@ from rightsized.store.cards import Proof
 from rightsized.store.gguf import read_header
 from rightsized.store.home import Home
 from rightsized.store.models import ModelStore
-from rightsized.store.planner import open_blueprint
+from rightsized.store.planner import open_blueprint, plan
 from rightsized.store.planner_blueprint import from_header
 from rightsized.store.planner_bytes import weight_bytes
-from rightsized.tasks.language_models import Conversion, convert, gguf_file, pull_gguf, quantise_model, verify_export
+from rightsized.tasks.language_models import (
+    Conversion,
+    convert,
+    gguf_file,
+    measure_speed,
+    pull_gguf,
+    quantise_model,
+    verify_export,
+)
 
 pytestmark = [pytest.mark.needs_parity, pytest.mark.slow]
 pytest.importorskip("xllamacpp")
@@ -106,6 +114,18 @@ def _check_packed(store: ModelStore, model: str, quantisation: str, loss: float)
     assert proof.same_template in (True, None)
     assert abs(proof.change) < loss, quantisation
     assert proof.against == f"{model} (F32)"
+
+
+def test_a_tiny_model_takes_what_was_planned(store: ModelStore) -> None:
+    _, path = gguf_file(_converted(store, checkpoint("qwen2")), store)
+    speed = measure_speed(path, context=512, flash_attention=False)
+    (planned,) = [
+        f
+        for f in plan(open_blueprint(path), model="m", memory=10**9, context=512).alternatives
+        if f.quantisation == "F32"
+    ]
+    assert planned.total == pytest.approx(speed.resident, rel=0.25)
+    assert min(speed.prompt, speed.answer) > 0
 
 
 def test_another_model_is_found_out(store: ModelStore) -> None:

@@ -19,7 +19,7 @@ from rightsized.store.planner_blueprint import Blueprint, from_header
 from rightsized.store.planner_bytes import CELLS, UNPACKED, cache_bytes, compute_bytes, rearranged_bytes, weights_of
 from rightsized.store.planner_checkpoint import CONFIG, from_config, from_folder, read_config
 
-RUNTIME = 32_000_000  # bytes of the interpreter and the library itself, measured on an empty worker
+RUNTIME = 50_000_000  # bytes of a process that serves next to nothing: interpreter, library, threads; measured
 VOCABULARY_WORD = 300  # bytes llama.cpp keeps for one token: text, score, look-up; measured
 CACHE_TYPES = ("f16", "q8_0", "f32")
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
