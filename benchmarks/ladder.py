@@ -48,8 +48,8 @@ BLOCK = 50  # messages sent through one cascade before the next one's turn
 class Cpu:
     """CPU seconds of one call.
 
-    Of the n-gram rung after a model call, and after another n-gram call; of the encoder rung after the n-gram rung, whose
-    scores it takes over, and alone.
+    Of the n-gram rung after a model call, and after another n-gram call; of the encoder rung after the n-gram rung,
+    whose scores it takes over, and alone.
     """
 
     ngram: float
