@@ -193,6 +193,29 @@ def test_a_tier_that_fails_sends_the_request_on_and_nothing_is_promised() -> Non
         answer(ladder(tier("small", fail="away")), ask())
 
 
+def test_vectors_of_another_model_are_no_stand_in() -> None:
+    class Vectors(FakeGenerator):
+        operations = frozenset({"embeddings"})
+
+    def vectors(name: str, model: str, fail: str = "", **more: Any) -> Tier:
+        config = TierConfig(name=name, url="http://x", model=model, operations=("embeddings",), **more)
+        return Tier(config, Vectors(name, lambda generation: "", fail=fail))
+
+    asked = ask(operation="embeddings", body={"input": "x"}, model="a")
+    down = vectors("a", "m", "down", fallback=("b", "c"))
+    assert answer(ladder(down, vectors("b", "other"), vectors("c", "m")), asked).rung == "c"
+    with pytest.raises(UpstreamError, match="down"):
+        answer(ladder(vectors("a", "m", "down", fallback=("b",)), vectors("b", "other")), asked)
+
+
+def test_what_the_engine_reads_counts_where_the_settings_do_not_say() -> None:
+    small = tier("small")
+    small.generator.context = 10  # type: ignore[attr-defined]
+    assert answer(ladder(small, tier("large"), uncertified_tier=""), ask("word " * 20)).rung == "large"
+    with pytest.raises(ContextLengthError, match="it reads 10"):
+        answer(ladder(small), ask("word " * 20))
+
+
 class Refuses(FakeGenerator):
     async def generate(self, generation: Generation) -> Completion:
         raise UpstreamError("temperature must be below 2", upstream_status=400, retryable=False)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rightsized.core.config import Config, load
-from rightsized.core.errors import BusyError, ConfigError, ForbiddenError, UpstreamTimeoutError
+from rightsized.core.errors import BusyError, ConfigError, ForbiddenError, UpstreamError, UpstreamTimeoutError
 from rightsized.core.generation import Caller, Delta, Generation
 from rightsized.core.types import Begun, Reply
 from rightsized.ledger.log import SqliteLedger
@@ -127,6 +127,17 @@ def test_nobody_waits_past_the_deadline(tmp_path: Path) -> None:
                 pass
 
     with_gateway(tmp_path, work, slow)
+
+
+def test_a_failure_says_under_which_decision_it_is_on_record(tmp_path: Path) -> None:
+    async def work(gateway: LocalGateway, ledger: SqliteLedger) -> None:
+        with pytest.raises(UpstreamError, match="away") as caught:
+            await gateway.generate(chat(model="small"), WARD)
+        decision = ledger.get(caught.value.decision)
+        assert decision is not None
+        assert (decision.phase, "away" in decision.error) == ("failed", True)
+
+    with_gateway(tmp_path, work, TWO.replace('answer = "small says"', 'fail = "away"'))
 
 
 def test_more_requests_than_allowed_are_refused_as_busy(tmp_path: Path) -> None:

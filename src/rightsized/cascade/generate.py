@@ -182,7 +182,7 @@ class Ladder(Answerer):
         """Steps that no rule vetoes, then the last one's fallbacks; what was vetoed is noted. Raises ForbiddenError."""
         last = steps[-1]
         if last.bar == ALWAYS:
-            steps = [*steps, *self._fallbacks(last.tier)]
+            steps = [*steps, *self._fallbacks(last.tier, run.generation)]
         kept = []
         for step in steps:
             if why := step.tier.veto(run.generation):
@@ -213,8 +213,12 @@ class Ladder(Answerer):
             raise NotFoundError(f"There is no model {model!r} here.", fix=f"Models here: {known}.")
         return self._allowed(run, [_Step(tier) for tier in tiers])
 
-    def _fallbacks(self, tier: Tier) -> list[_Step]:
-        return [_Step(self._by_name[name]) for name in tier.config.fallback]
+    def _fallbacks(self, tier: Tier, generation: Generation) -> list[_Step]:
+        """Tiers asked in its place. Not another model for vectors: those of two models cannot be compared."""
+        others = [self._by_name[name] for name in tier.config.fallback]
+        if generation.operation == "embeddings":
+            others = [other for other in others if other.config.model and other.config.model == tier.config.model]
+        return [_Step(other) for other in others]
 
     def _stay(self, run: Run, steps: list[_Step]) -> list[_Step]:
         """Begin with the tier on which this conversation already is, where it is among the steps."""

@@ -67,10 +67,11 @@ class Tier:
         config = self.config
         if generation.operation not in config.operations or generation.operation not in self.generator.operations:
             return f"it does not do {generation.operation}"
-        if config.context:
+        reads = config.context or self.generator.context
+        if reads:
             needed = estimated_tokens(generation)
-            if needed > config.context:
-                return f"about {needed:,} tokens are needed; it reads {config.context:,}"
+            if needed > reads:
+                return f"about {needed:,} tokens are needed; it reads {reads:,}"
         if config.languages:
             language = self.language(words_of(generation))
             if language and language not in config.languages:

@@ -40,6 +40,7 @@ class RightsizedError(Exception):
     status = 500  # HTTP status used by the server
     exit_code = 1  # status of the command line
     retryable = False
+    decision = ""  # id under which the failed request is on record, where it is
 
     def __init__(self, message: str, *, fix: str = "") -> None:
         super().__init__(message)

@@ -103,6 +103,11 @@ class Generator(Protocol):
     @property
     def operations(self) -> frozenset[Operation]: ...
 
+    @property
+    def context(self) -> int:
+        """Tokens it reads, prompt and answer together; 0 where that is not known here."""
+        ...
+
     async def generate(self, generation: Generation) -> Completion:
         """The whole answer.
 

@@ -41,6 +41,7 @@ class FakeGenerator:
         self.name, self.on_premises, self._says = name, on_premises, says or name
         self._write, self._fail, self._delay = write, fail, delay_s
         self.calls = 0
+        self.context = 0
         self._in_flight = 0
 
     @property

@@ -162,6 +162,8 @@ class Recorded(Answerer):
         return reply
 
     def _failed(self, begun: Decision, error: BaseException) -> Decision:
+        if isinstance(error, RightsizedError):
+            error.decision = begun.id
         if isinstance(error, asyncio.CancelledError):
             words = CANCELLED
         else:

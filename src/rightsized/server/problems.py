@@ -103,6 +103,8 @@ def from_error(error: Exception, instance: str) -> tuple[Problem, dict[str, str]
         return _problem(error.code, status, title, error.detail, error.fix, instance), error.headers
     if isinstance(error, RightsizedError):
         headers = {"retry-after": str(retry_after(error))} if isinstance(error, BusyError) else {}
+        if error.decision:
+            headers["x-rightsized-decision"] = error.decision
         problem = _problem(error.code, error.status, _title(type(error)), error.message, error.fix, instance)
         return problem, headers
     log.error("Unforeseen error at %s", instance, exc_info=error)

@@ -67,6 +67,11 @@ class RemoteGenerator:
         return self._settings.digest
 
     @property
+    def context(self) -> int:
+        """Not known: servers do not say, but for their own refusal."""
+        return 0
+
+    @property
     def on_premises(self) -> bool:
         return self._settings.on_premises
 

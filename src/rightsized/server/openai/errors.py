@@ -131,9 +131,10 @@ def _from_ours(error: RightsizedError) -> Failure:
     message = f"{error} {_TOO_LONG}" if isinstance(error, ContextLengthError) else str(error)
     detail = ErrorDetail(
         message, TYPES.get(status, "server_error" if status >= 500 else INVALID), None,
-        code or error.code.replace("-", "_"),
+        code or error.code.replace("-", "_"), error.decision or None,
     )  # fmt: skip
-    return _failure(status, detail, _retry_after(error))
+    on_record = {"x-rightsized-decision": error.decision} if error.decision else {}
+    return _failure(status, detail, {**_retry_after(error), **on_record})
 
 
 def _retry_after(error: RightsizedError) -> dict[str, str]:
