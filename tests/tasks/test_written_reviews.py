@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chat_samples import AUDITED, CALLER, TIERS, asked, certified, settings, sum_of
+from gateway_samples import AUDITED, CALLER, TIERS, asked, certified, settings, sum_of
 from rightsized.core.errors import InputError
 from rightsized.core.generation import Generation
 from rightsized.core.types import Reply
