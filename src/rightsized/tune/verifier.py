@@ -22,10 +22,13 @@ from rightsized.engines.trees import Trees
 Rows = NDArray[np.intp]
 FOLDS = 5
 STRENGTHS = (0.001, 0.01, 0.1)  # inverse of regularisation of the linear model, after scaling
+STEPS = 100  # of the linear fit: scaled features and strong regularisation need no more
 FEWEST = 10  # rows on either side below which nothing is learned but the share
 FEWEST_TREES = 150  # rows below which trees bring noise
 TREES, DEPTH, RATE = 150, 3, 0.05
 ROWS_A_TREE, FEATURES_A_SPLIT = 0.6, 0.2
+MOST_ROWS_A_TREE = 2500  # a small tree learns no more from more rows, and 150 of them see all rows in turn
+MANY = 3000  # rows above which one fold suffices to choose the strength
 ISOTONIC_GAIN = 0.01  # relative fall of the held-out loss that is worth giving up a smooth map
 LEAST = 1e-4  # probabilities are kept this far from 0 and 1 when losses are compared
 
@@ -72,17 +75,16 @@ def fit_head(
         return _share_only(features, target)
     columns = np.arange(features.shape[1]) if tree_columns is None else tree_columns
     data = _Data(features, target, folds, columns, seed)
-    linear = [data.out_of_fold_linear(strength) for strength in STRENGTHS]
-    losses = [log_loss(_sigmoid(odds), target) for odds in linear]
-    best = int(np.argmin(losses))
+    strength = data.best_strength()
+    linear = data.out_of_fold_linear(strength)
     trees = np.zeros(len(target))
     progress("Fitting", 1, 3)
     if len(target) >= FEWEST_TREES:
         trees = data.out_of_fold_trees()
     progress("Fitting", 2, 3)
-    settings, held = _fused(linear[best], trees, target, folds)
+    settings, held = _fused(linear, trees, target, folds)
     rows = np.arange(len(target))
-    head = data.linear(rows, STRENGTHS[best])
+    head = data.linear(rows, strength)
     grown = data.trees(rows) if settings.tree_weight else None
     progress("Fitting", 3, 3)
     whole = Head(settings, head.centre, head.scale, head.weights, head.intercept, grown)
@@ -122,6 +124,17 @@ class _Data:
     columns: Rows
     seed: int
 
+    def best_strength(self) -> float:
+        """The strength of least held-out loss; of many rows, one fold is held out."""
+        held = self._held()[: 1 if len(self.target) > MANY else None]
+        losses = [sum(self._loss(out, strength) for out in held) for strength in STRENGTHS]
+        return STRENGTHS[int(np.argmin(losses))]
+
+    def _loss(self, held: NDArray[np.bool_], strength: float) -> float:
+        head = self.linear(np.flatnonzero(~held), strength)
+        odds = np.array([head.parts(row)[0] for row in self.features[held]])
+        return log_loss(_sigmoid(odds), self.target[held]) * int(held.sum())
+
     def out_of_fold_linear(self, strength: float) -> Floats:
         odds = np.empty(len(self.target))
         for held in self._held():
@@ -146,8 +159,8 @@ class _Data:
         features = self.features[rows]
         centre, spread = features.mean(axis=0), features.std(axis=0)
         scale = np.where(spread > 1e-9, 1 / np.maximum(spread, 1e-9), 0.0)
-        scaled = np.clip((features - centre) * scale, -Head.CUT, Head.CUT)
-        model: Any = LogisticRegression(C=strength, max_iter=300)
+        scaled = np.clip((features - centre) * scale, -Head.CUT, Head.CUT).astype(np.float32)  # half the memory to read
+        model: Any = LogisticRegression(C=strength, max_iter=STEPS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # steps ran out: held-out rows are the judge
             model.fit(*_doubled(scaled, self.target[rows]))
@@ -161,7 +174,7 @@ class _Data:
             n_estimators=TREES,
             max_depth=DEPTH,
             learning_rate=RATE,
-            subsample=ROWS_A_TREE,
+            subsample=min(ROWS_A_TREE, MOST_ROWS_A_TREE / len(rows)),
             max_features=FEATURES_A_SPLIT,
             random_state=self.seed,
         )
@@ -171,7 +184,7 @@ class _Data:
         return _exported([tree.tree_ for tree in model.estimators_[:, 0]], self.columns, np.log(share / (1 - share)))
 
 
-def _doubled(features: Floats, target: Floats) -> tuple[Floats, NDArray[np.int64], Floats]:
+def _doubled(features: NDArray[Any], target: Floats) -> tuple[NDArray[Any], NDArray[np.int64], Floats]:
     """Rows, labels and weights: a row with a score strictly between 0 and 1 stands in both classes."""
     right, wrong = np.flatnonzero(target > 0), np.flatnonzero(target < 1)
     rows = np.concatenate([right, wrong])
