@@ -34,7 +34,7 @@ from rightsized.core.types import (
 )
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.gateway_protocol import Gateway
-from rightsized.tasks.records import JobStatus, MonitorStatus, QueueItem, Review, TaskStatus
+from rightsized.tasks.records import JobStatus, MonitorStatus, QueueItem, Review, TaskStatus, Written
 
 NOW = 1_795_000_000.0  # 2026-11-18
 DAY = 86_400.0
@@ -133,6 +133,7 @@ class FakeService:
             )
         }  # fmt: skip
         self._decisions: dict[str, Decision] = {}
+        self.texts_written: dict[str, Written] = {}
         self._texts: dict[str, str | None] = {}
         self._queue: dict[str, QueueItem] = {}
         self.reviews: dict[str, Review] = {}
@@ -222,6 +223,10 @@ class FakeService:
     def decision_text(self, decision_id: str) -> str | None:
         self.decision(decision_id)
         return self._texts[decision_id]
+
+    def written(self, decision_id: str) -> Written | None:
+        self.decision(decision_id)
+        return self.texts_written.get(decision_id)
 
     def forget(self, decision_id: str) -> None:
         """What retention does."""

@@ -18,10 +18,11 @@ from rightsized.core.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from rightsized.core.generation import Caller, Completion, Delta, EngineStatus, Generation, Usage
-from rightsized.core.types import Attempt, Begun, Reply
+from rightsized.core.generation import DATA_CLASSES, Caller, Completion, Delta, EngineStatus, Generation, Usage
+from rightsized.core.types import Attempt, Begun, Certificate, Reply, State
 from rightsized.engines.fake_generator import FakeGenerator
-from rightsized.tasks.gateway_protocol import ModelEntry
+from rightsized.tasks.gateway_protocol import GatewayStatus, ModelEntry, TierStatus
+from rightsized.tasks.records import MonitorStatus
 
 FAILURES: dict[str, RightsizedError] = {
     "fails": UpstreamError("The tier 'fails' refused the connection.", fix="Start it."),
@@ -43,6 +44,26 @@ class ScriptedGateway:
         self.seen: list[tuple[Generation, Caller, str]] = []
         self.began, self.closed, self.pieces = threading.Event(), threading.Event(), 0
         self._ids = count(1)
+        self.state: State = "none"
+        self.certificate: Certificate | None = None
+        self.monitor: MonitorStatus | None = None
+        self.note = "Nothing was calibrated for these tiers."
+
+    cascade = "chat"
+
+    def standing(self) -> GatewayStatus:
+        tiers = (
+            TierStatus(
+                "small", 2, "llamacpp", "small-1b", digest="sha256:1", on_premises=True, operations=("chat",),
+                data_classes=DATA_CLASSES, context=4096, ready=True, in_flight=3,
+            ),
+            TierStatus(
+                "large", 1, "remote", "acme-large", "https://models.example/v1", "sha256:2", on_premises=False,
+                operations=("chat",), data_classes=("public", "internal"), region="eu", price_in=2.5, price_out=10.0,
+                ready=False, detail="refused the connection",
+            ),
+        )  # fmt: skip
+        return GatewayStatus("chat", tiers, self.state, "20261118-1", self.certificate, self.note, self.monitor)
 
     def models(self) -> list[ModelEntry]:
         operations = ("chat", "completions")

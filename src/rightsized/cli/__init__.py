@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 from rightsized import __version__
-from rightsized.cli import ask, calibrate, certificate, demo, evaluation, fit, keys, models, queue, report, serve, tasks
+from rightsized.cli import (
+    ask,
+    calibrate,
+    certificate,
+    demo,
+    evaluation,
+    fit,
+    gateway,
+    keys,
+    models,
+    queue,
+    report,
+    serve,
+    tasks,
+)
 from rightsized.cli.commands import add
 
 app = typer.Typer(
@@ -41,6 +55,7 @@ add(app, "ask", ask.AskOptions, ask.run)
 add(app, "eval", evaluation.EvalOptions, evaluation.run)
 add(app, "report", report.ReportOptions, report.run)
 add(app, "serve", serve.ServeOptions, serve.run)
+add(app, "gateway", gateway.GatewayOptions, gateway.run)
 add(app, "demo", demo.DemoOptions, demo.run)
 for group in (models.app, tasks.app, queue.app, calibrate.app, certificate.app, keys.app):
     app.add_typer(group)

@@ -1,4 +1,4 @@
-"""`rightsized certificate`: show and check a task's certificate."""
+"""`rightsized certificate`: show and check the certificate of a task, or of a calibrated cascade."""
 
 from __future__ import annotations
 
@@ -11,24 +11,32 @@ from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.tables import aligned, percent
 from rightsized.core.types import Certificate, Segment
 
-app = typer.Typer(name="certificate", help="Show a task's certificate, and check it.", no_args_is_help=True)
+app = typer.Typer(
+    name="certificate",
+    help="Show the certificate of a task or a calibrated cascade, and check it.",
+    no_args_is_help=True,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Named(Common):
-    task: Annotated[str, typer.Argument(help="Name of the task.")]
+    task: Annotated[str, typer.Argument(help="Name of the task or cascade.")]
 
 
 def show(options: Named) -> Result:
     """Show what is promised, and on what evidence."""
     from rightsized.store.home import Home
+    from rightsized.tasks.chat_checks import cascade_certificate, is_cascade
     from rightsized.tasks.standing import known_state
     from rightsized.tasks.versions import TaskStore
 
     home = Home(options.settings().home)
-    store = TaskStore(home)
-    certificate = store.read(options.task, "certificate.json", Certificate)
-    _, why = known_state(home, certificate, store.current(options.task))
+    if is_cascade(home, options.task):
+        certificate, _, why = cascade_certificate(home, options.task)
+    else:
+        store = TaskStore(home)
+        certificate = store.read(options.task, "certificate.json", Certificate)
+        _, why = known_state(home, certificate, store.current(options.task))
     warning = f"NOT IN FORCE: {why}. What follows is promised no more.\n\n" if why else ""
     return Result(certificate, f"{warning}{certificate.sentence}\n\n{_facts(certificate)}")
 
@@ -37,14 +45,20 @@ def verify(options: Named) -> Result:
     """Check signature, digests, expiry and the scores of the reference texts on this machine."""
     import asyncio
 
+    from rightsized.store.home import Home
+    from rightsized.tasks.chat_checks import is_cascade, verify_cascade
     from rightsized.tasks.standing import verify_task
 
-    standing = asyncio.run(verify_task(options.settings(), options.task))
+    config = options.settings()
+    cascade = is_cascade(Home(config.home), options.task)
+    standing = verify_cascade(config, options.task) if cascade else asyncio.run(verify_task(config, options.task))
     lines = [f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}" for check in standing.checks]
     if not standing.ok:
-        lines.append(
-            f"Not in force: nothing is answered here. Fit the task again: rightsized fit FILE --task {options.task}"
-        )
+        again = f"nothing is answered here. Fit the task again: rightsized fit FILE --task {options.task}"
+        if cascade:
+            again = "auto is answered without a promise. Calibrate again: rightsized calibrate chat --data FILE"
+            again += f" --name {options.task}"
+        lines.append(f"Not in force: {again}")
     return Result(standing, "\n".join(lines), status=0 if standing.ok else 1)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from rightsized.core.errors import JobError
+from rightsized.core.errors import JobError, NotFoundError
 from rightsized.core.types import Explanation
 from rightsized.server import bodies
 from rightsized.server.problems import RefusedError
+from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.records import Review, TaskStatus
 from rightsized.tasks.service_protocol import Service
 
@@ -29,9 +30,17 @@ async def show_task(service: Service, call: Call) -> TaskStatus:
     return service.task(call.path["name"])
 
 
+async def show_gateway(service: Service, call: Call) -> GatewayStatus:
+    if service.gateway is None:
+        raise NotFoundError(
+            "No tier that writes is configured here.", fix="Name one under [[tiers]] in rightsized.toml."
+        )
+    return service.gateway.standing()
+
+
 async def show_decision(service: Service, call: Call) -> bodies.DecisionView:
     decision = service.decision(call.path["id"])
-    return bodies.DecisionView(decision, service.decision_text(decision.id))
+    return bodies.DecisionView(decision, service.decision_text(decision.id), service.written(decision.id))
 
 
 async def explain_decision(service: Service, call: Call) -> Explanation:
@@ -54,8 +63,14 @@ async def give_feedback(service: Service, call: Call) -> Review:
 async def list_queue(service: Service, call: Call) -> bodies.Queue:
     task = call.query.get("task")
     if task is not None:
-        service.task(task)  # an unknown task is an error, not an empty queue
+        check_task(service, task)
     return bodies.Queue(tuple(service.queue(task, call.query["limit"])))
+
+
+def check_task(service: Service, name: str) -> None:
+    """An unknown task is an error, not an empty queue. Raises NotFoundError."""
+    if service.gateway is None or service.gateway.cascade != name:
+        service.task(name)
 
 
 async def label_item(service: Service, call: Call) -> Review:

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from rightsized.core.types import Decision, Frozen, Reply
-from rightsized.tasks.records import JobStatus, QueueItem, TaskStatus
+from rightsized.tasks.records import JobStatus, QueueItem, TaskStatus, Written
 
 MAX_TEXTS = 1000  # texts in one request; more should be a job
 MAX_NAME = 200  # characters of a reviewer's name
@@ -40,16 +40,21 @@ class Tasks(Frozen, frozen=True):
 
 
 class DecisionView(Frozen, frozen=True):
-    """A decision and the text it was about; `text` is null once retention removed it."""
+    """A decision and the text it was about; `text` is null once retention removed it.
+
+    Where text was written, `text` is the request's body as JSON, and `written` says what was asked and answered.
+    """
 
     decision: Decision
     text: str | None
+    written: Written | None = None
 
 
 class FeedbackRequest(Frozen, frozen=True):
     """A correction: the label that a decision should have had. It trains; it never calibrates.
 
-    Several labels of a multi-label task are written `a|b`; `out_of_scope` says that none fits.
+    Several labels of a multi-label task are written `a|b`; `out_of_scope` says that none fits. Of text that was written
+    the label is `right` or `wrong`.
     """
 
     decision: str
@@ -58,7 +63,10 @@ class FeedbackRequest(Frozen, frozen=True):
 
 
 class LabelRequest(Frozen, frozen=True):
-    """A person's label for a waiting message. Several are written `a|b`; `out_of_scope` says that none fits."""
+    """A person's label for a waiting message. Several are written `a|b`; `out_of_scope` says that none fits.
+
+    Of text that was written the label is `right` or `wrong`.
+    """
 
     label: str
     reviewer: Name = "api"

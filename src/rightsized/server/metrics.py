@@ -7,15 +7,15 @@ rungs only: their number is bounded by what is served, never by what is asked.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from rightsized.core.types import Reply, State
-from rightsized.tasks.records import TaskStatus
+from rightsized.core.types import Certificate, Reply, State
+from rightsized.tasks.records import MonitorStatus
 from rightsized.tasks.service_protocol import Service
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -78,8 +78,18 @@ class Metrics:
         return generate_latest(self.registry)
 
 
+class _Standing(NamedTuple):
+    """What is served under a promise: a task, or the gateway's cascade."""
+
+    name: str
+    state: State
+    waiting: int
+    certificate: Certificate | None
+    monitor: MonitorStatus | None
+
+
 class _TaskGauges(Collector):
-    """The state of each task, read at each scrape."""
+    """The state of each task and of the gateway's cascade, read at each scrape."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -88,10 +98,15 @@ class _TaskGauges(Collector):
         return list(_families([]))
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        return _families(self._service.tasks())
+        found = [_Standing(s.task.name, s.state, s.waiting, s.certificate, s.monitor) for s in self._service.tasks()]
+        if self._service.gateway is not None:
+            s = self._service.gateway.standing()
+            name = f"gateway:{s.cascade}" if any(one.name == s.cascade for one in found) else s.cascade
+            found.append(_Standing(name, s.state, s.waiting, s.certificate, s.monitor))
+        return _families(found)
 
 
-def _families(tasks: list[TaskStatus]) -> Iterator[GaugeMetricFamily]:
+def _families(tasks: list[_Standing]) -> Iterator[GaugeMetricFamily]:
     def gauge(name: str, meaning: str, *labels: str) -> GaugeMetricFamily:
         return GaugeMetricFamily(f"rightsized_{name}", meaning, labels=["task", *labels])
 
@@ -104,12 +119,13 @@ def _families(tasks: list[TaskStatus]) -> Iterator[GaugeMetricFamily]:
     limit = gauge("monitor_alarm_at", "The e-value at which the alarm sounds.")
     audits = gauge("monitor_audits", "Audits answered since the certificate was made.")
     for status in tasks:
-        task = [status.task.name]
+        task = [status.name]
         waiting.add_metric(task, status.waiting)
         for name in get_args(State):
             state.add_metric([*task, name], float(name == status.state))
-        expires.add_metric(task, status.certificate.expires)
-        epsilon.add_metric(task, status.certificate.epsilon)
+        if status.certificate is not None:
+            expires.add_metric(task, status.certificate.expires)
+            epsilon.add_metric(task, status.certificate.epsilon)
         if status.monitor:
             alarm.add_metric(task, float(status.monitor.alarmed))
             evidence.add_metric(task, status.monitor.e_value)

@@ -19,6 +19,7 @@ from rightsized.server.openai.asked import MAX_FIELD
 from rightsized.server.openai.bodies import ChatRequest, CompletionRequest, EmbeddingsRequest, RerankRequest
 from rightsized.server.openai.models import Model, ModelList
 from rightsized.server.openai.response_request import ResponsesRequest
+from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.records import Review, TaskStatus
 from rightsized.tasks.service_protocol import Service
 
@@ -115,6 +116,8 @@ OPERATIONS = (
     Operation("GET", "/v1/models/{id}", "Show one model.", None, Model, failures=_REFUSED),
     Operation("GET", "/v1/tasks", "List the tasks with the state of their promise.", api.list_tasks, bodies.Tasks),
     Operation("GET", "/v1/tasks/{name}", "Show one task.", api.show_task, TaskStatus, problems=("not-found",)),
+    Operation("GET", "/v1/gateway", "Show the tiers, and the promise under which `auto` is answered.",
+              api.show_gateway, GatewayStatus, problems=("not-found",)),
     Operation("GET", _D, "Show the record of one request.", api.show_decision,
               bodies.DecisionView, problems=("not-found",)),
     Operation("GET", _D + "/explanation", "Show which words led to a decision.", api.explain_decision,

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from rightsized.cascade.certificate import verify_certificate, why_void
+from rightsized.cascade.certificate import public_key, verify_certificate, why_void
 from rightsized.cascade.generate import ALWAYS, Calibrated
 from rightsized.cascade.reference import Reference, why_drifted
 from rightsized.core.generation import Completion, Generation
@@ -26,6 +26,7 @@ from rightsized.engines.signals.signal import Exchange
 from rightsized.engines.verifier import Verifier, open_verifier
 from rightsized.store.home import Home
 from rightsized.tasks.chat_exchange import completion, exchange_of
+from rightsized.tasks.identity import SIGNING_SECRET
 from rightsized.tasks.opened import Encoders
 from rightsized.tasks.versions import TaskStore
 
@@ -97,6 +98,7 @@ class OpenedCascade:
     """A version in force, ready to be served.
 
     `void` says in words why the certificate is not in force (digests, drift of the reference, expiry); empty: it is.
+    `drifted` says the same of the reference alone, `texts` how many exchanges it holds.
     """
 
     name: str
@@ -106,6 +108,8 @@ class OpenedCascade:
     calibrated: Calibrated
     digests: dict[str, str]
     void: str
+    drifted: str
+    texts: int
 
 
 def gateways(home: Home) -> TaskStore:
@@ -134,7 +138,7 @@ def open_calibrated(
     folder = store.folder(name, version)
     record = store.read(name, "cascade.json", CascadeFile, version)
     certificate = store.read(name, "certificate.json", Certificate, version)
-    verify_certificate(certificate)
+    verify_certificate(certificate, public_key(home.secret(SIGNING_SECRET)))
     encoder = encoders.get(record.encoder) if record.encoder else None
     verifiers = {
         tier: open_verifier(verifier_folder(folder, tier), encoder) for tier in record.names[: len(record.thresholds)]
@@ -144,9 +148,11 @@ def open_calibrated(
     digests = (serving or {}) | cascade_digests(verifiers, encoder) | {"reference": reference.digest}
     skips = tuple(ALWAYS if skip is None else skip for skip in record.skips)
     calibrated = Calibrated(record.names, certificate.thresholds, skips, verifier)
-    void = why_void(_without_data(certificate), now=now, requests=requests, digests=digests)
-    void = void or why_drifted(reference, rescored(verifiers, reference, record.loss), certificate.thresholds)
-    return OpenedCascade(name, version, folder, certificate, calibrated, digests, void)
+    void = why_void(without_data(certificate), now=now, requests=requests, digests=digests)
+    drifted = why_drifted(reference, rescored(verifiers, reference, record.loss), certificate.thresholds)
+    return OpenedCascade(
+        name, version, folder, certificate, calibrated, digests, void or drifted, drifted, len(reference.texts)
+    )
 
 
 def verifier_folder(folder: Path, tier: str) -> Path:
@@ -179,7 +185,7 @@ def rescored(verifiers: dict[str, Verifier], reference: Reference, loss: Loss) -
     return tuple(found)
 
 
-def _without_data(certificate: Certificate) -> Certificate:
+def without_data(certificate: Certificate) -> Certificate:
     """The certificate with the digests that can be compared with what serves: those of the data name past rows."""
     kept = {name: digest for name, digest in certificate.digests.items() if not name.startswith("data.")}
     return msgspec.structs.replace(certificate, digests=kept)

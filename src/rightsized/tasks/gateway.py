@@ -40,8 +40,10 @@ from rightsized.store.keys import KeyStore
 from rightsized.tasks.audits import AuditWatch
 from rightsized.tasks.chat_identity import open_tier
 from rightsized.tasks.chat_standing import InForce, in_force, version_in_force
-from rightsized.tasks.gateway_protocol import ModelEntry
+from rightsized.tasks.gateway_protocol import GatewayStatus, ModelEntry
+from rightsized.tasks.gateway_status import gateway_status, tier_status
 from rightsized.tasks.opened import Encoders
+from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.reply_cache import Cached
 from rightsized.tasks.spending import Reservation, Spending
 
@@ -147,6 +149,18 @@ class LocalGateway:
             if tier.config.model and tier.config.model not in {entry.id for entry in entries}:
                 entries.append(_entry(tier, tier.config.model, "model"))
         return entries
+
+    @property
+    def cascade(self) -> str:
+        """The task's name under which decisions stand."""
+        return self._config.gateway.cascade
+
+    def standing(self) -> GatewayStatus:
+        """The tiers and the promise now."""
+        tiers = [tier_status(t.config, t.generator, t.generator.status()) for t in self._tiers]
+        monitor = self.watch.status if self.watch else None
+        waiting = ReviewQueue(self._ledger.reader).count(self.cascade) if self._ledger else 0
+        return gateway_status(self._config.gateway, tiers, self.force, monitor=monitor, waiting=waiting)
 
     def status(self) -> dict[str, EngineStatus]:
         """How each tier is."""

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from rightsized.core.frozen import Frozen
-from rightsized.core.generation import Caller, Delta, EngineStatus, Generation, Operation
-from rightsized.core.types import Begun, Reply, State
+from rightsized.core.generation import Caller, DataClass, Delta, EngineStatus, Generation, Operation
+from rightsized.core.types import Begun, Certificate, Reply, State
+from rightsized.tasks.records import MonitorStatus
 
-__all__ = ["Begun", "Gateway", "ModelEntry"]
+__all__ = ["Begun", "Gateway", "GatewayStatus", "ModelEntry", "TierStatus"]
 
 
 class ModelEntry(Frozen, frozen=True):
@@ -24,8 +25,61 @@ class ModelEntry(Frozen, frozen=True):
     certificate: str = ""
 
 
+class TierStatus(Frozen, frozen=True):
+    """A tier as it stands: what it is, what it may be sent, what it costs, and how it is.
+
+    `ready` is None where its engine is not running here, so that nobody knows; `detail` says what is wrong. Prices are
+    US dollars a million tokens. `digest` names what its answers depend on; empty where it cannot be opened.
+    """
+
+    name: str
+    tier: int
+    engine: str
+    model: str = ""
+    url: str = ""
+    digest: str = ""
+    on_premises: bool | None = None
+    operations: tuple[Operation, ...] = ()
+    data_classes: tuple[DataClass, ...] = ()
+    region: str = ""
+    languages: tuple[str, ...] = ()
+    context: int = 0
+    price_in: float = 0.0
+    price_out: float = 0.0
+    fallback: tuple[str, ...] = ()
+    ready: bool | None = None
+    in_flight: int = 0
+    detail: str = ""
+
+
+class GatewayStatus(Frozen, frozen=True):
+    """The tiers, and the promise under which `auto` is answered. `note` says why none is in force; empty where one is.
+
+    `uncertified_tier` answers `auto` meanwhile; empty: the last tier that may. `waiting`: how many wait for a person.
+    """
+
+    cascade: str
+    tiers: tuple[TierStatus, ...]
+    state: State = "none"
+    version: str = ""
+    certificate: Certificate | None = None
+    note: str = ""
+    monitor: MonitorStatus | None = None
+    uncertified_tier: str = ""
+    waiting: int = 0
+
+
 class Gateway(Protocol):
     """Writes text by the ladder of tiers, each decision on record."""
+
+    @property
+    def cascade(self) -> str:
+        """The task's name under which its decisions stand."""
+        ...
+
+    def standing(self) -> GatewayStatus:
+        """The tiers and the promise now, from memory and one short read."""
+        ...
 
     def models(self) -> list[ModelEntry]:
         """Everything a request may name as its model."""

@@ -13,6 +13,7 @@ import msgspec
 from rightsized.core import errors
 from rightsized.core.types import Decision, Reply
 from rightsized.store.home import Home, holder
+from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.records import QueueItem, Review
 
 T = TypeVar("T")
@@ -57,6 +58,9 @@ class RunningServer:
         query = f"?limit={limit}" + (f"&task={quote(task)}" if task else "")
         body = self._call("GET", f"/v1/queue{query}")
         return msgspec.convert(body["items"], list[QueueItem])
+
+    def gateway(self) -> GatewayStatus:
+        return msgspec.convert(self._call("GET", "/v1/gateway"), GatewayStatus)
 
     def label(self, decision_id: str, label: str, reviewer: str) -> Review:
         body = {"label": label, "reviewer": reviewer}

@@ -62,9 +62,9 @@ async def examine(home: Home, opened: OpenedTask, requests: int, alarm: str = ""
     certificate = opened.certificate
     checks = (
         Check(ALARM, not alarm, alarm or "none has sounded"),
-        _signature(home, certificate),
+        signature_check(home, certificate),
         _digests(opened),
-        _expiry(certificate, requests),
+        expiry_check(certificate, requests),
         await _reference(opened),
     )
     return Standing(certificate.task, certificate.id, certificate.state, checks)
@@ -92,7 +92,7 @@ def known_state(home: Home, certificate: Certificate, version: str) -> tuple[Sta
 
     What only the models can tell (digests, reference texts) is left to `examine`.
     """
-    signature = _signature(home, certificate)
+    signature = signature_check(home, certificate)
     if not signature.ok:
         return "none", signature.detail
     requests = 0
@@ -102,11 +102,12 @@ def known_state(home: Home, certificate: Certificate, version: str) -> tuple[Sta
             requests = version_counts(reader, certificate, version).requests
         if alarm:
             return "suspended", alarm
-    expiry = _expiry(certificate, requests)
+    expiry = expiry_check(certificate, requests)
     return (certificate.state, "") if expiry.ok else ("none", expiry.detail)
 
 
-def _signature(home: Home, certificate: Certificate) -> Check:
+def signature_check(home: Home, certificate: Certificate) -> Check:
+    """Whether this home signed the certificate, and nothing in it was altered since."""
     try:
         verify_certificate(certificate, public_key(home.secret(SIGNING_SECRET)))
     except CertificateError as error:
@@ -124,7 +125,8 @@ def _digests(opened: OpenedTask) -> Check:
     return Check("digests", not void, void or f"{len(serving)} digests are those of the certificate")
 
 
-def _expiry(certificate: Certificate, requests: int) -> Check:
+def expiry_check(certificate: Certificate, requests: int) -> Check:
+    """Whether its time or its number of requests has run out."""
     if certificate.state != "certified":
         return Check("expiry", True, "nothing is promised, so nothing runs out")
     void = why_expired(certificate.expires, certificate.expires_requests, now=time.time(), requests=requests)

@@ -1,0 +1,78 @@
+"""`rightsized gateway`: the tiers that write, and the promise under which `auto` is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rightsized.cli.commands import Common, Result
+from rightsized.cli.tables import aligned
+
+if TYPE_CHECKING:
+    from rightsized.tasks.gateway_protocol import GatewayStatus, TierStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayOptions(Common):
+    pass
+
+
+def run(options: GatewayOptions) -> Result:
+    """Show the tiers, what each may be sent and costs, and what is promised of `auto`.
+
+    A running server is asked. Without one, engines are opened and not started, and no model server is reached.
+    """
+    from rightsized.store.home import Home
+    from rightsized.tasks.gateway_status import status_at_rest
+    from rightsized.tasks.remote import find_server
+
+    config = options.settings()
+    server = find_server(Home(config.home))
+    status = server.gateway() if server is not None else status_at_rest(config)
+    return Result(status, _text(status))
+
+
+def _text(status: GatewayStatus) -> str:
+    from rightsized.tasks.gateway_status import prices
+
+    header = ["tier", "kind", "engine", "model", "ready", "may be sent", "US dollars a million tokens"]
+    rows = [
+        [
+            tier.name,
+            "small" if tier.tier == 2 else "large",
+            tier.engine,
+            tier.model,
+            _ready(tier),
+            ", ".join(tier.data_classes) or "nothing: set data_classes",
+            prices(tier),
+        ]
+        for tier in status.tiers
+    ]
+    parts = [aligned(header, rows)] if rows else []
+    parts += [f"{tier.name}: {tier.detail}" for tier in status.tiers if tier.detail]
+    return "\n".join([*parts, *([""] if parts else []), *_promise(status)])
+
+
+def _ready(tier: TierStatus) -> str:
+    return "not running" if tier.ready is None else "yes" if tier.ready else "no"
+
+
+def _promise(status: GatewayStatus) -> list[str]:
+    lines = [f"auto ({status.cascade}): {status.state}"]
+    if status.note:
+        lines.append(f"Nothing is promised now: {status.note}")
+    if status.tiers and status.state not in ("certified", "estimated"):
+        who = status.uncertified_tier or "the last tier that may"
+        lines.append(f"Meanwhile auto is answered by {who}, uncertified.")
+    if status.certificate is not None:
+        said = "Before that the certificate said: " if status.note else ""
+        lines.append(f"{said}{status.certificate.sentence}")
+    monitor = status.monitor
+    if monitor is not None:
+        lines.append(
+            f"Audits: {monitor.audits:,} labelled, {monitor.wrong:,} wrong, {monitor.waiting:,} wait; "
+            f"evidence {monitor.e_value:.2f}, alarm at {monitor.alarm_at:.0f}."
+        )
+    if status.waiting:
+        lines.append(f"{status.waiting:,} wait for a person: rightsized queue list --task {status.cascade}")
+    return lines
