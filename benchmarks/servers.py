@@ -53,7 +53,9 @@ class Server:
         self._environment = {**os.environ, **(environment or {})}
 
     def __enter__(self) -> Server:
-        self._log = (models.home().path / "benchmarks" / f"server-{os.getpid()}.log").open("wb+")
+        logs = models.home().path / "benchmarks"
+        logs.mkdir(parents=True, exist_ok=True)
+        self._log = (logs / f"server-{os.getpid()}.log").open("wb+")
         self._process = psutil.Popen(
             self._command, stdout=self._log, stderr=subprocess.STDOUT, env=self._environment, cwd=ROOT
         )
