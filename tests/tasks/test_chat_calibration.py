@@ -30,7 +30,13 @@ from rightsized.tasks.chat_skips import choose_skips
 from rightsized.tasks.opened import Encoders
 
 ROWS = sum_rows(700)
-MODELS = serving_tiers([TierConfig("small", engine="fake"), TierConfig("large", engine="fake", model="big")])
+
+
+def digests(*tiers: TierConfig) -> dict[str, str]:
+    return serving_tiers(msgspec.structs.replace(load(None), tiers=tiers))
+
+
+MODELS = digests(TierConfig("small", engine="fake"), TierConfig("large", engine="fake", model="big"))
 
 
 def calibrated(home: Path, data: Path, **more: Any) -> ChatReport:
@@ -227,5 +233,5 @@ def test_skips_pay_for_themselves() -> None:
 
 def test_tier_digests_change_with_the_model_only() -> None:
     base = TierConfig("small", engine="fake", model="a")
-    assert serving_tiers([base]) == serving_tiers([msgspec.structs.replace(base, price_in=3.0, timeout_s=1.0)])
-    assert serving_tiers([base]) != serving_tiers([msgspec.structs.replace(base, model="b")])
+    assert digests(base) == digests(msgspec.structs.replace(base, price_in=3.0, timeout_s=1.0))
+    assert digests(base) != digests(msgspec.structs.replace(base, model="b"))

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gateway_samples import AUDITED, CALLER, LARGE, TIERS, asked, certified, row, settings, sum_of, write_rows
 
-from gateway_samples import AUDITED, CALLER, TIERS, asked, certified, settings, sum_of
-from rightsized.core.errors import InputError
+from rightsized.core.errors import DataError, InputError
 from rightsized.core.generation import Generation
 from rightsized.core.types import Reply
+from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
+from rightsized.tasks.chat_calibration import calibrate_chat
+from rightsized.tasks.chat_data import read_chat
+from rightsized.tasks.chat_records import ChatPlan
+from rightsized.tasks.chat_rows import chat_row
+from rightsized.tasks.chat_slices import prepare
 from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.records import Turn
 from rightsized.tasks.service import LocalService
@@ -216,3 +225,97 @@ def test_a_promise_of_regret_is_not_judged_by_labels_of_errors(tmp_path: Path) -
 )
 def test_a_stored_body_is_shown_as_who_said_what(body: str, turns: list[Any]) -> None:
     assert [(turn.role, turn.text) for turn in turns_of(body)] == turns
+
+
+def exported(home: Path, out: Path) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "rightsized.cli", "queue", "export", "chat", str(out), "--json"]
+    command += ["--home", str(home), "--config", str(home / "rightsized.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    assert json.loads(done.stdout)["rows"] == len(rows)
+    return rows
+
+
+def test_exported_verdicts_train_the_next_calibration_and_never_calibrate(with_person: Path, tmp_path: Path) -> None:
+    home, never = Path(shutil.copytree(with_person, tmp_path / "home")), TIERS + "\n[audit]\nrate = 0.0\n"
+
+    async def main() -> list[str]:
+        async with opened(home, never) as service:
+            assert service.gateway is not None
+            handed_up = (await replies(service, 3, right=False))[0]
+            named = await service.gateway.generate(asked("Say it.", model="large"), CALLER, "thread-7")
+            plain = await service.gateway.generate(asked("Copy: 1 + 1 = 2", model="small"), CALLER)
+            await service.label(handed_up.id, "wrong", "ben")
+            await service.feedback(named.id, "right", "user")
+            await service.feedback(plain.id, "wrong", "user")
+            await service.unlabel(plain.id)  # taken back: it is no row
+            return [handed_up.id, named.id]
+
+    ids = asyncio.run(main())
+    rows = exported(home, tmp_path / "labels.jsonl")
+    assert [(row["decision"], row["rightsized_source"], row["conversation"]) for row in rows] == [
+        (ids[0], "queue", ""),
+        (ids[1], "correction", "thread-7"),
+    ]
+    assert (list(rows[0]["answers"]), rows[0]["correct"]) == (["small"], {"small": False})
+    assert (rows[1]["answers"], rows[1]["correct"]) == ({"large": LARGE}, {"large": True})
+    assert rows[1]["messages"] == [{"role": "user", "content": "Say it."}]
+
+    picked = [picked_row(row, number) for number in range(40) for row in rows]
+    data = write_rows(home / "more.jsonl", [*picked, *json_rows(home / "labelled.jsonl")])
+    slices = prepare(ChatPlan(home=str(home), name="chat", data=str(data), encoder=""))
+    assert slices.train.tiers == ("small", "large")
+    assert slices.calibrate is not None
+    assert not any(row.train_only for row in slices.calibrate.rows)
+    assert len(slices.partial) == 80
+    assert sum(row.train_only for row in slices.about("small")) == 40
+    assert sum(row.train_only for row in slices.about("large")) == 40
+    report = calibrate_chat(ChatPlan(home=str(home), name="chat", data=str(data), encoder="", person=True))
+    assert report.certificate.state == "certified"
+    with pytest.raises(DataError, match="cannot calibrate"):
+        prepare(ChatPlan(home=str(home), name="chat", data=str(data), calibrate=str(data), encoder=""))
+
+
+def json_rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def picked_row(row: dict[str, Any], number: int) -> dict[str, Any]:
+    """An exported row with a prompt of its own, so that it nearly repeats no other."""
+    dice = random.Random(number)
+    words = " ".join("".join(dice.choices("abcdefghij", k=7)) for _ in range(9))
+    return row | {"messages": [{"role": "user", "content": words}], "conversation": f"q{number}"}
+
+
+def test_a_source_that_says_nothing_is_refused_and_tiers_that_are_gone_reported(tmp_path: Path) -> None:
+    dice = random.Random(3)
+    rows = [row(dice) for _ in range(4)]
+    gone = rows[0] | {"answers": {"tiny": "x"}, "correct": {"tiny": True}, "rightsized_source": "queue"}
+    data = read_chat(write_rows(tmp_path / "rows.jsonl", [gone, *rows]))
+    assert (data.tiers, len(data.rows)) == (("small", "large"), 4)
+    assert [finding.kind for finding in data.findings] == ["other-tiers"]
+    with pytest.raises(DataError, match="rightsized_source is 'me'"):
+        read_chat(write_rows(tmp_path / "rows.jsonl", [*rows, gone | {"rightsized_source": "me"}]))
+    with pytest.raises(DataError, match="no row beside those from the queue"):
+        read_chat(write_rows(tmp_path / "rows.jsonl", [gone]))
+
+
+def test_answers_that_were_judged_are_kept_as_long_as_their_prompts(home: Path) -> None:
+    async def main() -> None:
+        async with opened(home, TIERS + "\n[audit]\nrate = 0.0\n") as service:
+            kept, dropped = await replies(service, 2)
+            await service.feedback(kept.id, "right", "user")
+            ids.extend((kept.id, dropped.id))
+
+    async def later() -> None:
+        with SqliteLedger(Home(home).decisions) as ledger:
+            assert await ledger.purge_texts(float("inf"), 0.0) == 2  # a prompt and its answer
+            queue = ReviewQueue(ledger.reader)
+            (verdict,) = queue.verdicts("chat")
+            assert verdict.decision == ids[0]
+            assert chat_row(verdict, queue.text_of) is not None
+            assert ledger.reader.text(ids[1]) is None
+
+    ids: list[str] = []
+    asyncio.run(main())
+    asyncio.run(later())

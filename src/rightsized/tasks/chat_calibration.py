@@ -123,7 +123,7 @@ class _Stage:
             self.plan.targets.promise, self.plan.targets.max_error, Scores(chosen, correct), self.costs
         )
         skips = choose_skips(before, chosen, rough, self.costs)
-        selection = Scores(_skipped(chosen, before, skips), correct, groups_of(self.slices.train))
+        selection = Scores(_skipped(chosen, before, skips), correct, groups_of(self.slices.train.rows))
         reference = self._reference(verifiers)
         found, digests = self._calibrated(selection, verifiers, skips)
         certificate = self._signed(found, digests | {"reference": reference.digest})
@@ -141,17 +141,19 @@ class _Stage:
         return self._report(version, final, fitted, certificate, skips)
 
     def _fit(self, tier: str) -> FittedVerifier:
-        train = self.slices.train
-        last = None if self.plan.person and tier == train.tiers[-1] else self._right(train, train.tiers[-1])
+        last, rows, whole = self.slices.train.tiers[-1], self.slices.about(tier), len(self.slices.train.rows)
         data = Labelled(
-            exchanges=[row.exchange(tier) for row in train.rows],
-            right=self._right(train, tier),
-            last_right=last,
-            vectors=self._vectors(train.rows),
-            domains=[row.domain for row in train.rows] if any(row.domain for row in train.rows) else (),
-            groups=groups_of(train),
+            exchanges=[row.exchange(tier) for row in rows],
+            right=np.array([row.correct[tier] for row in rows], np.float64),
+            last_right=None
+            if self.plan.person and tier == last
+            else np.array([row.correct.get(last, np.nan) for row in rows], np.float64),
+            vectors=self._vectors(rows),
+            domains=[row.domain for row in rows] if any(row.domain for row in rows) else (),
+            groups=groups_of(rows),
         )
-        return fit_verifier(data, tier, self.encoder, seed=self.plan.seed, progress=self.progress)
+        fitted = fit_verifier(data, tier, self.encoder, seed=self.plan.seed, progress=self.progress)
+        return fitted.first(whole)  # what follows compares tiers row by row
 
     def _scores(self, fitted: FittedVerifier) -> NDArray[np.float64]:
         """Out-of-fold scores under the loss."""
@@ -179,13 +181,13 @@ class _Stage:
         digests = {
             **self.plan.serving,
             **cascade_digests(verifiers, self.encoder),
-            "data.train": digest_of(self.slices.train.rows),
+            "data.train": digest_of([*self.slices.train.rows, *self.slices.partial]),
             "data.calibrate": digest_of(held.rows if held else ()),
         }
         calibration, attempt = None, 1
         if held is not None:
             scored = self._scored(held, verifiers)
-            calibration = Scores(_skipped(scored[0], scored[1], skips), self._correct(held), groups_of(held))
+            calibration = Scores(_skipped(scored[0], scored[1], skips), self._correct(held), groups_of(held.rows))
             asked = (targets.promise, targets.max_error, targets.confidence, self.plan.loss, self.plan.seed)
             body = (digests, asked, list(skips), self.costs, __version__, list(calibration.groups))
             trial = hashlib.sha256(msgspec.json.encode(body, order="deterministic")).hexdigest()

@@ -2,6 +2,9 @@
 
 A row: {"prompt": text | "messages": [...], "answers": {tier: text}, and either "correct": {tier: true|false} or
 "expected": text}. Optional: "label_kind", "logprobs": {tier: [...]}, "conversation", "domain", "response_format".
+
+A row of `queue export` says where its label comes from. A model or a user picked it, so it only trains; it may hold the
+answers of some tiers only, and then teaches about those.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from rightsized.core.errors import DataError
 from rightsized.core.generation import Generation, words_of
@@ -21,8 +24,9 @@ from rightsized.engines.signals import numbers
 from rightsized.engines.signals.final import final_number, final_text
 from rightsized.engines.signals.signal import Exchange
 from rightsized.tasks.chat_exchange import completion, exchange_of
-from rightsized.tasks.dataset import SOURCE_COLUMN
+from rightsized.tasks.dataset import SOURCE_COLUMN, source_of
 from rightsized.tasks.judged import KINDS, LabelRule, check_labels
+from rightsized.tasks.records import Finding
 from rightsized.tasks.tables import file_sha256, read_rows
 from rightsized.tune.duplicates import normalise
 
@@ -74,10 +78,12 @@ class ChatData(Struct):
     label_kind: str
     rows: list[ChatRow]
     sha256: str = ""
+    findings: list[Finding] = field(default_factory=list)
 
     def take(self, positions: Sequence[int]) -> ChatData:
         """The rows at these positions, in this order."""
-        return ChatData(self.name, self.tiers, self.label_kind, [self.rows[i] for i in positions], self.sha256)
+        rows = [self.rows[i] for i in positions]
+        return ChatData(self.name, self.tiers, self.label_kind, rows, self.sha256, self.findings)
 
 
 def read_chat(path: Path, tiers: Sequence[str] = (), label_kind: str = "") -> ChatData:
@@ -92,17 +98,24 @@ def read_chat(path: Path, tiers: Sequence[str] = (), label_kind: str = "") -> Ch
     rows: list[ChatRow] = []
     kinds: dict[str, int] = {}
     names = tuple(tiers)
+    picked: list[tuple[int, dict[str, Any]]] = []
     for number, given in read_rows(path, ("answers",), FIELDS):
         where = f"{path.name}, row {number}"
+        if source_of(where, given.get(SOURCE_COLUMN)):
+            picked.append((number, given))  # the tiers' names are taken from a row that has them all
+            continue
         names = names or tuple(_mapping(given["answers"], where, "answers"))
         rows.append(_row(number, given, names, where))
         kinds.setdefault(str(given.get("label_kind") or ("exact" if given.get("expected") else "human")), number)
-    if not rows:
+    if not rows and not (picked and names):
         raise DataError(
-            f"{path.name} has no row.", fix='Each line: {"prompt": ..., "answers": {...}, "correct": {...}}'
+            f"{path.name} has no row" + (" beside those from the queue, which only train." if picked else "."),
+            fix='Each line: {"prompt": ..., "answers": {...}, "correct": {...}}',
         )
-    kind = label_kind or _one(kinds, path.name)
-    return ChatData(path.name, names, in_words(kind), rows, file_sha256(path))
+    kind = label_kind or (_one(kinds, path.name) if kinds else "human")
+    data = ChatData(path.name, names, in_words(kind), rows, file_sha256(path))
+    _add_picked(data, picked)
+    return data
 
 
 def in_words(kind: str) -> str:
@@ -145,6 +158,27 @@ def _row(number: int, given: dict[str, Any], tiers: tuple[str, ...], where: str)
         domain=str(given.get("domain") or ""),
         train_only=bool(given.get(SOURCE_COLUMN)),
     )
+
+
+def _add_picked(data: ChatData, picked: Sequence[tuple[int, dict[str, Any]]]) -> None:
+    """Add rows that only train, each with the tiers it has; those of tiers that are gone are reported."""
+    strange = []
+    for number, given in picked:
+        where = f"{data.name}, row {number}"
+        answers = _mapping(given["answers"], where, "answers")
+        marks = given.get("correct")
+        said = answers if marks is None and given.get("expected") else _mapping(marks, where, "correct")
+        known = tuple(tier for tier in data.tiers if tier in answers and tier in said)
+        if known:
+            data.rows.append(_row(number, given, known, where))
+        else:
+            strange.append(number)
+    data.rows.sort(key=lambda row: row.number)
+    if strange:
+        words = (
+            f"{len(strange)} rows from the queue are about none of the tiers {', '.join(data.tiers)}, and were left out"
+        )
+        data.findings.append(Finding("other-tiers", f"{words}.", tuple(strange[:100])))
 
 
 def _body(given: dict[str, Any], where: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rightsized.core.errors import DataError, InputError
@@ -19,13 +19,21 @@ OUTCOMES = 2  # right and wrong: what the split asks rows to train for
 
 @dataclass(frozen=True)
 class ChatSlices:
-    """Train and calibrate rows; `calibrate` is None where all rows train."""
+    """Train and calibrate rows; `calibrate` is None where all rows train.
+
+    `partial` rows hold some tiers only: they train those tiers' verifiers and choose nothing.
+    """
 
     train: ChatData
     calibrate: ChatData | None
     split: Split
     sampling: str
     findings: list[Finding]
+    partial: list[ChatRow] = field(default_factory=list)
+
+    def about(self, tier: str) -> list[ChatRow]:
+        """Train rows that hold this tier's answer: those of all tiers first, then partial ones."""
+        return [*self.train.rows, *(row for row in self.partial if tier in row.answers)]
 
 
 def prepare(plan: ChatPlan) -> ChatSlices:
@@ -68,11 +76,11 @@ def _check(plan: ChatPlan, data: ChatData) -> None:
 def _apart(train: ChatData, held: ChatData | None, split: Split, sampling: str) -> ChatSlices:
     """Take out of train what belongs with a row that calibrates: the same conversation, or nearly the same prompt."""
     if held is None:
-        return ChatSlices(train, None, split, sampling, [])
+        return _whole(train, None, split, sampling)
     groups = {row.conversation for row in held.rows if row.conversation}
     shared = {i for i, row in enumerate(train.rows) if row.conversation in groups}
     near = {p.first for p in straddling([r.prompt for r in train.rows], [r.prompt for r in held.rows])}
-    findings = []
+    findings: list[Finding] = []
     for kind, rows, words in (
         ("shared-group", shared, "share a conversation with calibrate rows"),
         ("near-duplicate", near - shared, "nearly repeat calibrate rows"),
@@ -81,16 +89,27 @@ def _apart(train: ChatData, held: ChatData | None, split: Split, sampling: str) 
             numbers = tuple(train.rows[i].number for i in sorted(rows)[:100])
             findings.append(Finding(kind, f"{len(rows)} train rows {words} and were left out.", numbers))
     kept = [i for i in range(len(train.rows)) if i not in shared | near]
-    if len(kept) < 2:
-        raise DataError(f"{len(kept)} rows of {train.name} are left to train on; the others also calibrate.")
-    return ChatSlices(train.take(kept), held, split, sampling, findings)
+    found = _whole(train.take(kept), held, split, sampling)
+    if len(found.train.rows) < 2:
+        raise DataError(
+            f"{len(found.train.rows)} rows of {train.name} are left to train on; the others also calibrate."
+        )
+    found.findings.extend(findings)
+    return found
 
 
-def groups_of(data: ChatData) -> Sequence[str]:
+def _whole(train: ChatData, held: ChatData | None, split: Split, sampling: str) -> ChatSlices:
+    """Rows of every tier apart from partial ones."""
+    whole = [i for i, row in enumerate(train.rows) if len(row.answers) == len(train.tiers)]
+    partial = [row for row in train.rows if len(row.answers) < len(train.tiers)]
+    return ChatSlices(train.take(whole), held, split, sampling, list(train.findings), partial)
+
+
+def groups_of(rows: Sequence[ChatRow]) -> Sequence[str]:
     """A group for every row where any row names a conversation; else none."""
-    if not any(row.conversation for row in data.rows):
+    if not any(row.conversation for row in rows):
         return ()
-    return [row.conversation or f"\0{row.number}" for row in data.rows]
+    return [row.conversation or f"\0{row.number}" for row in rows]
 
 
 def digest_of(rows: Sequence[ChatRow]) -> str:

@@ -78,7 +78,7 @@ def read(path: Path, columns: Columns) -> Dataset:
     missing: dict[str, list[int]] = {columns.text: [], columns.label: []}
     for number, row in read_rows(path, wanted, (SOURCE_COLUMN,)):
         text = as_text(row[columns.text])
-        source = _source(path, number, row.get(SOURCE_COLUMN))
+        source = source_of(f"{path.name}, row {number}", row.get(SOURCE_COLUMN))
         labels = _labels(row[columns.label], _as_exported(columns) if source else columns)
         if text is None or labels is None:
             missing[columns.text if text is None else columns.label].append(number)
@@ -145,12 +145,12 @@ def _labels(value: Any, columns: Columns) -> tuple[str, ...] | None:
     return () if kept == (columns.out_of_scope,) else kept
 
 
-def _source(path: Path, number: int, value: Any) -> str:
+def source_of(where: str, value: Any) -> str:
     """Where a row's label comes from; empty for an ordinary row. Raises DataError for a word that says nothing."""
     source = (as_text(value) or "").strip()
     if source and source not in TRAIN_ONLY_SOURCES:
         raise DataError(
-            f"{path.name}, row {number}: {SOURCE_COLUMN} is {source!r}.",
+            f"{where}: {SOURCE_COLUMN} is {source!r}.",
             fix=f"It may be empty or one of {', '.join(TRAIN_ONLY_SOURCES)}; such rows train and never measure.",
         )
     return source

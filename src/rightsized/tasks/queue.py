@@ -223,7 +223,7 @@ class ReviewQueue:
 
     def without_text(self, task: str) -> int:
         """How many labelled decisions could train had retention not deleted their texts."""
-        return int(self._reader.query(_TEXTLESS, (task,))[0][0])
+        return int(self._reader.query(f"{_TEXTLESS} AND {_LABELS}", (task,))[0][0])
 
     def audit_outcomes(self, task: str, *, certificate: str | None = None) -> list[AuditOutcome]:
         """Decisions that the coin chose, in the order of the requests, labelled or not.
@@ -252,6 +252,10 @@ class ReviewQueue:
                 )
             )
         return outcomes
+
+    def verdicts_without_text(self, task: str) -> int:
+        """How many verdicts could train had retention not deleted their prompts."""
+        return int(self._reader.query(f"{_TEXTLESS} AND NOT {_LABELS}", (task,))[0][0])
 
     async def _write(self, decision: Decision, kind: ReviewKind, label: str, reviewer: str) -> Review:
         label = label.strip()

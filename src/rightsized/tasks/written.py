@@ -96,6 +96,12 @@ def first_choice(body: str) -> dict[str, Any]:
     return first if isinstance(first, dict) else {}
 
 
+def content_of(choice: dict[str, Any]) -> str:
+    """The words of a choice alone, as checks of the answer read them."""
+    message = choice.get("message")
+    return _words(message.get("content")) if isinstance(message, dict) else str(choice.get("text") or "")
+
+
 def message_words(message: dict[str, Any]) -> str:
     """The words of a message; what it holds besides words is named, such as `[image_url]` or a tool that is called."""
     parts = [_words(message.get("content"))]

@@ -34,7 +34,7 @@ class Labelled:
     Args:
         exchanges: prompt and this tier's answer (empty where only the prompt is known).
         right: float64 (n,) in [0, 1]: this tier's answer is right, or its score.
-        last_right: the same of the last tier's answer; None where there is no bigger tier.
+        last_right: the same of the last tier's answer, NaN where it is not known; None where there is no bigger tier.
         vectors: float32 (n, dimension) of the prompts, or None without an encoder.
         domains: a declared domain a row, or empty: it teaches to tell domains apart; serving needs none.
         groups: conversation of each row, or empty; folds keep them whole.
@@ -53,7 +53,7 @@ class FittedVerifier:
     """A verifier, and its out-of-fold predictions for the training rows, float64 (n,) each.
 
     `after` is the probability of being right given the answer, `own` the same from the prompt alone, `better` that of
-    the last tier; `uplift` = better - own.
+    the last tier (NaN where its label was not known); `uplift` = better - own.
     """
 
     verifier: Verifier
@@ -61,6 +61,11 @@ class FittedVerifier:
     own: Floats
     better: Floats | None
     folds: Rows
+
+    def first(self, count: int) -> FittedVerifier:
+        """The same with the predictions of the first `count` rows alone."""
+        better = self.better[:count] if self.better is not None else None
+        return FittedVerifier(self.verifier, self.after[:count], self.own[:count], better, self.folds[:count])
 
     @property
     def uplift(self) -> Floats:
@@ -118,8 +123,14 @@ def fit_verifier(
     else:  # nothing to read but the prompt
         after = FittedHead(own.head.behind(len(rowed.features.answer_features)), own.out_of_fold)
     better: FittedHead | None = None
+    told_of_last: Floats | None = None
     if data.last_right is not None:
-        better = fit_head(rowed.prompt, data.last_right, folds, tree_columns=rowed.tree_prompt, seed=seed)
+        known = ~np.isnan(data.last_right)
+        better = fit_head(
+            rowed.prompt[known], data.last_right[known], folds[known], tree_columns=rowed.tree_prompt, seed=seed
+        )
+        told_of_last = np.full(len(known), np.nan)
+        told_of_last[known] = better.out_of_fold
     settings = VerifierSettings(
         tier=tier,
         prompt_features=rowed.features.prompt_features,
@@ -131,7 +142,7 @@ def fit_verifier(
         better=better.head.settings if better else None,
     )
     verifier = Verifier(settings, rowed.features, after.head, own.head, better.head if better else None, encoder)
-    return FittedVerifier(verifier, after.out_of_fold, own.out_of_fold, better.out_of_fold if better else None, folds)
+    return FittedVerifier(verifier, after.out_of_fold, own.out_of_fold, told_of_last, folds)
 
 
 def _domains(data: Labelled, seed: int) -> tuple[DomainHead | None, Floats]:
