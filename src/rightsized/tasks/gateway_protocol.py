@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from rightsized.core.frozen import Frozen
-from rightsized.core.generation import Caller, DataClass, Delta, EngineStatus, Generation, Operation
+from rightsized.core.generation import Caller, DataClass, EngineStatus, Generation, Operation, Piece
 from rightsized.core.types import Begun, Certificate, Reply, State
 from rightsized.tasks.records import MonitorStatus
 
@@ -56,6 +56,7 @@ class GatewayStatus(Frozen, frozen=True):
     """The tiers, and the promise under which `auto` is answered. `note` says why none is in force; empty where one is.
 
     `uncertified_tier` answers `auto` meanwhile; empty: the last tier that may. `waiting`: how many wait for a person.
+    `data_class` is that of a request which declares none.
     """
 
     cascade: str
@@ -67,6 +68,7 @@ class GatewayStatus(Frozen, frozen=True):
     monitor: MonitorStatus | None = None
     uncertified_tier: str = ""
     waiting: int = 0
+    data_class: DataClass = "secret"
 
 
 class Gateway(Protocol):
@@ -101,7 +103,7 @@ class Gateway(Protocol):
 
     def stream(
         self, generation: Generation, caller: Caller, conversation: str = ""
-    ) -> AsyncIterator[Begun | Delta | Reply]:
+    ) -> AsyncIterator[Begun | Piece | Reply]:
         """First `Begun`, once the decision is on the disk; then pieces; then the Reply, once its end is there too.
 
         Raises as `generate`, before `Begun` or after it. Closing the iterator cancels the work and records that.

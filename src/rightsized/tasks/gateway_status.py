@@ -77,6 +77,7 @@ def gateway_status(
         monitor=monitor,
         uncertified_tier=config.uncertified_tier,
         waiting=waiting,
+        data_class=config.data_class,
     )
 
 

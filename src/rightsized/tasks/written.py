@@ -90,10 +90,21 @@ def in_words(turns: tuple[Turn, ...]) -> str:
 
 
 def first_choice(body: str) -> dict[str, Any]:
+    """The first choice of a response in OpenAI shape, given as JSON; empty where there is none."""
+    return first_of(_object(body))
+
+
+def first_of(body: dict[str, Any]) -> dict[str, Any]:
     """The first choice of a response in OpenAI shape; empty where there is none."""
-    choices = _object(body).get("choices")
+    choices = body.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     return first if isinstance(first, dict) else {}
+
+
+def choice_words(choice: dict[str, Any]) -> str:
+    """What a choice says, with the tools it calls."""
+    message = choice.get("message")
+    return message_words(message) if isinstance(message, dict) else str(choice.get("text") or "")
 
 
 def content_of(choice: dict[str, Any]) -> str:
@@ -116,9 +127,7 @@ def _answer(completion: Completion | None, text_of: TextOf) -> str | None:
     body = text_of(completion.sha256) if completion is not None else None
     if body is None:
         return None
-    choice = first_choice(body)
-    message = choice.get("message")
-    return message_words(message) if isinstance(message, dict) else str(choice.get("text", ""))
+    return choice_words(first_choice(body))
 
 
 def _words(content: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
@@ -12,16 +12,20 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from rightsized.core.errors import JobError, RightsizedError
 from rightsized.core.types import Decision, Explanation, Reply
 from rightsized.server import problems
-from rightsized.server.console import views
+from rightsized.server.api import check_task
+from rightsized.server.console import views, writing
 from rightsized.server.console.assets import Assets
+from rightsized.server.console.models import ModelPages
 from rightsized.server.console.request import Asked, page
 from rightsized.server.endpoint import Respond
 from rightsized.server.guards import PAGE_HEADERS, REPORT_HEADERS
 from rightsized.server.problems import Problem, RefusedError
 from rightsized.tasks import pages
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
+from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.records import QueueItem, TaskStatus
 from rightsized.tasks.service_protocol import Service
+from rightsized.tasks.written import VERDICTS, is_written
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN = 200  # waiting messages looked through for the queue page
@@ -37,6 +41,7 @@ class Console:
 
     def __init__(self, service: Service, limit: int) -> None:
         self._service, self._limit = service, limit
+        self._models = ModelPages(service, self._show)
 
     def addresses(self) -> dict[str, dict[str, Respond]]:
         """Every address of the console with what answers it."""
@@ -49,6 +54,7 @@ class Console:
             "/reviewer": {"POST": self.name_reviewer},
             "/decisions/{id}": {"GET": self.decision},
             "/decisions/{id}/feedback": {"POST": self.correct},
+            "/models": {"GET": self._models.models, "POST": self._models.ask},
             "/tasks/{name}": {"GET": self.task},
             "/tasks/{name}/report": {"GET": self.report},
             "/jobs": {"GET": self.jobs},
@@ -60,9 +66,15 @@ class Console:
 
     def _show(self, template: str, *, http: int = 200, **context: Any) -> Response:
         context.setdefault("tasks", views.by_state(self._service.tasks()))
-        waiting = sum(status.waiting for status in context["tasks"])
-        text = pages.render(template, folders=(TEMPLATES,), waiting=waiting, views=views, **context)
+        if "gateway" not in context:
+            context["gateway"] = self._standing()
+        context["queues"] = _queues(context["tasks"], context["gateway"])
+        waiting = sum(count for _, count in context["queues"])
+        text = pages.render(template, folders=(TEMPLATES,), waiting=waiting, views=views, words=writing, **context)
         return HTMLResponse(text, http, dict(PAGE_HEADERS))
+
+    def _standing(self) -> GatewayStatus | None:
+        return self._service.gateway.standing() if self._service.gateway else None
 
     async def home(self, asked: Asked) -> Response:
         return self._home(chosen=asked.query.get("task", ""), text="", outcome=None, problem=None)
@@ -111,12 +123,16 @@ class Console:
 
     async def decision(self, asked: Asked) -> Response:
         decision = self._service.decision(asked.path["id"])
+        shown: dict[str, Any] = {"decision": decision, "about_text": is_written(decision)}
         if self._awaits_blind_review(decision):
-            return self._show("blind.html", decision=decision)
-        text = self._service.decision_text(decision.id)
-        outcome = await self._outcome(decision.reply, text) if decision.reply else None
-        status, labels = self._status(decision.task), self._service.labels_of(decision.id)
-        return self._show("decision.html", decision=decision, text=text, outcome=outcome, status=status, labels=labels)
+            return self._show("blind.html", **shown)
+        shown |= {"labels": self._service.labels_of(decision.id), "text": None, "outcome": None, "status": None}
+        if shown["about_text"]:
+            return self._show("decision.html", written=self._service.written(decision.id), **shown)
+        shown["text"] = self._service.decision_text(decision.id)
+        shown["outcome"] = await self._outcome(decision.reply, shown["text"]) if decision.reply else None
+        shown["status"] = self._status(decision.task)
+        return self._show("decision.html", **shown)
 
     def _awaits_blind_review(self, decision: Decision) -> bool:
         """Whether showing the prediction would spoil an audit that waits for its label."""
@@ -133,7 +149,7 @@ class Console:
     async def queue(self, asked: Asked) -> Response:
         task = asked.query.get("task") or None
         if task:
-            self._service.task(task)
+            check_task(self._service, task)
         items = self._service.queue(task, SHOWN)
         current = _current(items, asked.query.get("after", ""))
         return self._show(
@@ -141,7 +157,8 @@ class Console:
             task=task,
             after=asked.query.get("after", ""),
             current=current,
-            status=self._service.task(current.task) if current else None,
+            status=self._service.task(current.task) if current and not current.written else None,
+            of_task=dict(_queues(self._service.tasks(), self._standing())).get(task or "", 0),
             coming=[item for item in items if item is not current][:NEXT],
             done=self._done(asked.query),
             reviewer=_reviewer(asked.cookies),
@@ -153,7 +170,10 @@ class Console:
             decision = self._service.decision(query.get("done", ""))
         except RightsizedError:
             return None
-        label = _labels_only(query.get("as", ""), self._status(decision.task))
+        label = query.get("as", "")
+        if is_written(decision):
+            return (decision.id, label) if label in VERDICTS else None
+        label = _labels_only(label, self._status(decision.task))
         return (decision.id, label) if label else None
 
     async def label(self, asked: Asked) -> Response:
@@ -215,7 +235,15 @@ class Console:
 
     def problem(self, problem: Problem) -> Response:
         """A problem as a page for a person. It asks the service nothing: the service may be what went wrong."""
-        return self._show("problem.html", http=problem.status, problem=problem, tasks=())
+        return self._show("problem.html", http=problem.status, problem=problem, tasks=(), gateway=None)
+
+
+def _queues(tasks: Sequence[TaskStatus], gateway: GatewayStatus | None) -> list[tuple[str, int]]:
+    """Names under which something waits, and how much; the gateway's among the tasks'."""
+    found = {status.task.name: status.waiting for status in tasks}
+    if gateway is not None:
+        found.setdefault(gateway.cascade, gateway.waiting)
+    return [(name, count) for name, count in found.items() if count]
 
 
 def _current(items: list[QueueItem], after: str) -> QueueItem | None:

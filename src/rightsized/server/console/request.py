@@ -9,12 +9,15 @@ from urllib.parse import parse_qsl
 from starlette.requests import cookie_parser
 from starlette.responses import Response
 
+from rightsized.core.generation import Caller
 from rightsized.server.endpoint import Respond
+from rightsized.server.keys import CALLER
 from rightsized.server.reading import FORM_TYPE, Receive, Scope, decode_form, read_body, require_type
 
 
 class Asked(NamedTuple):
     """A request to a page. `labels` are all values of the form's field `label`; of other fields the first value counts.
+    `caller` is whose key it is, where keys are asked for.
 
     Unknown query parameters and fields do no harm and are passed over.
     """
@@ -24,6 +27,7 @@ class Asked(NamedTuple):
     form: Mapping[str, str]
     labels: tuple[str, ...]
     cookies: Mapping[str, str]
+    caller: Caller
 
 
 Handler = Callable[[Asked], Awaitable[Response]]
@@ -40,7 +44,8 @@ def page(handler: Handler, limit: int) -> Respond:
             form = decode_form(await read_body(receive, headers, limit))
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         cookies = cookie_parser(headers.get(b"cookie", b"").decode("latin-1"))
+        caller = scope.get(CALLER, Caller())
         first = {name: values[0] for name, values in form.items()}
-        return await handler(Asked(scope["path_params"], query, first, tuple(form.get("label", ())), cookies))
+        return await handler(Asked(scope["path_params"], query, first, tuple(form.get("label", ())), cookies, caller))
 
     return respond
