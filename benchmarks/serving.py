@@ -128,7 +128,7 @@ def _all_cores(candidate: Candidate, length: Length) -> list[dict[str, Any]]:
 
 
 def _loaded(server: servers.Server, order: Order) -> dict[str, Any]:
-    load.run(msgspec.structs.replace(order, seconds=0.5))  # sessions opened, pages touched
+    load.run(msgspec.structs.replace(order, seconds=2.0))  # sessions opened, pages touched; a batch may take a second
     before = server.cpu_seconds()
     outcome = load.run(order)
     spent = server.cpu_seconds() - before
