@@ -16,7 +16,7 @@ pytestmark = [
 ]
 MESSAGE = "I was charged twice on one invoice, the refund of the payment is missing"
 PATHS = (
-    "/", "/queue", "/jobs", "/tasks/support", "/tasks/invoices", "/decisions/d0000001", "/problems/busy",
+    "/", "/queue", "/jobs", "/models", "/tasks/support", "/tasks/invoices", "/decisions/d0000001", "/problems/busy",
     "/tasks/support/report",
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from fake_service import SENTENCES, WAITING, FakeService
 from live_server import Answer, Client
 
 PAGES = (
-    "/", "/?task=support", "/queue", "/queue?task=support", "/jobs", "/tasks/support", "/tasks/invoices",
+    "/", "/?task=support", "/queue", "/queue?task=support", "/jobs", "/models", "/tasks/support", "/tasks/invoices",
     "/tasks/urgency", "/decisions/d0000001", "/problems/busy", "/nowhere", "/tasks/none",
 )  # fmt: skip
 ATTACK = "<script>alert(1)</script> \"><img src=x onerror='alert(2)'> {{ 7 * 7 }} refund invoice payment"

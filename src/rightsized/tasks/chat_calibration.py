@@ -135,6 +135,7 @@ class _Stage:
             encoder,
             self.slices.train.label_kind,
             self.plan.loss,
+            tuple(sorted(self.slices.logprobs.intersection(self.checked))),
         )
         for file, value in (("cascade", record), ("certificate", certificate), ("reference", reference)):
             write_record(self.folder, f"{file}.json", value)
@@ -178,8 +179,9 @@ class _Stage:
         self, selection: Scores, verifiers: dict[str, Verifier], skips: tuple[float | None, ...]
     ) -> tuple[Calibration, dict[str, str]]:
         held, targets = self.slices.calibrate, self.plan.targets
+        tiers = {f"tier.{name}" for name in self.slices.train.tiers}  # others may change: they answer nothing of this
         digests = {
-            **self.plan.serving,
+            **{name: digest for name, digest in self.plan.serving.items() if name in tiers},
             **cascade_digests(verifiers, self.encoder),
             "data.train": digest_of([*self.slices.train.rows, *self.slices.partial]),
             "data.calibrate": digest_of(held.rows if held else ()),

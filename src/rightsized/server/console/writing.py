@@ -9,16 +9,17 @@ from rightsized.server.console.views import WHAT_FOR, LabelChoice
 from rightsized.tasks.gateway_protocol import GatewayStatus, TierStatus
 from rightsized.tasks.gateway_status import prices
 from rightsized.tasks.pages.figures import percent
-from rightsized.tasks.records import Review, Written
-from rightsized.tasks.written import RIGHT, WRONG
+from rightsized.tasks.records import QueueItem, Review, Written
+from rightsized.tasks.written import RIGHT, WRONG, judged
 
 KINDS = {2: "small", 1: "large"}
 VERDICT_KEYS = ((RIGHT, "1"), (WRONG, "2"))
 USER = "user"
+LEAST_SHOWN = 0.0005  # a share below it rounds to 0.0%
 
 
 class StepView(NamedTuple):
-    """What one tier did for a request; `draft` is what it wrote, None where it wrote nothing."""
+    """What one tier did for a request; `draft` is what it wrote, None where that was nothing or is shown above."""
 
     name: str
     outcome: str
@@ -76,10 +77,12 @@ def given(review: Review) -> str:
 
 def steps(reply: Reply, written: Written | None) -> list[StepView]:
     """Each tier in the order in which it was thought of."""
-    drafts = iter(written.drafts if written else ())
+    drafts, shown = iter(written.drafts if written else ()), judged(reply)
     rows = []
     for attempt in reply.attempts:
         draft = next(drafts, None) if attempt.completion is not None else None
+        if attempt is shown:
+            draft = None
         seen = attempt.threshold is not None
         rows.append(
             StepView(
@@ -115,9 +118,9 @@ def models_lead(status: GatewayStatus | None) -> str:
 
 def _promised(status: GatewayStatus) -> str:
     if status.state == "certified" and status.certificate is not None:
-        return f"answers of “auto” are certified at {percent(status.certificate.epsilon, 1)} error"
+        return f"what “auto” accepts is certified: at most {100 * status.certificate.epsilon:g}% wrong"
     if status.state == "estimated":
-        return "answers of “auto” are checked, but not certified"
+        return "what “auto” accepts is checked, but not certified"
     if status.state == "suspended":
         return "the promise on “auto” is suspended"
     return "nothing is promised of “auto”"
@@ -143,8 +146,16 @@ def place(tier: TierStatus) -> str:
     """Where prompts go."""
     if tier.on_premises is None:
         return "not known: the tier cannot be opened"
-    where = "stay on this machine" if tier.on_premises else f"leave this machine for {tier.url or 'another one'}"
+    if tier.on_premises:
+        return "stay on this machine"
+    where = f"leave this machine for {tier.url or 'another one'}"
     return f"{where}, region {tier.region}" if tier.region else where
+
+
+def kind(tier: TierStatus) -> str:
+    """Which model, and what runs it."""
+    what = f"a {KINDS[tier.tier]} model, by {tier.engine}"
+    return f"{tier.model}, {what}" if tier.model else what
 
 
 def may_be_sent(tier: TierStatus) -> str:
@@ -156,6 +167,19 @@ def price(tier: TierStatus) -> str:
     """Prices in words."""
     said = prices(tier)
     return said if said == "free" else f"{said} US dollars a million tokens"
+
+
+def preview(item: QueueItem) -> str:
+    """A line for a list: of a conversation what the user said last."""
+    turns = item.written.turns if item.written else ()
+    return next((turn.text for turn in reversed(turns) if turn.role == USER), item.text)
+
+
+def at_least(threshold: float | None) -> str:
+    """A threshold, with as many digits as it needs not to read as nothing."""
+    if threshold is None:
+        return "never"
+    return percent(threshold, 1) if threshold >= LEAST_SHOWN or threshold <= 0 else f"{100 * threshold:.1g}%"
 
 
 def money(cost: float) -> str:
