@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from rightsized.core.egress import Egress
-from rightsized.core.generation import Completion, Delta, Generation
+from rightsized.core.generation import Burst, Completion, Delta, Generation
 from rightsized.core.tiers import EngineContext, TierConfig
 from rightsized.engines.remote import RemoteGenerator, open_engine
 
@@ -204,9 +204,9 @@ async def collect(generator: RemoteGenerator, generation: Generation) -> tuple[l
     deltas: list[Delta] = []
     whole_answer: Completion | None = None
     async for piece in generator.stream(generation):
-        if isinstance(piece, Delta):
+        if isinstance(piece, Delta | Burst):
             assert whole_answer is None, "a piece after the whole"
-            deltas.append(piece)
+            deltas += [piece] if isinstance(piece, Delta) else piece
         else:
             whole_answer = piece
     assert whole_answer is not None

@@ -30,7 +30,7 @@ from rightsized.core.errors import (
     UnsupportedError,
     UpstreamError,
 )
-from rightsized.core.generation import AUTO, Completion, Delta, Generation
+from rightsized.core.generation import AUTO, Completion, Generation, Piece
 from rightsized.core.protocols import Answerer
 from rightsized.core.streams import closing
 from rightsized.core.types import Begun, Reply, Request
@@ -118,7 +118,7 @@ class Ladder(Answerer):
                 return self._answered(run, step)
         return run.abstained()
 
-    async def stream(self, request: Request) -> AsyncGenerator[Begun | Delta | Reply, None]:
+    async def stream(self, request: Request) -> AsyncGenerator[Begun | Piece | Reply, None]:
         """`Begun`, pieces, the Reply. An answer that must pass a check is held back until it has."""
         run, steps = self._begin(request)
         if self.setup.stream == "route" and any(step.bar != ALWAYS for step in steps):
@@ -285,7 +285,7 @@ class Ladder(Answerer):
             return 0.0
         return await self.setup.calibrated.verifier.after(step.tier.name, run.generation, completion)
 
-    async def _streamed(self, run: Run, step: _Step, *, last: bool) -> AsyncGenerator[Begun | Delta, None]:
+    async def _streamed(self, run: Run, step: _Step, *, last: bool) -> AsyncGenerator[Begun | Piece, None]:
         """A tier's own stream, passed on as it comes. A failure before the first piece sends the request on."""
         started, begun = time.perf_counter(), False
         try:

@@ -76,10 +76,23 @@ class Completion(Frozen, frozen=True):
 
 
 class Delta(NamedTuple):
-    """One piece of a stream: the chunk object in OpenAI shape, and the text it adds to the first choice."""
+    """One piece of a stream: the chunk object in OpenAI shape, and the text it adds to the first choice.
+
+    `alike`: it differs from the piece just before it in the text of its only choice, and in nothing else.
+    """
 
     body: dict[str, Any]
     text: str = ""
+    alike: bool = False
+
+
+class Burst(tuple[Delta, ...]):
+    """Pieces that came together, to be passed on together: handing them on one by one costs more than reading them."""
+
+    __slots__ = ()
+
+
+Piece = Delta | Burst
 
 
 class Generator(Protocol):
@@ -116,7 +129,7 @@ class Generator(Protocol):
         """
         ...
 
-    def stream(self, generation: Generation) -> AsyncIterator[Delta | Completion]:
+    def stream(self, generation: Generation) -> AsyncIterator[Piece | Completion]:
         """Pieces as they come, then the Completion, whose body is put together from them. Raises as `generate`;
         closing the iterator cancels the work upstream."""
         ...

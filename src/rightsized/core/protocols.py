@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from rightsized.core.generation import Delta
+from rightsized.core.generation import Piece
 from rightsized.core.types import Begun, Decision, Prediction, Reply, Request
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Answerer(Protocol):
         """Answer several; replies stand in the order of the requests."""
         return list(await asyncio.gather(*(self.answer(request) for request in requests)))
 
-    async def stream(self, request: Request) -> AsyncIterator[Begun | Delta | Reply]:
+    async def stream(self, request: Request) -> AsyncIterator[Begun | Piece | Reply]:
         """Yield pieces of text and, last, the Reply. Made from `answer` unless overridden."""
         yield await self.answer(request)
 

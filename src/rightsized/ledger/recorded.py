@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 import msgspec
 
 from rightsized.core.errors import InputError, RightsizedError
-from rightsized.core.generation import Completion, Delta
+from rightsized.core.generation import Completion, Piece
 from rightsized.core.protocols import Answerer, Ledger
 from rightsized.core.streams import closing
 from rightsized.core.types import Begun, Decision, Reply, Request
@@ -91,7 +91,7 @@ class Recorded(Answerer):
             raise
         return await self._finish(started, begun, reply)
 
-    async def stream(self, request: Request) -> AsyncIterator[Begun | Delta | Reply]:
+    async def stream(self, request: Request) -> AsyncIterator[Begun | Piece | Reply]:
         """Answer in pieces and record. The start is on the disk before the first piece, the end before the Reply.
 
         Raises as `answer`. Where the caller closes the stream, the decision is recorded as cancelled.

@@ -22,10 +22,10 @@ from rightsized.core.errors import BusyError, RightsizedError, UpstreamTimeoutEr
 from rightsized.core.generation import (
     AUTO,
     Caller,
-    Delta,
     EngineStatus,
     Generation,
     Operation,
+    Piece,
     Usage,
     strictest,
 )
@@ -183,7 +183,7 @@ class LocalGateway:
 
     async def stream(
         self, generation: Generation, caller: Caller, conversation: str = ""
-    ) -> AsyncGenerator[Begun | Delta | Reply, None]:
+    ) -> AsyncGenerator[Begun | Piece | Reply, None]:
         """`Begun`, pieces, the Reply. Raises as gateway_protocol.Gateway says."""
         request = self._request(generation, caller, conversation)
         with self._counted(), self._reserved(request) as reservation:

@@ -14,7 +14,7 @@ import msgspec
 
 from rightsized.cascade.generate import Ladder
 from rightsized.cascade.replay import pieces_of
-from rightsized.core.generation import Delta
+from rightsized.core.generation import Piece
 from rightsized.core.protocols import Answerer
 from rightsized.core.types import Begun, Reply, Request
 
@@ -45,7 +45,7 @@ class Cached(Answerer):
         found = self._find(key, request)
         return found or self._keep(key, await self._inner.answer(request))
 
-    async def stream(self, request: Request) -> AsyncGenerator[Begun | Delta | Reply, None]:
+    async def stream(self, request: Request) -> AsyncGenerator[Begun | Piece | Reply, None]:
         """As `answer`, in pieces."""
         key = _key(request)
         found = self._find(key, request)

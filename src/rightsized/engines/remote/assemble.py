@@ -30,6 +30,7 @@ class Assembler:
         self._calls: dict[int, ToolCalls] = {}
         self._parts: dict[int, _Parts] = {}  # the text of each chat choice
         self.usage: dict[str, Any] | None = None
+        self.plain = False  # whether the last chunk held nothing but text for the first choice
 
     @property
     def begun(self) -> bool:
@@ -61,7 +62,14 @@ class Assembler:
         for name, value in chunk.items():
             if name not in _ENVELOPE and not self._envelope.get(name):  # the same in every chunk, or empty at first
                 self._envelope[name] = value
+        self.plain = len(choices) == 1 and bool(text := self._plain(choices[0]))
+        if self.plain:
+            return text
         return "".join([self._plain(choice) or self._add_choice(choice) for choice in choices])
+
+    def add_text(self, text: str) -> None:
+        """Take in a chunk that is, but for its text, the one before, which was plain."""
+        self._parts[0].append(text)
 
     def body(self) -> dict[str, Any]:
         """The whole answer so far."""

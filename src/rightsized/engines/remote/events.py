@@ -36,10 +36,29 @@ class EventParser:
         self._data: list[bytes] = []
         self._size = 0
         self._name = ""
-        self._first = True
+        self._first = True  # a byte order mark may still come
 
     def feed(self, data: bytes) -> list[Event]:
         """Events that `data` completes. Raises EventTooLongError."""
+        found, data = self._usual(data)
+        return [*found, *self._unusual(data)] if data else found
+
+    def _usual(self, data: bytes) -> tuple[list[Event], bytes]:
+        """Events of one `data` line each that stand whole in `data`, as nearly all do; and what is left of it."""
+        self._first = self._first and data[:1] in (b"", BYTE_ORDER_MARK[:1])
+        midway = self._held or self._data or self._name or self._first
+        if midway or b"\r" in data or len(data) > self._limit:
+            return [], data
+        found: list[Event] = []
+        *blocks, rest = data.split(b"\n\n")
+        for number, block in enumerate(blocks):
+            if not block.startswith(b"data:") or b"\n" in block:
+                return found, b"\n\n".join([*blocks[number:], rest])
+            found.append(Event("", block[6:] if block.startswith(b"data: ") else block[5:]))
+        return found, rest
+
+    def _unusual(self, data: bytes) -> list[Event]:
+        """As `feed`, line by line."""
         self._hold(data)
         if b"\n" not in data and b"\r" not in data and not self._after_return():
             return []

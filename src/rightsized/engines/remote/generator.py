@@ -18,7 +18,7 @@ from aiohttp.abc import AbstractResolver
 
 from rightsized.core.egress import Egress
 from rightsized.core.errors import BusyError, UpstreamError
-from rightsized.core.generation import Completion, Delta, EngineStatus, Generation, Operation
+from rightsized.core.generation import Completion, EngineStatus, Generation, Operation, Piece
 from rightsized.engines.remote import retries
 from rightsized.engines.remote.breaker import Breaker
 from rightsized.engines.remote.connect import closed_while_idle, open_session
@@ -108,7 +108,7 @@ class RemoteGenerator:
                 failure = failed
             await self._pause(call, failure, tries)
 
-    async def stream(self, generation: Generation) -> AsyncIterator[Delta | Completion]:
+    async def stream(self, generation: Generation) -> AsyncIterator[Piece | Completion]:
         """Pieces, then the Completion. Nothing is sent again once a piece was given out."""
         if generation.operation not in STREAMED:
             yield await self.generate(generation)
@@ -216,5 +216,5 @@ class RemoteGenerator:
     def _whole(self, call: Call, raw: bytes) -> Completion:
         return decode(self._speaker, call.generation, raw)
 
-    def _pieces(self, call: Call, incoming: Incoming) -> AsyncGenerator[Delta | Completion, None]:
+    def _pieces(self, call: Call, incoming: Incoming) -> AsyncGenerator[Piece | Completion, None]:
         return pieces_of(call.generation, incoming, self._speaker, self._settings.max_event)

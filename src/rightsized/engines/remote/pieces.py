@@ -8,15 +8,17 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from rightsized.core.generation import Completion, Delta, Generation
+from rightsized.core.generation import Burst, Completion, Delta, Generation, Piece
 from rightsized.engines.remote.answers import AnswerError, as_chunk, completion, counted
 from rightsized.engines.remote.assemble import Assembler, ChunkError
 from rightsized.engines.remote.events import Event, EventParser, EventTooLongError
 from rightsized.engines.remote.failures import AttemptError, Speaker, from_words, nonsense, status_in, words_in
 from rightsized.engines.remote.incoming import Incoming
+from rightsized.engines.remote.repeats import Repeats
 
 STREAMED = frozenset(("chat", "completions"))
 DONE = b"[DONE]"
+SHORT = 64  # bytes; an event of more is not the one that says DONE
 _EVENTS = "text/event-stream"
 
 
@@ -47,8 +49,8 @@ def decode(speaker: Speaker, generation: Generation, raw: bytes) -> Completion:
 
 async def pieces_of(
     generation: Generation, incoming: Incoming, speaker: Speaker, max_event: int
-) -> AsyncGenerator[Delta | Completion, None]:
-    """The pieces of a stream as they come, then the whole. Raises AttemptError."""
+) -> AsyncGenerator[Piece | Completion, None]:
+    """The pieces of a stream as they come, those of one read in one burst; then the whole. Raises AttemptError."""
     if incoming.kind == "application/json":
         whole = decode(speaker, generation, await incoming.all())
         chunk = as_chunk(whole.body)
@@ -57,9 +59,11 @@ async def pieces_of(
         return
     reader = _Reader(generation, speaker, max_event)
     while not reader.done and (data := await _next(incoming, reader)):
-        for event in reader.events(data):
-            if (delta := reader.delta(event)) is not None:
-                yield delta
+        deltas, failure = reader.deltas(data)
+        if deltas:
+            yield deltas[0] if len(deltas) == 1 else Burst(deltas)
+        if failure is not None:
+            raise failure
     reader.end()
     if reader.done:
         await incoming.settle()
@@ -83,6 +87,7 @@ class _Reader:
         self._generation, self._speaker = generation, speaker
         self._parser = EventParser(max_event)
         self._sum = Assembler(chat=generation.operation == "chat")
+        self._repeats = Repeats()
         wanted = generation.body.get("n")
         self._wanted = wanted if isinstance(wanted, int) else 1
         self._text: list[str] = []
@@ -92,20 +97,36 @@ class _Reader:
     def finished(self) -> bool:
         return self._sum.finished and self._sum.count >= self._wanted
 
-    def events(self, data: bytes) -> list[Event]:
+    def deltas(self, data: bytes) -> tuple[list[Delta], AttemptError | None]:
+        """The pieces in `data`, up to a failure where there is one."""
+        found: list[Delta] = []
+        try:
+            for event in self._events(data):
+                if (delta := self._delta(event)) is not None:
+                    found.append(delta)
+        except AttemptError as failed:
+            return found, failed
+        return found, None
+
+    def _events(self, data: bytes) -> list[Event]:
         """Events up to the one that ends the stream."""
         try:
             found = self._parser.feed(data)
         except EventTooLongError as error:
             wrong = str(error)
         else:
-            ends = [i for i, event in enumerate(found) if event.data.strip() == DONE]
+            ends = [i for i, event in enumerate(found) if len(event.data) < SHORT and event.data.strip() == DONE]
             self.done = bool(ends)
             return found[: ends[0]] if ends else found
         raise nonsense(self._speaker, f"broke a limit: {wrong[:-1]}", again=False)
 
-    def delta(self, event: Event) -> Delta | None:
+    def _delta(self, event: Event) -> Delta | None:
         """The piece that an event holds; None where it holds only counts or remarks."""
+        if not event.name and (text := self._repeats.text(event.data)) is not None:
+            self._sum.add_text(text)
+            self._text.append(text)
+            return Delta(self._repeats.body(text), text, alike=True)
+        self._repeats.forget()
         chunk = _json(self._speaker, event.data)
         if not isinstance(chunk, dict):
             raise nonsense(self._speaker, "sent an event that is no object")
@@ -117,6 +138,8 @@ class _Reader:
             wrong = str(error)
         else:
             self._text.append(text)
+            if self._sum.plain and not event.name:
+                self._repeats.remember(event.data, chunk)
             return Delta(chunk, text) if chunk.get("choices") else None
         raise nonsense(self._speaker, f"sent a piece that cannot be read: {wrong}")
 

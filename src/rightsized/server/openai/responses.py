@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
 from rightsized.core.errors import UpstreamError
-from rightsized.core.generation import Delta, Generation
+from rightsized.core.generation import Burst, Delta, Generation
 from rightsized.core.types import Begun, Reply
 from rightsized.server.openai import asked as wishes
 from rightsized.server.openai.address import Parts
@@ -91,12 +91,16 @@ class _Stream:
         async for piece in pieces:
             if isinstance(piece, Begun):
                 self.prepare(piece)
-            elif isinstance(piece, Delta):
-                self._outline.model = piece.body.get("model") or self._outline.model
-                await self.write(self.events.chunk(piece.body))
+            elif isinstance(piece, Delta | Burst):
+                await self.write(self._events_of((piece,) if isinstance(piece, Delta) else piece))
             else:
                 return piece
         raise UpstreamError("The stream ended before its end was recorded.")
+
+    def _events_of(self, pieces: tuple[Delta, ...]) -> Iterator[Event]:
+        for piece in pieces:
+            self._outline.model = piece.body.get("model") or self._outline.model
+            yield from self.events.chunk(piece.body)
 
     async def write(self, events: Iterable[Event]) -> None:
         """Write events, in one piece."""

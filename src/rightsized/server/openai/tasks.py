@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from rightsized.core.generation import Caller, Completion, Delta, Generation
+from rightsized.core.generation import Caller, Completion, Generation, Piece
 from rightsized.core.types import Begun, Reply
 from rightsized.server.openai.errors import InvalidError
 from rightsized.server.openai.shapes import OBJECTS
@@ -40,7 +40,7 @@ class TaskModel:
 
     async def stream(
         self, generation: Generation, caller: Caller, conversation: str = ""
-    ) -> AsyncIterator[Begun | Delta | Reply]:
+    ) -> AsyncIterator[Begun | Piece | Reply]:
         """The beginning and the end; there are no pieces between."""
         reply = await self.generate(generation, caller, conversation)
         yield Begun(reply.id, reply.rung, reply.tier, reply.model, reply.state, reply.certified)

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 import msgspec
 
 from rightsized.core.errors import UpstreamError
-from rightsized.core.generation import Caller, Completion, Delta, Generation, Operation
+from rightsized.core.generation import Burst, Caller, Completion, Delta, Generation, Operation, Piece
 from rightsized.core.types import Begun, Reply
 from rightsized.server.openai import asked as wishes
 from rightsized.server.openai.address import Parts
@@ -24,7 +24,8 @@ from rightsized.server.openai.tasks import PREFIX, TaskModel
 from rightsized.tasks.service_protocol import Service
 
 Check = Callable[[Any], None]  # raises InvalidError for what types cannot say
-Pieces = AsyncGenerator[Begun | Delta | Reply, None]
+Pieces = AsyncGenerator[Begun | Piece | Reply, None]
+_TEXT = b"\0"  # stands for a text in JSON, which itself never holds this byte
 NOT_FOR_MODELS = ("model", "stream", "stream_options")  # of the body: what is between the client and this server
 
 
@@ -135,12 +136,15 @@ class _Events:
         self._head: dict[str, Any] = {"id": "", "object": CHUNKS[operation], "created": int(time.time()), "model": ""}
         self._last: dict[str, Any] | None = None
         self._seen: set[int] = set()
+        self._around: tuple[bytes, bytes] | None = None  # what stands before and after the text of alike pieces
 
     async def pass_on(self, pieces: Pieces) -> Reply:
         """Write the pieces as they come. Raises UpstreamError where they end without a Reply."""
         async for piece in pieces:
             if isinstance(piece, Delta):
-                await self._chunk(piece.body)
+                await self._write(self._event(piece))
+            elif isinstance(piece, Burst):
+                await self._write(b"".join(map(self._event, piece)))
             elif isinstance(piece, Begun):
                 self._head["id"] = identity(self._operation, piece.id)
                 self._head["model"] = piece.rung
@@ -149,12 +153,29 @@ class _Events:
                 return piece
         raise UpstreamError("The stream ended before its end was recorded.")
 
-    async def _chunk(self, body: dict[str, Any]) -> None:
+    async def _write(self, data: bytes) -> None:
+        if data:
+            await self._exchange.event(data)
+
+    def _event(self, piece: Delta) -> bytes:
+        """The event of a piece; empty where there is nothing to send yet."""
+        if not piece.alike or self._last is not None:
+            self._around = None
+            return self._chunk(piece.body)
+        if self._around is None:
+            choice = {**piece.body["choices"][0], "delta": {"content": msgspec.Raw(_TEXT)}}
+            before, _, after = self._chunk({**piece.body, "choices": [choice]}).rpartition(_TEXT)
+            self._around = (before, after)
+        before, after = self._around
+        return before + self._encoder.encode(piece.text) + after
+
+    def _chunk(self, body: dict[str, Any]) -> bytes:
         choices = body.get("choices")
         if not choices:
-            return  # usage alone: it is sent at the end, with the cost
+            return b""  # usage alone: it is sent at the end, with the cost
+        data = b""
         if self._last is not None:
-            await self._exchange.event(self._encoded(self._last))
+            data = self._encoded(self._last)
             self._last = None
         chunk = {**body, **self._head, "model": body.get("model") or self._head["model"]}
         chunk.pop("usage", None)
@@ -163,8 +184,8 @@ class _Events:
         self._head["model"] = chunk["model"]
         if finished(chunk):
             self._last = chunk
-        else:
-            await self._exchange.event(self._encoded(chunk))
+            return data
+        return data + self._encoded(chunk)
 
     def _with_role(self, choice: dict[str, Any]) -> dict[str, Any]:
         """The first chunk of each choice says who speaks; some servers leave that out."""
@@ -181,8 +202,7 @@ class _Events:
         if not self._exchange.prepared:
             self._exchange.prepare_events(answered_by(reply))
         if self._last is None and not self._exchange.started:
-            for chunk in chunks_of(self._operation, completion.body):
-                await self._chunk(chunk)
+            await self._write(b"".join(map(self._chunk, chunks_of(self._operation, completion.body))))
         usage = usage_of(reply, completion)
         last = self._last
         if own_event or last is None:
