@@ -165,6 +165,14 @@ def test_residency_binds_tiers_beyond_this_machine() -> None:
         answer(built, ask(data_class="public", region="ch"))
 
 
+def test_a_tier_here_that_says_it_runs_elsewhere_is_held_to_it() -> None:
+    tunnel = ladder(tier("tunnel", region="eu"))
+    with pytest.raises(ForbiddenError, match="must stay in us; this tier is in eu"):
+        answer(tunnel, ask(region="us"))
+    assert answer(tunnel, ask(region="eu")).rung == "tunnel"
+    assert answer(ladder(tier("here")), ask(region="us")).rung == "here"
+
+
 def test_what_a_tier_cannot_do_is_said() -> None:
     with pytest.raises(UnsupportedError, match="does not do embeddings"):
         answer(ladder(tier("small")), ask(operation="embeddings", body={"input": "x"}))

@@ -56,7 +56,7 @@ def test_fit_prints_the_contract(tmp_path: Path, config: Path) -> None:
         "alternatives",
         "advice",
     }
-    assert found["choice"]["quantisation"] == "Q5_K_M"
+    assert found["choice"]["quantisation"] == "Q4_K_M"
     assert (found["model"], found["parameters"], found["memory"]) == ("mistral", 7_241_732_096, 6 * 10**9)
     sizes = found["choice"]
     assert sizes["total"] == sizes["weights"] + sizes["cache"] + sizes["compute"] + sizes["runtime"]

@@ -89,3 +89,26 @@ def test_mistyped_variables_are_found() -> None:
         {"RIGHTSIZED_SEVER_PORT": "1", "RIGHTSIZED_DATA": "x", "RIGHTSIZED_HOME": "y", "PATH": ""}
     )
     assert found == {"RIGHTSIZED_SEVER_PORT": "RIGHTSIZED_SERVER_PORT", "RIGHTSIZED_DATA": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[gatway]\ndata_class = 'health'\n", "Did you mean gateway.data_class?"),
+        ("[gateway]\ndata_class = 'x'\n", "it may be public, internal, personal, health, secret"),
+        ("[tiers]\nname = 'x'\n", "[[tiers]]"),
+        ("tiers = 3\n", "[[tiers]]"),
+        ("[[tiers]]\nurl = 'http://127.0.0.1:1'\n", "Tier 1 in "),
+        ("[[tiers]]\nname = 'a'\npric_in = 3\nheaders = { Authorization = 's3cret' }\n", "Did you mean price_in?"),
+        (
+            "[[tiers]]\nname = 'a'\ndata_classes = ['pubic']\nheaders = { Authorization = 's3cret' }\n",
+            "data_classes of tier 'a' in ",
+        ),
+        ("[[tiers]]\nname = 'a'\nengine = 'llama.cpp'\n", "Engines: fake, llamacpp, remote"),
+    ],
+)
+def test_errors_say_what_may_have_been_meant_and_quote_no_tier(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text), environment={})
+    assert said in str(caught.value)
+    assert "s3cret" not in str(caught.value)

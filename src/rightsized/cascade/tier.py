@@ -57,10 +57,14 @@ class Tier:
         config = self.config
         if not config.allows(generation.data_class, on_premises=self.generator.on_premises):
             return f"{generation.data_class} data may not be sent there"
-        if generation.region and not self.generator.on_premises and generation.region != config.region:
+        if generation.region and not self._stays_in(generation.region):
             where = config.region or "no region that is named"
             return f"the data must stay in {generation.region}; this tier is in {where}"
         return ""
+
+    def _stays_in(self, region: str) -> bool:
+        """Whether it runs there. This machine is where the data is, unless the tier says that it runs elsewhere."""
+        return region == self.config.region or (self.generator.on_premises and not self.config.region)
 
     def unfit(self, generation: Generation) -> str:
         """What it cannot do: the operation, a prompt of this length, this language. Empty where it can."""

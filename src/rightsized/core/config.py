@@ -9,9 +9,9 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -209,7 +209,7 @@ def _build(values: dict[str, tuple[Any, str]]) -> Config:
     known = keys()
     for dotted, (_, where) in given.items():
         if dotted not in known:
-            raise ConfigError(f"Unknown setting {dotted!r} in {where}.", fix=f"Known settings: {', '.join(known)}.")
+            raise ConfigError(f"Unknown setting {dotted!r} in {where}.", fix=_meant(dotted, known))
     sections = {name: _section(name, kind, given) for name, kind in SECTIONS.items()}
     check_tiers(tiers, sections["gateway"], origin)
     if "home" in values:
@@ -219,9 +219,50 @@ def _build(values: dict[str, tuple[Any, str]]) -> Config:
 
 
 def _tiers(value: Any, origin: str) -> tuple[TierConfig, ...]:
-    """The tiers as given, in order of cost."""
-    tiers: tuple[TierConfig, ...] = _convert("tiers", value, origin, tuple[TierConfig, ...])
-    return tiers
+    """The tiers as given, in order of cost. Errors never quote a whole tier: its headers may hold a secret."""
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ConfigError(f"tiers in {origin} is not a list of tables.", fix="Begin each tier with a line [[tiers]].")
+    return tuple(_tier(one, f"tier {one.get('name', place)!r} in {origin}") for place, one in enumerate(value, 1))
+
+
+def _tier(value: dict[str, Any], where: str) -> TierConfig:
+    known = TierConfig.__struct_fields__
+    for key in value:
+        if key not in known:
+            raise ConfigError(f"Unknown setting {key!r} of {where}.", fix=_meant(key, known))
+    types = {f.name: f.type for f in msgspec.structs.fields(TierConfig)}
+    for key, given in value.items():
+        try:
+            msgspec.convert(given, types[key])
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{key} of {where} cannot be used: {_told(error, types[key])}.") from None
+    if "name" not in value:
+        raise ConfigError(f"{where[0].upper()}{where[1:]} has no name.", fix='Write name = "small", for instance.')
+    return msgspec.convert(value, TierConfig)
+
+
+def _meant(key: str, known: Sequence[str]) -> str:
+    """What an unknown key may have been meant for: the nearest, and all of its table."""
+    table = key.rpartition(".")[0]
+    if table == "tiers":
+        return "Begin each tier with a line [[tiers]], in double brackets."
+    close = difflib.get_close_matches(key, known, 1, 0.7)
+    beside = [other for other in known if other.rpartition(".")[0] == table]
+    if "home" in known and (not table or not beside):
+        beside = ["home", "tiers", *SECTIONS]
+    return f"{f'Did you mean {close[0]}? ' if close else ''}Known here: {', '.join(beside)}."
+
+
+def _told(error: msgspec.ValidationError, target: Any) -> str:
+    """What is wrong with a value; where it must be one of some words, which."""
+    said = str(error).partition(" - at ")[0].rstrip(".")
+    words = list(dict.fromkeys(_words(target)))
+    return f"{said}; it may be {', '.join(words)}" if words and "enum" in said else said
+
+
+def _words(target: Any) -> list[str]:
+    """The words that a type names, at any depth of it."""
+    return [word for one in get_args(target) for word in ([one] if isinstance(one, str) else _words(one))]
 
 
 def _home(value: Any, origin: str) -> str:
@@ -246,7 +287,7 @@ def _convert(dotted: str, value: Any, origin: str, target: Any) -> Any:
     try:
         converted = msgspec.convert(value, target, strict=not isinstance(value, str))
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{dotted} = {value!r} in {origin} cannot be used: {error}.") from None
+        raise ConfigError(f"{dotted} = {value!r} in {origin} cannot be used: {_told(error, target)}.") from None
     low, high = _RANGES.get(dotted, (float("-inf"), float("inf")))
     if dotted in _RANGES and not low <= converted <= high:
         raise ConfigError(f"{dotted} = {value!r} in {origin} must be between {low:g} and {high:g}.")

@@ -9,11 +9,13 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, field
 
+from rightsized.core import registry
 from rightsized.core.egress import Egress
 from rightsized.core.errors import ConfigError
 from rightsized.core.generation import DataClass, Operation
 
 RESERVED = ("auto", "task", "person")
+ENGINES = "rightsized.engines"
 
 
 class TierConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +34,7 @@ class TierConfig(Struct, frozen=True, forbid_unknown_fields=True):
     context: int = 0  # tokens it reads, prompt and answer together; 0 = not checked here
     languages: tuple[str, ...] = ()  # ISO 639-1 codes it is used for; empty: any
     data_classes: tuple[DataClass, ...] | None = None  # what it may be sent; unset: on this machine all, else nothing
-    region: str = ""  # where it runs, for requests that must stay in a region
+    region: str = ""  # where it runs, for requests that must stay in a region; unset: on this machine any, else none
     price_in: float = 0.0  # US dollars a million prompt tokens
     price_out: float = 0.0  # US dollars a million tokens written
     timeout_s: float = 120.0  # longest wait for a whole answer, seconds
@@ -101,6 +103,10 @@ def _check(tier: TierConfig, names: list[str], origin: str) -> None:
     for name in ("price_in", "price_out", "retries", "queue", "context"):
         if not getattr(tier, name) >= 0:
             raise ConfigError(f"{name} = {getattr(tier, name)} of {where} must not be below 0.")
+    if tier.engine != "remote" and tier.engine not in registry.names(ENGINES):
+        raise ConfigError(
+            f"engine = {tier.engine!r} of {where} is unknown.", fix=f"Engines: {', '.join(registry.names(ENGINES))}."
+        )
     unknown = [other for other in tier.fallback if other not in names or other == tier.name]
     if unknown:
         raise ConfigError(f"fallback of {where} names {unknown[0]!r}, which is no other tier.")
