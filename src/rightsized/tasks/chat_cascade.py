@@ -6,8 +6,9 @@ gateways/<name>/current      the version in force
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,10 @@ KEPT_VECTORS = 256  # vectors of prompts between the prediction and the check of
 
 
 class CascadeFile(Frozen, frozen=True):
-    """`cascade.json`: tiers in order of cost, thresholds and skips (None: never answers, never skipped)."""
+    """`cascade.json`: tiers in order of cost, thresholds and skips (None: never answers, never skipped).
+
+    `logprobs`: tiers whose check reads the log probabilities of what they wrote.
+    """
 
     names: tuple[str, ...]
     thresholds: tuple[float | None, ...]
@@ -42,6 +46,7 @@ class CascadeFile(Frozen, frozen=True):
     encoder: str
     label_kind: str
     loss: Loss = "error"
+    logprobs: tuple[str, ...] = ()
 
 
 class ReferenceRow(Frozen, frozen=True):
@@ -59,8 +64,14 @@ class ChatVerifier:
     bounded pool.
     """
 
-    def __init__(self, tiers: dict[str, Verifier], encoder: OnnxEncoder | None, loss: Loss = "error") -> None:
-        self.tiers, self._encoder, self._loss = tiers, encoder, loss
+    def __init__(
+        self,
+        tiers: dict[str, Verifier],
+        encoder: OnnxEncoder | None,
+        loss: Loss = "error",
+        logprobs: frozenset[str] = frozenset(),
+    ) -> None:
+        self.tiers, self.logprobs, self._encoder, self._loss = tiers, logprobs, encoder, loss
         self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
     async def before(self, tier: str, generation: Generation) -> float:
@@ -74,6 +85,10 @@ class ChatVerifier:
         Raises BusyError.
         """
         exchange = exchange_of(generation, completion)
+        if tier not in self.logprobs:
+            exchange = replace(exchange, logprobs=())  # the client's own wish; the check was not made with them
+        elif not exchange.logprobs:
+            return math.nan  # the check cannot be made as it was calibrated: up the ladder
         return score_of(self.tiers[tier], exchange, await self._vector(exchange.prompt), self._loss)
 
     async def _vector(self, prompt: str) -> NDArray[np.float32] | None:
@@ -143,11 +158,12 @@ def open_calibrated(
     verifiers = {
         tier: open_verifier(verifier_folder(folder, tier), encoder) for tier in record.names[: len(record.thresholds)]
     }
-    verifier = ChatVerifier(verifiers, encoder, record.loss)
+    logprobs = frozenset(record.logprobs)
+    verifier = ChatVerifier(verifiers, encoder, record.loss, logprobs)
     reference = store.read(name, "reference.json", Reference, version)
     digests = (serving or {}) | cascade_digests(verifiers, encoder) | {"reference": reference.digest}
     skips = tuple(ALWAYS if skip is None else skip for skip in record.skips)
-    calibrated = Calibrated(record.names, certificate.thresholds, skips, verifier)
+    calibrated = Calibrated(record.names, certificate.thresholds, skips, verifier, logprobs)
     void = why_void(without_data(certificate), now=now, requests=requests, digests=digests)
     drifted = why_drifted(reference, rescored(verifiers, reference, record.loss), certificate.thresholds)
     return OpenedCascade(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rightsized.core.errors import DataError, InputError
 from rightsized.tasks.chat_data import ChatData, ChatRow, read_chat
+from rightsized.tasks.chat_logprobs import left_out, only, tiers_with_logprobs
 from rightsized.tasks.chat_records import ChatPlan
 from rightsized.tasks.records import Finding
 from rightsized.tasks.split import Split, split_rows
@@ -30,6 +31,7 @@ class ChatSlices:
     sampling: str
     findings: list[Finding]
     partial: list[ChatRow] = field(default_factory=list)
+    logprobs: frozenset[str] = frozenset()  # tiers whose check reads log probabilities
 
     def about(self, tier: str) -> list[ChatRow]:
         """Train rows that hold this tier's answer: those of all tiers first, then partial ones."""
@@ -38,6 +40,17 @@ class ChatSlices:
 
 def prepare(plan: ChatPlan) -> ChatSlices:
     """Read, check and split. Raises DataError, InputError, NotFoundError."""
+    slices = _split(plan)
+    measuring = slices.calibrate or slices.train
+    fair = [row for row in [*slices.train.rows, *measuring.rows] if not row.train_only]
+    kept = tiers_with_logprobs(fair, slices.train.tiers)
+    slices.findings.extend(left_out(fair, slices.train.tiers, kept))
+    for data in {id(d): d for d in (slices.train, measuring)}.values():
+        data.rows = only(data.rows, kept)
+    return replace(slices, partial=only(slices.partial, kept), logprobs=kept)
+
+
+def _split(plan: ChatPlan) -> ChatSlices:
     data = read_chat(Path(plan.data), plan.tiers, plan.label_kind)
     _check(plan, data)
     if plan.calibrate is not None:
