@@ -13,6 +13,7 @@ from fake_service import FakeService
 from live_server import Answer, Client, running
 
 from gateway_samples import LARGE, TIERS, certified, settings
+from rightsized.tasks.remote import RunningServer
 from rightsized.tasks.service import LocalService
 
 RIGHT = "Please copy this line: 12 + 30 = 42"
@@ -135,7 +136,8 @@ def test_the_models_page_tells_each_tier_and_the_promise(unaudited: Client) -> N
     assert "acme-large, a large model, by fake" in shown
     assert "0 in, 2 out US dollars a million tokens" in shown
     assert "May be sent public Price free" in shown
-    assert "There is no promise" not in shown
+    asked = RunningServer(unaudited.listening.url).gateway()  # as `rightsized gateway` beside a server does
+    assert (asked.state, [tier.ready for tier in asked.tiers]) == ("certified", [True, True])
     assert 'href="/models"' in unaudited.page("/").text
     assert "Models that write" in words(unaudited.page("/"))
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_samples import AUDITED, CALLER, TIERS, asked, certified, settings, sum_of
 
+from gateway_samples import AUDITED, CALLER, TIERS, asked, certified, settings, sum_of
 from rightsized.core.errors import NotFoundError
 from rightsized.server.metrics import Metrics
 from rightsized.store.home import Home
@@ -183,3 +183,22 @@ def test_a_model_behind_an_address_is_known_by_it_without_its_key(tmp_path: Path
     assert digest() == digest("price_in = 2.5", "price_in = 3.0")
     assert digest() != digest("acme-large", "acme-huge")
     assert digest() != digest("models.example", "other.example")
+
+
+def test_written_answers_are_listed_and_labelled_by_command(home: Path) -> None:
+    async def main() -> None:
+        async with LocalService(settings(home, AUDITED), purpose="serve", record=True, gateway=True) as service:
+            assert service.gateway is not None
+            await service.gateway.generate(asked("Please copy this line: 2 + 2 = 4"), CALLER)
+
+    asyncio.run(main())
+    (item,) = json.loads(rightsized(home, "queue", "list", "--task", "chat", "--json"))
+    assert item["written"]["answer"] == "Please copy this line: 2 + 2 = 4"
+    lines = rightsized(home, "queue", "list").splitlines()
+    assert [line.split()[0] for line in lines] == ["decision", item["decision"], "answer"]
+    rightsized(home, "queue", "label", item["decision"], "billing", status=2)
+    rightsized(home, "queue", "label", item["decision"], "wrong")
+    monitor = json.loads(rightsized(home, "gateway", "--json"))["monitor"]
+    assert (monitor["audits"], monitor["wrong"], monitor["waiting"]) == (1, 1, 0)
+    rightsized(home, "queue", "undo", item["decision"])
+    assert json.loads(rightsized(home, "gateway", "--json"))["waiting"] == 1
