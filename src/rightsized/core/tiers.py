@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
 from rightsized.core import registry
-from rightsized.core.egress import Egress
+from rightsized.core.egress import Egress, is_loopback
 from rightsized.core.errors import ConfigError
 from rightsized.core.generation import DataClass, Operation
 
@@ -51,6 +53,15 @@ class TierConfig(Struct, frozen=True, forbid_unknown_fields=True):
         if self.data_classes is None:
             return on_premises
         return data_class in self.data_classes
+
+    def unreachable(self, allowed: Collection[str]) -> str:
+        """Why nothing can be sent there under `[egress] allow`; empty where it can, or where it runs here."""
+        host = urlsplit(self.url).hostname or ""
+        if is_loopback(host):
+            return ""
+        if host not in allowed:
+            return f"nothing can be sent there: {host} is not in [egress] allow"
+        return "" if self.data_classes else "nothing may be sent there: data_classes is not set"
 
 
 class GatewayConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -73,8 +73,8 @@ class Head:
         if grown is not None:
             shifted = (grown.feature + count).astype(np.int32)
             grown = Trees(shifted, grown.threshold, grown.left, grown.right, grown.value, grown.base, grown.depth)
-        parts = [np.concatenate([none, own]) for own in (self.centre, self.scale, self.weights)]
-        return Head(self.settings, *parts, self.intercept, grown)
+        centre, scale, weights = (np.concatenate([none, own]) for own in (self.centre, self.scale, self.weights))
+        return Head(self.settings, centre, scale, weights, self.intercept, grown)
 
     def to_arrays(self, prefix: str) -> Arrays:
         """Everything but the settings, names under `prefix`."""
