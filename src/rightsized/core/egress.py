@@ -6,6 +6,7 @@ destination it was told to use, for as long as it runs. Listening and loopback a
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from rightsized.core.errors import EgressDeniedError
 _LOCAL_NAMES = frozenset({"", "localhost", "localhost.localdomain", "0.0.0.0", "::"})  # noqa: S104 - names, not a bind
 
 
+@functools.lru_cache(maxsize=1024)  # asked before every request; few hosts, and a text alone decides
 def is_loopback(host: str) -> bool:
     """True for names and addresses that stay on this machine."""
     if host in _LOCAL_NAMES:

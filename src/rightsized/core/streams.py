@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
-@asynccontextmanager
-async def closing(pieces: AsyncIterator[T]) -> AsyncGenerator[AsyncIterator[T], None]:
+class closing(Generic[T]):  # noqa: N801 - reads as a statement, like contextlib.aclosing
     """Closes a stream at the end of the block, whatever ends it, so that the work behind it stops."""
-    try:
-        yield pieces
-    finally:
-        if isinstance(pieces, AsyncGenerator):
-            await pieces.aclose()
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, pieces: AsyncIterator[T]) -> None:
+        self._pieces = pieces
+
+    async def __aenter__(self) -> AsyncIterator[T]:
+        return self._pieces
+
+    async def __aexit__(self, *error: object) -> None:
+        if isinstance(self._pieces, AsyncGenerator):
+            await self._pieces.aclose()
 
 
 class _Timer:

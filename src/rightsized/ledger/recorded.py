@@ -190,14 +190,16 @@ def apart(reply: Reply) -> tuple[Reply, list[tuple[str, str]]]:
     if reply.completion is None and all(attempt.completion is None for attempt in reply.attempts):
         return reply, []
     texts: dict[str, str] = {}
+    done: dict[int, Completion] = {}  # the answer given is also that of the attempt that wrote it
 
     def digest(completion: Completion | None) -> Completion | None:
-        if completion is None:
-            return None
+        if completion is None or id(completion) in done:
+            return completion and done[id(completion)]
         body = msgspec.json.encode(completion.body, order="deterministic")
         sha256 = hashlib.sha256(body).hexdigest()
         texts[sha256] = body.decode()
-        return msgspec.structs.replace(completion, text="", body={}, sha256=sha256)
+        kept = done[id(completion)] = msgspec.structs.replace(completion, text="", body={}, sha256=sha256)
+        return kept
 
     attempts = tuple(msgspec.structs.replace(a, completion=digest(a.completion)) for a in reply.attempts)
     kept = msgspec.structs.replace(reply, attempts=attempts, completion=digest(reply.completion))

@@ -9,6 +9,7 @@ answered already.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from rightsized.server import problems
 from rightsized.server.guards import API_HEADERS
 from rightsized.server.problems import RefusedError
-from rightsized.server.reading import WHOLE
+from rightsized.server.reading import CLIENT, WHOLE
 
 # Request line and fields, give or take the last chunk read. Clients send a few hundred bytes; cookies of other services
 # on the same host name may be some thousands.
@@ -32,13 +33,30 @@ class TimedProtocol(HttpToolsProtocol):
     _header_bytes = 0  # of a header that has not ended yet
     _timer: asyncio.TimerHandle | None = None
 
+    _watchers: set[Callable[[], None]]
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         super().connection_made(transport)
+        self._watchers = set()
         self._start()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
         super().connection_lost(exc)
+        for gone in tuple(self._watchers):
+            gone()
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """As reading.Client: a connection that is not read from would not tell its end."""
+        if self.transport.is_closing():
+            gone()
+        else:
+            self._watchers.add(gone)
+            self.flow.resume_reading()
+
+    def unwatch(self, gone: Callable[[], None]) -> None:
+        """As reading.Client."""
+        self._watchers.discard(gone)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -62,7 +80,8 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._begun = False
-        cast("dict[str, Any]", self.scope)[WHOLE] = True
+        scope = cast("dict[str, Any]", self.scope)
+        scope[WHOLE], scope[CLIENT] = True, self
         self._stop()
         super().on_message_complete()
 

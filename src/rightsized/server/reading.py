@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -22,8 +22,21 @@ T = TypeVar("T", bound=msgspec.Struct)
 JSON_TYPE, FORM_TYPE = b"application/json", b"application/x-www-form-urlencoded"
 MAX_FIELDS = 100  # of a form; our own have fewer than ten
 MIB = 1 << 20
+CLIENT = "rightsized.client"  # in the scope: the Client, where the server knows one
 WHOLE = "rightsized.whole"  # in the scope of a request whose body has arrived: it needs no timer
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class Client(Protocol):
+    """Whoever sent a request, on a connection that says when it is gone."""
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """Call `gone` once the connection is lost, at once where it is already."""
+        ...
+
+    def unwatch(self, gone: Callable[[], None]) -> None:
+        """Call it no more."""
+        ...
 
 
 class DisconnectedError(Exception):

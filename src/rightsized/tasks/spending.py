@@ -16,7 +16,7 @@ from rightsized.core.errors import RateLimitError
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.keys import ApiKey, Period
 
-MINUTE = 60.0
+MINUTE, DAY = 60.0, 86_400.0
 
 _SPENT = """SELECT coalesce(sum(json_extract(CAST(e.record AS TEXT), '$.reply.cost')), 0.0)
             FROM starts s JOIN ends e ON e.id = s.id
@@ -31,6 +31,8 @@ class _Account:
     tokens: float = 0.0
     at: float = 0.0
     period: float = 0.0  # start of the period, seconds since the epoch
+    day: float = -1.0  # for which that was worked out, days since the epoch
+    counts: Period | None = None  # and for which kind of period
     spent: float = 0.0
     set_aside: float = 0.0
 
@@ -110,9 +112,11 @@ class Spending:
         account.at = now
         account.requests = min(limits.requests_per_minute, account.requests + minutes * limits.requests_per_minute)
         account.tokens = min(limits.tokens_per_minute, account.tokens + minutes * limits.tokens_per_minute)
-        start = _start(now, limits.budget_period)
-        if start != account.period:
-            account.period, account.spent = start, self._recorded(key, start)
+        if now // DAY != account.day or limits.budget_period != account.counts:
+            account.day, account.counts = now // DAY, limits.budget_period
+            start = _start(now, limits.budget_period)
+            if start != account.period:
+                account.period, account.spent = start, self._recorded(key, start)
         return account
 
     def _recorded(self, key: ApiKey, since: float) -> float:

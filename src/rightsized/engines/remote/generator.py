@@ -51,6 +51,7 @@ class RemoteGenerator:
     def __init__(self, settings: Settings, egress: Egress, *, resolver: AbstractResolver | None = None) -> None:
         tier = settings.tier
         self._settings, self._egress, self._resolver = settings, egress, resolver
+        self._digest = settings.digest
         self._speaker = Speaker(tier.name, settings.key.redact)
         self._places = Places(tier.name, tier.concurrent, tier.queue)
         self._breaker = Breaker(time.monotonic)
@@ -64,7 +65,7 @@ class RemoteGenerator:
 
     @property
     def digest(self) -> str:
-        return self._settings.digest
+        return self._digest
 
     @property
     def context(self) -> int:

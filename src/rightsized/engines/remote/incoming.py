@@ -97,12 +97,14 @@ class Incoming:
                     self._taken += len(await self._response.content.readany())
 
     async def _read(self) -> bytes:
-        failure = None
+        content, failure = self._response.content, None
         while failure is None:
             left = self._clock.left()
             try:
+                if left > 0 and ((data := content.read_nowait()) or content.at_eof()):
+                    return data  # it is there: nothing to time
                 async with asyncio.timeout(min(left, LOOK_S)):
-                    return await self._response.content.readany()
+                    return await content.readany()
             except NETWORK_ERRORS as error:
                 if left <= LOOK_S or isinstance(error, aiohttp.ClientError) or not isinstance(error, TimeoutError):
                     failure = self._clock.failed(self._speaker, error)

@@ -32,6 +32,18 @@ class Places:
                 f"{self._concurrent} requests are with the tier {self._name!r} and {self.waiting} wait.",
                 fix="Try again soon; concurrent and queue of the tier set these limits.",
             )
+        if self._free.locked():
+            await self._wait(patience)
+        else:
+            await self._free.acquire()  # does not wait
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1
+            self._free.release()
+
+    async def _wait(self, patience: float) -> None:
         self.waiting += 1
         try:
             async with asyncio.timeout(patience):
@@ -40,9 +52,3 @@ class Places:
             raise BusyError(f"No place at the tier {self._name!r} became free within {patience:.3g} s.") from None
         finally:
             self.waiting -= 1
-        self.taken += 1
-        try:
-            yield
-        finally:
-            self.taken -= 1
-            self._free.release()

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from rightsized.server.guards import API_HEADERS
-from rightsized.server.reading import DisconnectedError, Receive, Scope, Send
+from rightsized.server.reading import CLIENT, Client, DisconnectedError, Receive, Scope, Send
 
 Headers = list[tuple[bytes, bytes]]
 FIXED: Headers = [(name.encode(), value.encode()) for name, value in API_HEADERS.items()]
@@ -103,34 +103,58 @@ class Watched:
 
     def __init__(self, exchange: Exchange, keep_alive: float | None = None, stalled: float = STALLED_SECONDS) -> None:
         self._exchange, self._every, self._stalled = exchange, keep_alive, stalled
+        self._client: Client | None = exchange.scope.get(CLIENT)
         self._gone = False
+        self._watcher: asyncio.Task[None] | None = None  # where the server has no Client to say who left
+        self._look: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("no task to watch over")
         self._task = task
-        self._watcher = asyncio.create_task(self._watch())
+        if self._client is None:
+            self._watcher = asyncio.create_task(self._watch())
+        else:
+            self._client.watch(self._leave)
+        self._wait()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._watcher.cancel()
+        if self._client is not None:
+            self._client.unwatch(self._leave)
+        for ended in (self._watcher, self._look, self._timer):
+            if ended is not None:
+                ended.cancel()
         if self._gone:
             self._task.uncancel()
             raise DisconnectedError from None
 
+    def _leave(self) -> None:
+        if not self._gone:
+            self._gone = True
+            self._task.cancel()
+
     async def _watch(self) -> None:
-        while not self._gone:
-            try:
-                async with asyncio.timeout(self._every):
-                    message = await self._exchange.receive()
-            except TimeoutError:
-                self._gone = not await self._still_there()
-            else:
-                self._gone = message["type"] == "http.disconnect"
-        self._task.cancel()
+        while (await self._exchange.receive())["type"] != "http.disconnect":
+            pass
+        self._leave()
+
+    def _wait(self) -> None:
+        if self._every is not None:
+            self._timer = asyncio.get_running_loop().call_later(self._every, self._begin_look)
+
+    def _begin_look(self) -> None:
+        self._look = asyncio.create_task(self._look_after())
+
+    async def _look_after(self) -> None:
+        if await self._still_there():
+            self._wait()
+        else:
+            self._leave()
 
     async def _still_there(self) -> bool:
         exchange = self._exchange

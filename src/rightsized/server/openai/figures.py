@@ -36,6 +36,7 @@ class Figures:
         registry = metrics.registry
         registry.register(_TierGauges(service))
         self._metrics = metrics
+        self._first_of: dict[str, Histogram] = {}
         self._known: dict[tuple[str, str, int, bool], _Counters] = {}  # looking labels up costs more than counting
         self._generations = Counter(
             "rightsized_generations", "Texts written, by the tier that wrote.",
@@ -96,7 +97,10 @@ class Figures:
 
     def first_byte(self, route: str, seconds: float) -> None:
         """Note when a stream began."""
-        self._first.labels(route).observe(seconds)
+        known = self._first_of.get(route)
+        if known is None:
+            known = self._first_of[route] = self._first.labels(route)
+        known.observe(seconds)
 
     def broken(self, route: str) -> None:
         """Count a stream that ended with an error event."""
