@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextvars import ContextVar
+from typing import Any
 from weakref import WeakSet
 
 import aiohttp
@@ -19,6 +20,7 @@ from rightsized.core.egress import Egress
 from rightsized.engines.remote.settings import Settings
 
 READ_BUFFER = 2**16  # bytes held for a slow reader before the server is made to wait
+SHORT_BODY = 2**16  # bytes of a request that are handed to the socket at once; longer ones as fast as it takes them
 MAX_HEADER = 2**15  # bytes of one header
 NAMES_KEPT_S = 30
 _KEPT: ContextVar[bool] = ContextVar("kept", default=False)
@@ -49,6 +51,30 @@ class GuardedResolver(AbstractResolver):
 
     async def close(self) -> None:
         await self._inner.close()
+
+
+class OneWrite(ClientRequest):
+    """A request that writes a short body right behind its head; aiohttp starts a task a request for that."""
+
+    _short = b""
+
+    def update_body_from_data(self, body: Any, *more: int, **named: int) -> None:
+        """Keep a short body for `send`."""
+        if isinstance(body, bytes) and 0 < len(body) <= SHORT_BODY:
+            self._short, body = body, None
+            self.headers["Content-Length"] = str(len(self._short))
+        super().update_body_from_data(body, *more, **named)
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Write it all. Raises ClientConnectionResetError."""
+        short, protocol = self._short, conn.protocol
+        if short and (protocol is None or protocol.writing_paused):
+            super().update_body_from_data(short)  # it must wait its turn
+            short = b""
+        response = await super().send(conn)  # the head is out where there is no body
+        if short and protocol is not None and protocol.transport is not None:
+            protocol.transport.write(short)
+        return response
 
 
 class GuardedConnector(aiohttp.TCPConnector):
@@ -90,6 +116,7 @@ def open_session(settings: Settings, egress: Egress, resolver: AbstractResolver 
     tier = settings.tier
     return aiohttp.ClientSession(
         connector=GuardedConnector(settings, egress, resolver or aiohttp.ThreadedResolver()),
+        request_class=OneWrite,
         timeout=ClientTimeout(total=None, connect=tier.connect_s, sock_read=tier.first_byte_s),
         headers={
             "Content-Type": "application/json",
