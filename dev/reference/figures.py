@@ -103,7 +103,7 @@ def _ladder(result: Result) -> tuple[str, str, str]:
     found = next(one for one in result["sets"] if one["data"] == "banking77")
     at = {row["budget"]: row for row in found["budgets"]}
     parts = [
-        f"{at[budget]['with_ngrams_after_ten_encoder_calls']['throughput_multiple']:.1f} times at {budget:.0%}"
+        f"{at[budget]['with_ngrams_after_ten_encoder_calls']['throughput_multiple']:.2f} times at {budget:.0%}"
         for budget in (0.02, 0.05)
     ]
     alone = at[0.02]["encoder_only"]["per_second"]
@@ -152,6 +152,44 @@ def _explanation(result: Result) -> tuple[str, str, str]:
     return what, f"{mine['comprehensiveness']:.2f}", "; ".join(beside)
 
 
+def _routing(result: Result) -> tuple[str, str, str]:
+    gsm8k = result["tables"]["gsm8k"]
+    found, by_prompt = gsm8k["apgr"], gsm8k["routers"]["prompt"]["apgr"]
+    what = f"Quality gap recovered by routing (APGR), GSM8K, {gsm8k['rows']:,} questions, the answer read"
+    low_high = f"{found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
+    return what, low_high, f"by the prompt alone: {by_prompt['value']:.2f}; RouteLLM, published: 0.62; chance: 0.50"
+
+
+def _routing_validity(result: Result) -> tuple[str, str, str]:
+    what = f"Promises of two and three tiers broken: worst of {result['cells_tested']} settings, {result['draws']:,} draws each"
+    return f"{what} (5% allowed)", _percent(result["largest_violations"]), ""
+
+
+def _faults(result: Result) -> tuple[str, str, str]:
+    decisions = result["decisions"]
+    what = f"Decisions lost or doubled, {result['faults']} faults of model servers in three forms"
+    return what, f"{decisions['lost'] + decisions['doubled']} of {decisions['asked']}", ""
+
+
+def _soak(result: Result) -> tuple[str, str, str]:
+    decisions = result["decisions"]
+    what = f"Memory growth in {result['minutes']:.0f} minutes of mixed load on the gateway"
+    return (
+        f"{what}, {result['requests']:,} requests",
+        f"{result['growth']:+.1%}; {decisions['lost']} of {decisions['heard']:,} decisions lost",
+        "",
+    )
+
+
+def _gateway(result: Result) -> tuple[str, str, str]:
+    measured = {row["gateway"]: row["measured"] for row in result["gateways"] if "measured" in row}
+    at = {n: next(r for r in rows if r["connections"] == 16 and not r["stream"]) for n, rows in measured.items()}
+    mine = at.pop("rightsized")
+    beside = [f"{name}: {row['cpu_us']:,.0f} µs" for name, row in at.items() if not name.startswith("rightsized")]
+    what = "Processor time of the gateway a request, 16 connections, keys, budget, policy and record on"
+    return what, f"{mine['cpu_us']:,.0f} µs", "; ".join(beside)
+
+
 ROWS = (
     Row("certificate_validity", _validity),
     Row("certificate_validity", _coverage),
@@ -164,4 +202,9 @@ ROWS = (
     Row("startup", _memory),
     Row("explanation", _explanation),
     Row("crash", _crash),
+    Row("routing", _routing),
+    Row("routing_validity", _routing_validity),
+    Row("gateway", _gateway),
+    Row("faults", _faults),
+    Row("soak", _soak),
 )
