@@ -161,8 +161,9 @@ def _routing(result: Result) -> tuple[str, str, str]:
 
 
 def _routing_validity(result: Result) -> tuple[str, str, str]:
-    what = f"Promises of two and three tiers broken: worst of {result['cells_tested']} settings, {result['draws']:,} draws each"
-    return f"{what} (5% allowed)", _percent(result["largest_violations"]), ""
+    settings, draws = result["cells_tested"], result["draws"]
+    what = f"Promises of two and three tiers broken: worst of {settings} settings, {draws:,} draws each (5% allowed)"
+    return what, _percent(result["largest_violations"]), ""
 
 
 def _faults(result: Result) -> tuple[str, str, str]:
