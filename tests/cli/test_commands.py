@@ -138,7 +138,7 @@ def test_tasks_versions_and_rollback(copied_home: Path) -> None:
         (["fit", "absent.csv", "--task", "t"], 3, "There is no file absent.csv"),
         (["fit", "x.csv", "--task", "t", "--max-error", "2"], 2, "must lie between 0 and 1"),
         (["fit", "x.csv", "--task", "t", "--promise", "none"], 2, "Known: selective_error"),
-        (["models", "show", "absent"], 3, "models pull absent"),
+        (["models", "show", "absent"], 3, "models pull SOURCE --name absent"),
         (["report", "absent"], 3, "There is no task 'absent'"),
         (["ask", "absent", "caf\udce9"], 2, "The text is not UTF-8: character 4 is none"),
     ],

@@ -91,3 +91,12 @@ def test_convert_without_torch_names_the_command(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}", "utf-8")
     said = rightsized(tmp_path, "models", "convert", tmp_path, status=2)
     assert "pip install 'rightsized[tune]'" in said
+
+
+def test_fit_says_what_is_not_there_and_keeps_small_sizes_readable(tmp_path: Path) -> None:
+    said = rightsized(tmp_path, "models", "fit", "./absent.gguf", status=3)
+    assert "There is no file or folder ./absent.gguf." in said
+    said = rightsized(tmp_path, "models", "fit", _model(tmp_path / "Tiny.gguf"), "--memory", "10MB", status=1)
+    assert "million" not in said.partition("parameters")[0]
+    assert "fit into 10.0 MB" in said
+    assert "take a smaller model" not in said  # its weights are not what is too large

@@ -80,7 +80,7 @@ def test_a_model_that_is_not_there_or_no_gguf_file(tmp_path: Path) -> None:
     assert "models convert" in caught.value.fix
     with pytest.raises(NotFoundError, match="not installed"):
         opened("absent", tmp_path)
-    with pytest.raises(NotFoundError, match="does not exist"):
+    with pytest.raises(NotFoundError, match="There is no model file"):
         opened(str(tmp_path / "absent.gguf"))
     (tmp_path / "text.gguf").write_text("no model at all, only words", "utf-8")
     with pytest.raises(IntegrityError, match="not a GGUF file"):

@@ -12,6 +12,7 @@ from rightsized.cli import (
     ask,
     calibrate,
     certificate,
+    decisions,
     demo,
     evaluation,
     fit,
@@ -57,7 +58,7 @@ add(app, "report", report.ReportOptions, report.run)
 add(app, "serve", serve.ServeOptions, serve.run)
 add(app, "gateway", gateway.GatewayOptions, gateway.run)
 add(app, "demo", demo.DemoOptions, demo.run)
-for group in (models.app, tasks.app, queue.app, calibrate.app, certificate.app, keys.app):
+for group in (models.app, tasks.app, queue.app, decisions.app, calibrate.app, certificate.app, keys.app):
     app.add_typer(group)
 
 

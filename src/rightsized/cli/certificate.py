@@ -13,7 +13,7 @@ from rightsized.core.types import Certificate, Segment
 
 app = typer.Typer(
     name="certificate",
-    help="Show the certificate of a task or a calibrated cascade, and check it.",
+    help="Certificates of tasks and cascades: show, verify.",
     no_args_is_help=True,
 )
 

@@ -148,7 +148,8 @@ def fail(error: RightsizedError, as_json: bool) -> None:
 
         console = Console(stderr=True, highlight=False)
         console.print("[bold]error:[/bold] ", end="")
-        console.print(error.message, markup=False)
+        soft = not console.is_terminal  # a log is searched by line
+        console.print(error.message, markup=False, soft_wrap=soft)
         if error.fix:
-            console.print(error.fix, markup=False)
+            console.print(error.fix, markup=False, soft_wrap=soft)
     raise typer.Exit(error.exit_code)

@@ -29,10 +29,11 @@ def run(options: GatewayOptions) -> Result:
     config = options.settings()
     server = find_server(Home(config.home))
     status = server.gateway() if server is not None else status_at_rest(config)
-    return Result(status, _text(status))
+    shut = {tier.name: tier.unreachable(config.egress.allow) for tier in config.tiers}
+    return Result(status, _text(status, {name: why for name, why in shut.items() if why}))
 
 
-def _text(status: GatewayStatus) -> str:
+def _text(status: GatewayStatus, shut: dict[str, str]) -> str:
     from rightsized.tasks.gateway_status import prices
 
     header = ["tier", "kind", "engine", "model", "ready", "may be sent", "US dollars a million tokens"]
@@ -43,13 +44,14 @@ def _text(status: GatewayStatus) -> str:
             tier.engine,
             tier.model,
             _ready(tier),
-            ", ".join(tier.data_classes) or "nothing: set data_classes",
+            "nothing" if tier.name in shut else ", ".join(tier.data_classes) or "nothing: set data_classes",
             prices(tier),
         ]
         for tier in status.tiers
     ]
     parts = [aligned(header, rows)] if rows else []
     parts += [f"{tier.name}: {tier.detail}" for tier in status.tiers if tier.detail]
+    parts += [f"{name}: {why}." for name, why in shut.items()]
     return "\n".join([*parts, *([""] if parts else []), *_promise(status)])
 
 
@@ -70,7 +72,7 @@ def _promise(status: GatewayStatus) -> list[str]:
     monitor = status.monitor
     if monitor is not None:
         lines.append(
-            f"Audits: {monitor.audits:,} labelled, {monitor.wrong:,} wrong, {monitor.waiting:,} wait; "
+            f"Audits: {monitor.audits:,} counted, {monitor.wrong:,} wrong, {monitor.waiting:,} wait; "
             f"evidence {monitor.e_value:.2f}, alarm at {monitor.alarm_at:.0f}."
         )
     if status.waiting:

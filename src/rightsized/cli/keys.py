@@ -72,10 +72,19 @@ def list_keys(options: Common) -> Result:
     """List the keys, oldest first."""
     keys = _store(options).all()
     rows = [
-        [key.id, key.name, key.tenant, " ".join(key.scopes), key.state(time.time()), _day(key.expires), _limits(key)]
+        [
+            key.id,
+            key.name,
+            key.tenant,
+            " ".join(key.scopes),
+            key.state(time.time()),
+            _day(key.expires),
+            key.data_class or "",
+            _limits(key),
+        ]
         for key in keys
     ]
-    heads = ["id", "name", "tenant", "scopes", "state", "expires", "limits"]
+    heads = ["id", "name", "tenant", "scopes", "state", "expires", "data class", "limits"]
     text = aligned(heads, rows) if rows else "No keys yet. Make one: rightsized keys create NAME"
     return Result([_told(key) for key in keys], text)
 
@@ -105,7 +114,9 @@ def _shown_once(key: ApiKey, shown: str) -> Result:
 
 
 def _told(key: ApiKey) -> dict[str, Any]:
-    """A key for --json: all but its digests."""
+    """A key for --json: all but its digests; `expires` is null for a key that never does."""
+    from rightsized.store.keys import LATER
+
     return {
         "id": key.id,
         "name": key.name,
@@ -113,7 +124,7 @@ def _told(key: ApiKey) -> dict[str, Any]:
         "scopes": key.scopes,
         "state": key.state(time.time()),
         "created": key.created,
-        "expires": key.expires,
+        "expires": key.expires if key.expires < LATER else None,
         "revoked": key.revoked,
         "limits": key.limits,
         "data_class": key.data_class,
@@ -125,9 +136,14 @@ def _limits(key: ApiKey) -> str:
     parts = [
         f"{limits.requests_per_minute:,}/min" if limits.requests_per_minute else "",
         f"{limits.tokens_per_minute:,} tokens/min" if limits.tokens_per_minute else "",
-        f"${limits.budget_usd:,.2f}/{limits.budget_period}" if limits.budget_usd else "",
+        f"${_dollars(limits.budget_usd)}/{limits.budget_period}" if limits.budget_usd else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _dollars(amount: float) -> str:
+    """Two decimals, or as many as a smaller amount needs."""
+    return f"{amount:,.2f}" if round(amount, 2) == amount else f"{amount:,.4g}"
 
 
 def _day(moment: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +17,7 @@ from rightsized.cli.tables import aligned, megabytes
 
 if TYPE_CHECKING:
     from rightsized.core.egress import Egress
-    from rightsized.store.cards import LanguageModel
+    from rightsized.store.cards import Card, LanguageModel
     from rightsized.store.models import ModelStore
 
 app = typer.Typer(name="models", help="Models on this machine: encoders and language models.", no_args_is_help=True)
@@ -40,9 +41,10 @@ def list_models(options: Common) -> Result:
     if not cards:
         return Result([], "No models yet. Run: rightsized models pull minilm")
     rows = [
-        [c.name, c.architecture, megabytes(c.size_bytes), str(c.dimension), c.licence, c.digest[:19]] for c in cards
+        [c.name, _kind(c), c.architecture, megabytes(c.size_bytes), _context(c), c.licence, c.digest[:19]]
+        for c in cards
     ]
-    return Result(cards, aligned(["name", "architecture", "size", "dimension", "licence", "digest"], rows))
+    return Result(cards, aligned(["name", "kind", "architecture", "size", "context", "licence", "digest"], rows))
 
 
 def pull(options: Pull) -> Result:
@@ -74,17 +76,44 @@ def show(options: Named) -> Result:
     """Show a model's card."""
     card = _store(options).card(options.name)
     apart = ("files", "language_model")
-    facts = [[name, str(getattr(card, name))] for name in card.__struct_fields__ if name not in apart]
+    facts = [[name, _plain(name, getattr(card, name))] for name in card.__struct_fields__ if name not in apart]
     if card.language_model is not None:
-        facts += _language_facts(card.language_model)
+        facts += _language_facts(card.language_model, card.name)
+    facts = [[name, value] for name, value in facts if value]
     files = [[f"  {path}", f"{megabytes(entry.size)}  {entry.sha256}"] for path, entry in sorted(card.files.items())]
     return Result(card, aligned(["field", "value"], [*facts, *files]))
 
 
-def _language_facts(facts: LanguageModel) -> list[list[str]]:
-    rows = [[name, str(getattr(facts, name))] for name in facts.__struct_fields__ if name != "proofs"]
+def _language_facts(facts: LanguageModel, name: str) -> list[list[str]]:
+    rows = [[field, _plain(field, getattr(facts, field))] for field in facts.__struct_fields__ if field != "proofs"]
     proofs = [["proof", sentence(proof)] for proof in facts.proofs]
-    return rows + (proofs or [["proof", "none; run: rightsized models verify-export NAME"]])
+    return rows + (proofs or [["proof", f"none; run: rightsized models verify-export {name}"]])
+
+
+def _plain(field: str, value: object) -> str:
+    """A field of a card as people read it; empty where it says nothing."""
+    if field == "created":
+        return datetime.fromtimestamp(float(str(value)), UTC).strftime("%Y-%m-%d %H:%M UTC")
+    if field == "size_bytes":
+        return megabytes(float(str(value)))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, tuple | dict):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _kind(card: Card) -> str:
+    facts = card.language_model
+    if facts is None:
+        return "encoder"
+    return f"adapter, {facts.quantisation}" if facts.adapter_of else facts.quantisation
+
+
+def _context(card: Card) -> str:
+    return f"{card.context:,}" if card.context else ""
 
 
 def remove(options: Named) -> Result:

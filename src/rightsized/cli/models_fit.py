@@ -10,7 +10,7 @@ import typer
 
 from rightsized.cli.commands import Common, Result
 from rightsized.cli.tables import aligned
-from rightsized.core.errors import InputError
+from rightsized.core.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
     from rightsized.store.planner import Fit, Plan
@@ -68,7 +68,12 @@ def _place(options: FitModel) -> tuple[Path, str]:
     path = Path(options.model).expanduser()
     if path.exists():
         return path, path.stem if path.is_file() else path.name
-    return ModelStore(Home(options.settings().home)).folder(options.model), options.model
+    if "/" in options.model or path.suffix:
+        raise NotFoundError(f"There is no file or folder {options.model}.", fix="It is taken from the current folder.")
+    store = ModelStore(Home(options.settings().home))
+    if store.card(options.model).language_model is None:
+        raise InputError(f"{options.model!r} is an encoder; this is about models that write.")
+    return store.folder(options.model), options.model
 
 
 def _text(plan: Plan) -> str:
@@ -90,13 +95,24 @@ def _text(plan: Plan) -> str:
 
 
 def _verdict(plan: Plan) -> str:
-    what = f"{plan.model} ({plan.architecture}, {plan.parameters / 1e9:.2f} billion parameters)"
-    room = f"{plan.memory / 1e9:.2f} GB with a context of {plan.context} tokens"
+    what = f"{plan.model} ({plan.architecture}, {_count(plan.parameters)} parameters)"
+    room = f"{_size(plan.memory)} with a context of {plan.context} tokens"
     room += f" in each of {plan.slots} conversations" if plan.slots > 1 else ""
     if plan.choice is None:
         return f"{what} does not fit into {room}."
     fit = plan.choice
-    return f"{what} fits into {room} as {fit.quantisation}: {fit.total / 1e9:.2f} GB."
+    return f"{what} fits into {room} as {fit.quantisation}: {_size(fit.total)}."
+
+
+def _count(parameters: int) -> str:
+    if parameters < 1e6:
+        return f"{parameters:,}"
+    return f"{parameters / 1e9:.2f} billion" if parameters >= 1e8 else f"{parameters / 1e6:.1f} million"
+
+
+def _size(size: int) -> str:
+    """Gigabytes (10^9), or megabytes where that would say 0.0."""
+    return f"{size / 1e9:.2f} GB" if size >= 5e7 else f"{size / 1e6:.1f} MB"
 
 
 def _row(fit: Fit) -> list[str]:
@@ -104,7 +120,7 @@ def _row(fit: Fit) -> list[str]:
     return [
         fit.quantisation,
         f"{fit.bits_per_weight:.2f}",
-        *(f"{size / 1e9:.2f} GB" for size in sizes),
+        *(_size(size) for size in sizes),
         "yes" if fit.fits else "no",
         str(fit.longest) if fit.longest else "-",
     ]

@@ -46,12 +46,29 @@ def serve_home(config: Config, as_json: bool, stream: tuple[str, list[str]] | No
         service.announce(listening.url)
         tasks = {status.task.name: status for status in service.tasks()}
         _say(listening.url, list(tasks), [tier.name for tier in config.tiers], as_json)
+        sys.stderr.writelines(f"note: {one}\n" for one in notes(config))
         if stream is not None and stream[0] in tasks and not tasks[stream[0]].answered + tasks[stream[0]].abstained:
             sending.append(asyncio.ensure_future(service.classify_many(stream[0], stream[1])))
 
     app = create_app(service, config, Gate(config, service.spending))
     tls = Tls(config.server.tls_cert, config.server.tls_key)
     serve(app, config.server.host, config.server.port, config.server.drain_seconds, ready, tls)
+
+
+def notes(config: Config) -> list[str]:
+    """What a server's start should tell its owner: tiers that nothing can reach, and secrets sent in clear."""
+    from rightsized.core.egress import is_loopback
+
+    found = [f"{tier.name}: {why}." for tier in config.tiers if (why := tier.unreachable(config.egress.allow))]
+    if not is_loopback(config.server.host) or config.server.host in ("0.0.0.0", "::"):  # noqa: S104 - compared
+        found += [] if config.server.tls_cert else [_CLEAR.format(host=config.server.host)]
+    return found
+
+
+_CLEAR = (
+    "{host} is not this machine alone and there is no TLS: keys and messages cross the network in clear. "
+    "Set server.tls_cert and server.tls_key, or put a proxy with TLS in front."
+)
 
 
 def _say(url: str, names: list[str], tiers: list[str], as_json: bool) -> None:

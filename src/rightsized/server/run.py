@@ -6,6 +6,7 @@ import asyncio
 import errno
 import ipaddress
 import math
+import os
 import signal
 import socket
 import ssl
@@ -13,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import uvicorn
@@ -46,6 +48,10 @@ class Tls(NamedTuple):
         if not (self.certificate and self.key):
             given = "tls_cert" if self.certificate else "tls_key"
             raise ConfigError(f"Only server.{given} is set.", fix="Set both server.tls_cert and server.tls_key.")
+        for setting, file in (("server.tls_cert", self.certificate), ("server.tls_key", self.key)):
+            if not os.access(file, os.R_OK):
+                why = "cannot be read" if Path(file).exists() else "does not exist"
+                raise ConfigError(f"{setting} = {file!r} {why}.", fix="Name a PEM file that this user may read.")
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key)
         except (OSError, ssl.SSLError) as error:

@@ -18,6 +18,7 @@ from rightsized.store.cards import Card
 from rightsized.store.home import Home
 from rightsized.store.locks import one_at_a_time
 
+PULLED_BY_NAME = ("minilm",)  # any other model is pulled from a source that only the user knows
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
@@ -29,6 +30,12 @@ def check_name(name: str) -> str:
             fix="Use up to 100 lower-case letters, digits, dots, dashes and underscores.",
         )
     return name
+
+
+def _where_from(name: str) -> str:
+    if name in PULLED_BY_NAME:
+        return f"Run: rightsized models pull {name}"
+    return f"See: rightsized models list; or install it: rightsized models pull SOURCE --name {name}"
 
 
 class ModelStore:
@@ -63,7 +70,7 @@ class ModelStore:
             return found
         place = self._place(name)
         if not place.exists():
-            raise NotFoundError(f"The model {name!r} is not installed.", fix=f"Run: rightsized models pull {name}")
+            raise NotFoundError(f"The model {name!r} is not installed.", fix=_where_from(name))
         return cards.read(place)
 
     def folder(self, name: str) -> Path:

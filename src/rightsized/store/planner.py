@@ -209,7 +209,7 @@ def _remedies(found: Plan, blueprint: Blueprint) -> list[str]:
     said.append(f"{name} with {found.context} tokens needs {smallest.total / 1e9:.2f} GB: --memory.")
     if blueprint.stored not in UNPACKED:
         said.append(f"This file is packed as {blueprint.stored} already; smaller ones are made from its original.")
-    elif not smallest.longest:
+    elif not smallest.longest and smallest.weights > smallest.total / 2:
         said.append(f"The weights alone take {smallest.weights / 1e9:.2f} GB as {name}: take a smaller model.")
     return said
 

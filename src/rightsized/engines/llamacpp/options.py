@@ -124,6 +124,10 @@ def find_model(named: str, home: str) -> ModelFile:
         )
     if named.endswith(SUFFIX) or "/" in named:
         path = Path(named).expanduser()
+        if not path.exists():
+            raise NotFoundError(
+                f"There is no model file {named}.", fix=f"Paths are taken from the current folder, here {Path.cwd()}."
+            )
         return ModelFile(path, "", read_header(path))
     name, _, variant = named.partition(":")
     store = ModelStore(Home(home))
