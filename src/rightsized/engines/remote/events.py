@@ -49,8 +49,10 @@ class EventParser:
         midway = self._held or self._data or self._name or self._first
         if midway or b"\r" in data or len(data) > self._limit:
             return [], data
-        found: list[Event] = []
         *blocks, rest = data.split(b"\n\n")
+        if data.count(b"\n") == 2 * len(blocks) and all(block[:6] == b"data: " for block in blocks):
+            return [Event("", block[6:]) for block in blocks], rest
+        found: list[Event] = []
         for number, block in enumerate(blocks):
             if not block.startswith(b"data:") or b"\n" in block:
                 return found, b"\n\n".join([*blocks[number:], rest])

@@ -91,6 +91,8 @@ class Incoming:
 
     async def settle(self) -> None:
         """Wait a little for the end of the body: the connection can be used again then, and is closed otherwise."""
+        if self._response.content.at_eof():
+            return
         with contextlib.suppress(*NETWORK_ERRORS):
             async with asyncio.timeout(SETTLE_S):
                 while not self._response.content.at_eof() and self._taken <= self._limit:

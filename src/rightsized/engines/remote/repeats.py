@@ -24,6 +24,7 @@ class Repeats:
 
     def __init__(self) -> None:
         self._before = self._after = b""
+        self._least = 0  # bytes that both have
         self._chunk: dict[str, Any] = {}
         self._choice: dict[str, Any] = {}
         self._vain = 0
@@ -32,10 +33,10 @@ class Repeats:
     def text(self, data: bytes) -> str | None:
         """The text of a chunk that is otherwise the one remembered; None where it is not."""
         before, after = self._before, self._after
-        if not before or not (data.startswith(before) and data.endswith(after)) or len(data) < len(before + after):
+        if not before or not (data.startswith(before) and data.endswith(after)) or len(data) < self._least:
             return None
         try:
-            text = self._text.decode(data[len(before) : len(data) - len(after)])
+            text: str = self._text.decode(data[len(before) : len(data) - len(after)])
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         self._vain = 0
@@ -56,7 +57,7 @@ class Repeats:
         marked = msgspec.json.decode(before + msgspec.json.encode(_MARK) + after)
         marked.pop("usage", None)  # counts are kept apart
         if marked == self.body(_MARK):
-            self._before, self._after = before, after
+            self._before, self._after, self._least = before, after, len(before) + len(after)
 
     def forget(self) -> None:
         """The last chunk was of another kind."""
