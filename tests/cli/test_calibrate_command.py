@@ -55,3 +55,34 @@ def test_calibrates_with_the_encoder(home: Path, tmp_path: Path) -> None:
 )
 def test_errors_are_sentences(home: Path, arguments: list[str], status: int, words: str) -> None:
     assert words in run(home, *arguments, status=status).replace("\n", " ")
+
+
+def versions(home: Path) -> dict[str, bool]:
+    command = [sys.executable, "-m", "rightsized.cli", "calibrate", "versions", "chat", "--json", "--home", str(home)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {found["state"]: found["in_force"] for found in json.loads(done.stdout)}
+
+
+def test_a_certified_cascade_is_not_replaced_by_one_that_is_not(tmp_path: Path) -> None:
+    data = write_rows(tmp_path / "rows.jsonl", sum_rows(400), "expected")
+    few = write_rows(tmp_path / "few.jsonl", sum_rows(30), "expected")
+    first = json.loads(run(tmp_path, "--data", data, "--max-error", "0.2", "--encoder", "", "--json"))
+    assert (first["state"], first["in_force"]) == ("certified", first["version"])
+    second = run(tmp_path, "--data", few, "--max-error", "0.2", "--encoder", "")
+    assert f"The certified version {first['version']} stays in force" in second
+    assert versions(tmp_path)["certified"]
+    taken = json.loads(run(tmp_path, "--data", few, "--max-error", "0.2", "--encoder", "", "--replace", "--json"))
+    assert taken["in_force"] == taken["version"] != first["version"]
+    assert not versions(tmp_path)["certified"]
+    back = [sys.executable, "-m", "rightsized.cli", "calibrate", "rollback", "chat", "--home", str(tmp_path)]
+    subprocess.run(back, check=True, capture_output=True)
+    subprocess.run(back, check=True, capture_output=True)  # past the one that never came to stay
+    assert versions(tmp_path)["certified"]
+
+
+def test_a_cascade_of_tiers_that_the_settings_do_not_name_replaces_none(tmp_path: Path) -> None:
+    data = write_rows(tmp_path / "rows.jsonl", sum_rows(400), "expected")
+    first = json.loads(run(tmp_path, "--data", data, "--max-error", "0.2", "--encoder", "", "--json"))
+    (tmp_path / "rightsized.toml").write_text('[[tiers]]\nname = "mine"\nengine = "fake"\n')
+    said = json.loads(run(tmp_path, "--data", data, "--max-error", "0.3", "--encoder", "", "--json"))
+    assert said["in_force"] == first["version"] != said["version"]

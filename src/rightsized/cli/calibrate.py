@@ -12,12 +12,18 @@ import typer
 from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned, percent
-from rightsized.core.errors import InputError
+from rightsized.core.errors import InputError, RightsizedError
+from rightsized.core.types import Certificate
 
 if TYPE_CHECKING:
+    from rightsized.store.home import Home
     from rightsized.tasks.chat_records import ChatReport
 
-app = typer.Typer(name="calibrate", help="Calibrate and certify a ladder of models that write.", no_args_is_help=True)
+app = typer.Typer(
+    name="calibrate",
+    help="Certify a ladder of models that write: chat, versions, rollback.",
+    no_args_is_help=True,
+)
 Promise = StrEnum("Promise", ["selective_error", "wrong_local_rate"])
 Loss = StrEnum("Loss", ["error", "regret"])
 
@@ -46,21 +52,34 @@ class ChatOptions(Common):
     ] = ""
     encoder: Annotated[str, typer.Option(help="Encoder that reads prompts.")] = "minilm"
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put the result in force even where a certified one is and it is not.")
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named(Common):
+    name: Annotated[str, typer.Argument(help="Name of the cascade.")] = "chat"
 
 
 def chat(options: ChatOptions) -> Result:
     """Learn when an answer can be trusted, choose thresholds, and sign what they promise.
 
     Each line of the file: {"prompt": ..., "answers": {"small": ..., "large": ...}, "correct": {"small": true, ...}}, or
-    "expected": the right answer, instead of correct.
+    "expected": the right answer, instead of correct. The result comes into force, unless it is not certified
+    and takes the place of one that is.
     """
+    import msgspec
+
     from rightsized.jobs.local import run_in_child
     from rightsized.store.home import Home
+    from rightsized.tasks.chat_cascade import gateways
     from rightsized.tasks.chat_identity import serving_tiers
     from rightsized.tasks.chat_records import ChatReport
 
     _check(options)
     config = options.settings()
+    before = _certified(Home(config.home), options.name)
     serving = serving_tiers(config, only=_names(options.tiers))
     with progress_bars(options.json) as progress:
         report = run_in_child(
@@ -71,7 +90,61 @@ def chat(options: ChatOptions) -> Result:
             result_type=ChatReport,
             progress=progress,
         )
-    return Result(report, _text(report))
+    kept = before if before and not options.replace and _worse(report, {tier.name for tier in config.tiers}) else ""
+    if kept:
+        gateways(Home(config.home)).promote(options.name, kept, "stays: what was calibrated after it is not certified")
+    text = _text(report) + (_STAYS.format(kept=kept) if kept else "")
+    return Result({**msgspec.to_builtins(report), "in_force": kept or report.version}, text)
+
+
+_STAYS = "\n\nThe certified version {kept} stays in force. To use this one all the same, add --replace."
+
+
+def _certified(home: Home, name: str) -> str:
+    """The version of a cascade in force where it is certified; empty where none is."""
+    from rightsized.tasks.chat_cascade import gateways
+
+    store = gateways(home)
+    try:
+        version = store.current(name)
+        return version if store.read(name, "certificate.json", Certificate, version).state == "certified" else ""
+    except RightsizedError:  # none yet, or one that cannot be used
+        return ""
+
+
+def _worse(report: ChatReport, tiers: set[str]) -> bool:
+    """Whether nothing certified would follow: no certificate, or one about tiers that the settings do not name."""
+    from rightsized.cascade.attempt import PERSON
+
+    return report.state != "certified" or bool(tiers and set(report.certificate.rungs) - tiers - {PERSON})
+
+
+def versions(options: Named) -> Result:
+    """List the versions of a calibrated cascade; the one in force is marked."""
+    from rightsized.store.home import Home
+    from rightsized.tasks.chat_cascade import gateways
+
+    store = gateways(Home(options.settings().home))
+    current, kept = store.current(options.name), store.versions(options.name)
+    rows = [
+        [
+            "*" if version == current else "",
+            version,
+            store.read(options.name, "certificate.json", Certificate, version).state,
+        ]
+        for version in kept
+    ]
+    data = [{"version": version, "state": state, "in_force": bool(mark)} for mark, version, state in rows]
+    return Result(data, aligned(["", "version", "state"], rows))
+
+
+def rollback(options: Named) -> Result:
+    """Put the version before the one in force back; a running server takes it up within seconds."""
+    from rightsized.store.home import Home
+    from rightsized.tasks.chat_cascade import gateways
+
+    version = gateways(Home(options.settings().home)).rollback(options.name)
+    return Result({"name": options.name, "version": version}, f"{options.name} is back at {version}.")
 
 
 def _check(options: ChatOptions) -> None:
@@ -143,3 +216,5 @@ def _text(report: ChatReport) -> str:
 
 
 add(app, "chat", ChatOptions, chat)
+add(app, "versions", Named, versions)
+add(app, "rollback", Named, rollback)
