@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="calibrate",
-    help="Certify a ladder of models that write: chat, versions, rollback.",
+    help="Certify models that write: chat, versions, rollback.",
     no_args_is_help=True,
 )
 Promise = StrEnum("Promise", ["selective_error", "wrong_local_rate"])
