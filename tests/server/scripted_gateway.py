@@ -18,7 +18,7 @@ from rightsized.core.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from rightsized.core.generation import DATA_CLASSES, Caller, Completion, Delta, EngineStatus, Generation, Usage
+from rightsized.core.generation import DATA_CLASSES, Burst, Caller, Completion, Delta, EngineStatus, Generation, Usage
 from rightsized.core.types import Attempt, Begun, Certificate, Reply, State
 from rightsized.engines.fake_generator import FakeGenerator
 from rightsized.tasks.gateway_protocol import GatewayStatus, ModelEntry, TierStatus
@@ -85,7 +85,7 @@ class ScriptedGateway:
 
     async def stream(
         self, generation: Generation, caller: Caller, conversation: str = ""
-    ) -> AsyncGenerator[Begun | Delta | Reply, None]:
+    ) -> AsyncGenerator[Begun | Burst | Delta | Reply, None]:
         self._see(generation, caller, conversation)
         model = generation.model
         if model == "abstains":
@@ -106,6 +106,9 @@ class ScriptedGateway:
         if model == "tools":
             for chunk in _tool_chunks():
                 yield Delta(chunk)
+        elif model == "bursts":
+            plain = [Delta(_chunk({"content": word}), word, alike=k > 0) for k, word in enumerate(WORDS)]
+            yield Burst([Delta(_chunk({"role": "assistant", "content": ""})), *plain])
         elif model == "endless":
             async for piece in self._endless():
                 yield piece

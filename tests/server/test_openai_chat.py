@@ -116,6 +116,15 @@ def test_a_stream_ends_with_usage_and_cost(openai: Client) -> None:
     assert answer.headers["x-rightsized-rung"] == "small"
 
 
+def test_pieces_that_came_together_are_the_same_events(openai: Client) -> None:
+    """Also those written into the frame of the one before."""
+    alone, together = events(stream(openai)), events(stream(openai, model="bursts"))
+    assert together[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert said(together) == said(alone)
+    for one, other in zip(alone[1:-1], together[2:-1], strict=True):
+        assert {**one, "id": "", "model": ""} == {**other, "id": "", "model": ""}
+
+
 def test_usage_in_an_event_of_its_own(openai: Client) -> None:
     chunks = events(stream(openai, stream_options={"include_usage": True}))
     assert chunks[-2]["choices"] == []

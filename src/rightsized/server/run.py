@@ -95,6 +95,7 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nobody here asks for a client's address or scheme
         backlog=BACKLOG,
         timeout_graceful_shutdown=math.ceil(drain_seconds),
         ssl_certfile=tls.certificate if tls and secure else None,
