@@ -241,6 +241,14 @@ class Busy(FakeGenerator):
         raise BusyError("full")
 
 
+def test_a_last_tier_that_is_down_is_a_failure_to_try_again_after_not_a_case_for_a_person() -> None:
+    tiers = (tier("small"), tier("large", fail="away"))
+    with pytest.raises(UpstreamError, match="away"):
+        answer(cascade({"small": 0.1}, tiers=tiers), ask())
+    reply = answer(cascade({"small": 0.1}, person=True, tiers=tiers), ask())
+    assert reply.status == "abstained"
+
+
 def test_being_busy_does_not_escalate() -> None:
     busy = Tier(TierConfig(name="small", url="http://x"), Busy("small", lambda generation: ""))
     with pytest.raises(BusyError):

@@ -58,7 +58,7 @@ class Run:
         self.as_tested = False
         if self.blame is None and 400 <= error.status < 500 and not isinstance(error, BusyError):
             self.blame = error
-        reason = f"failed: {type(error).__name__}: {error.message}"
+        reason = f"failed: {error.message.rstrip('.')}"
         self.attempts.append(_attempt(tier, reason=reason, latency_ms=_since(started)))
 
     def tried(

@@ -309,7 +309,7 @@ class Ladder(Answerer):
     def _failed(self, run: Run, step: _Step, error: RightsizedError, started: float, *, last: bool) -> None:
         """Note the failure. Raises it where nobody is left to ask, or where being busy must not move the request."""
         run.failed(step.tier, error, started)
-        if last and not run.has_draft:
+        if last and (step.bar == ALWAYS or not run.has_draft):  # a person stands behind a last tier that is checked
             raise run.blame or error
         if isinstance(error, BusyError) and step.bar != ALWAYS:
             raise error

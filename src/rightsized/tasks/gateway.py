@@ -256,7 +256,7 @@ def _operations(tier: Tier) -> tuple[Operation, ...]:
 
 
 def _entry(tier: Tier, name: str, kind: str) -> ModelEntry:
-    return ModelEntry(name, kind, tier.config.tier, _operations(tier), tier.config.context)
+    return ModelEntry(name, kind, tier.config.tier, _operations(tier), tier.config.context or tier.generator.context)
 
 
 def _too_late() -> UpstreamTimeoutError:
