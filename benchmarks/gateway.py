@@ -28,6 +28,7 @@ from benchmarks.load import Order
 from benchmarks.peer import Peer, PeerUnavailable
 
 CONNECTIONS = (1, 16, 64)
+ROUNDS = 1
 MASTER = "sk-benchmark"
 LITELLM = ("litellm[proxy]==1.100.0",)  # newer ones ask for a certifi that is not on every mirror
 VLLM_ROUTER = ("vllm-router",)
@@ -180,7 +181,7 @@ def ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def main() -> int:
     given = harness.options("gateway", __doc__ or "")
-    seconds, rounds = (1.5, 1) if given.quick else (5.0, 3)
+    seconds, rounds = (1.5, 1) if given.quick else (3.0, ROUNDS)
     full, bare = Ours(), Ours(record=False)
     candidates = [
         Candidate("passthrough", passthrough, "nothing"),
