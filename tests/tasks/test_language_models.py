@@ -89,7 +89,7 @@ def _converted(store: ModelStore, folder: Path, **more: str) -> str:
     return convert(order, store=store, egress=Egress()).name
 
 
-OFTEN = ("llama", "mixtral", "starcoder2")  # the others take as long again and find the same: pytest -m long
+OFTEN = ("llama", "starcoder2")  # the others take as long again and find the same: pytest -m long
 
 
 @pytest.mark.parametrize("name", [n if n in OFTEN else pytest.param(n, marks=pytest.mark.long) for n in NAMES])
