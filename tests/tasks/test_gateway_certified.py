@@ -64,9 +64,7 @@ def settings(home: Path, toml: str = TIERS) -> Config:
 def calibrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ChatReport]:
     home = tmp_path_factory.mktemp("gateway")
     data = labelled(home / "labelled.jsonl")
-    plan = ChatPlan(
-        home=str(home), name="chat", data=str(data), encoder="", serving=serving_tiers(settings(home))
-    )
+    plan = ChatPlan(home=str(home), name="chat", data=str(data), encoder="", serving=serving_tiers(settings(home)))
     return home, calibrate_chat(plan)
 
 
