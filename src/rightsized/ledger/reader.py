@@ -48,8 +48,9 @@ class LedgerReader:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Close the file, once a query under way in another thread has ended: SQLite must not lose it in mid-query."""
+        with self._lock:
+            self._connection.close()
 
     def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Rows of a SELECT on the tables of ledger/schema.py."""
