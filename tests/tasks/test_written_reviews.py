@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_samples import AUDITED, CALLER, LARGE, TIERS, asked, certified, row, settings, sum_of, write_rows
 
+from gateway_samples import AUDITED, CALLER, LARGE, TIERS, asked, certified, row, settings, sum_of, write_rows
 from rightsized.core.errors import DataError, InputError
 from rightsized.core.generation import Generation
 from rightsized.core.types import Reply
