@@ -53,8 +53,10 @@ class Tier:
         return self.forbidden(generation) or self.unfit(generation)
 
     def forbidden(self, generation: Generation) -> str:
-        """Rules about where data may go: class and residency. Empty where none stands against it."""
+        """Rules about where data may go: policy, class and residency. Empty where none stands against it."""
         config = self.config
+        if why := generation.vetoes.get(self.name):
+            return why
         if not config.allows(generation.data_class, on_premises=self.generator.on_premises):
             return f"{generation.data_class} data may not be sent there"
         if generation.region and not self._stays_in(generation.region):

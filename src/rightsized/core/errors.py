@@ -19,6 +19,7 @@
     ├── UpstreamError          a model server failed, refused or answered nonsense
     │   └── UpstreamTimeoutError  a model server did not answer in time
     ├── CertificateError       a certificate is absent, altered, expired or of another model
+    ├── ProofError             a proof or a signed checkpoint does not show what it claims
     ├── EgressDeniedError      something would have left this machine without leave
     ├── MissingExtraError      an optional part is not installed; names the pip command
     └── JobError               a background job failed or was cancelled
@@ -27,6 +28,11 @@ An error says what was wrong (with the value), and `fix` says what to do about i
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rightsized.core.verdicts import Verdict
 
 
 class RightsizedError(Exception):
@@ -41,6 +47,8 @@ class RightsizedError(Exception):
     exit_code = 1  # status of the command line
     retryable = False
     decision = ""  # id under which the failed request is on record, where it is
+    verdicts: tuple[Verdict, ...] = ()  # what the policy said of the failed request
+    policy = ""  # digest of that policy
 
     def __init__(self, message: str, *, fix: str = "") -> None:
         super().__init__(message)
@@ -194,6 +202,12 @@ class UpstreamTimeoutError(UpstreamError):
 
 class CertificateError(RightsizedError):
     """A certificate is absent, altered, expired, or belongs to another model."""
+
+    status = 409
+
+
+class ProofError(RightsizedError):
+    """A proof or a signed checkpoint does not show what it claims."""
 
     status = 409
 

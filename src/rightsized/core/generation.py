@@ -31,6 +31,7 @@ class Generation(Frozen, frozen=True):
         data_class: what the prompt holds; a tier answers only classes it was given.
         region: where the data must stay; empty: anywhere that the data class may go.
         deadline: `time.monotonic()` after which nobody waits for the answer any more.
+        vetoes: tiers that the policy keeps this request from, each with the reason. Set by `guard/policy`.
     """
 
     operation: Operation
@@ -40,17 +41,19 @@ class Generation(Frozen, frozen=True):
     data_class: DataClass = "secret"
     region: str = ""
     deadline: float = float("inf")
+    vetoes: dict[str, str] = field(default_factory=dict)
 
 
 class Caller(Frozen, frozen=True):
     """Who asks: the id of the API key (never the key itself) and its tenant; empty where none is asked.
 
-    `data_class` is the least restrictive class that its requests may declare.
+    `data_class` is the least restrictive class that its requests may declare; `roles` are for the policy.
     """
 
     key: str = ""
     tenant: str = ""
     data_class: DataClass | None = None
+    roles: tuple[str, ...] = ()
 
 
 class Usage(Frozen, frozen=True):

@@ -10,7 +10,8 @@ from typing import Literal
 from msgspec import field
 
 from rightsized.core.frozen import Frozen as Frozen  # also from here
-from rightsized.core.generation import Completion, DataClass, Generation
+from rightsized.core.generation import Completion, DataClass, Generation, Usage
+from rightsized.core.verdicts import Detected, Verdict
 
 Kind = Literal["classify", "generate", "embed", "search", "review"]
 State = Literal["certified", "estimated", "none", "suspended"]
@@ -47,7 +48,8 @@ class Request(Frozen, frozen=True):
     """One thing to answer. `id` is the decision id; the recorder gives one where it is empty.
 
     Where text is to be written, `generation` says which, and `text` is its body as JSON. `tenant` and `key` say for
-    whom; both are kept with the decision.
+    whom; both are kept with the decision. `roles` are those of whoever asks, for the policy. `data_class` is that of a
+    request to a task; one to a tier has it in `generation`. `detected`: what was found in the text.
     """
 
     task: str
@@ -58,13 +60,22 @@ class Request(Frozen, frozen=True):
     generation: Generation | None = None
     tenant: str = ""
     key: str = ""
+    roles: tuple[str, ...] = ()
+    data_class: DataClass | None = None
+    detected: Detected | None = None
+
+    @property
+    def held(self) -> DataClass | None:
+        """The class of the data in it; None where nobody said."""
+        return self.generation.data_class if self.generation else self.data_class
 
 
 class Attempt(Frozen, frozen=True):
     """One tier's try at a request, taken or not.
 
     `score` is s_k(x) in [0, 1]; `threshold` is None where the tier may never answer locally.
-    `reason` says why the tier was passed over, in words; empty where it answered.
+    `reason` says why the tier was passed over, in words; empty where it answered. `samples` are further answers drawn for
+    the check alone, `sampled` their tokens; `cost` and `latency_ms` count them.
     """
 
     rung: str
@@ -78,6 +89,8 @@ class Attempt(Frozen, frozen=True):
     latency_ms: float = 0.0
     cost: float = 0.0
     completion: Completion | None = None
+    samples: int = 0
+    sampled: Usage = Usage()
 
 
 class Reply(Frozen, frozen=True):
@@ -85,7 +98,8 @@ class Reply(Frozen, frozen=True):
 
     `output` is the label answered, `completion` the text written; both are None where every tier abstained and a
     person must decide. `state` is the state of the
-    promise under which this reply was given; `certificate` its id. `cost` is in US dollars.
+    promise under which this reply was given; `certificate` its id. `cost` is in US dollars. `verdicts` are those of the
+    policy file whose digest is `policy`; empty where there is none.
     """
 
     id: str
@@ -104,6 +118,8 @@ class Reply(Frozen, frozen=True):
     truncated: bool = False
     attempts: tuple[Attempt, ...] = ()
     completion: Completion | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    policy: str = ""
 
     @property
     def label(self) -> str | None:
@@ -132,7 +148,8 @@ class Decision(Frozen, frozen=True):
 
     `phase` is `started` once durable, `done` at the end; a start without an end reads `interrupted`.
     `audit` is the outcome of the audit coin; `audit_probability` the known probability it was thrown with.
-    Times are seconds since the epoch, UTC.
+    Times are seconds since the epoch, UTC. `verdicts` and `policy` are those of the reply; where there is none, of the
+    refusal.
     """
 
     id: str
@@ -150,6 +167,9 @@ class Decision(Frozen, frozen=True):
     tenant: str = ""
     key: str = ""
     data_class: DataClass | None = None
+    detected: Detected | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    policy: str = ""
 
 
 class Targets(Frozen, frozen=True):
@@ -204,7 +224,9 @@ class Certificate(Frozen, frozen=True):
     `expires` is a convention in seconds since the epoch; `expires_requests` one in requests.
     `rungs` names every rung, the last included. `figures_from` says which slice n, m, errors and intervals stand on.
     `loss`: `error` counts wrong answers, `regret` those where the last rung would have been right, `disagreement`
-    those that differ from the last rung's. `segment_by` says what divides the traffic into `segments`.
+    those that differ from the last rung's. `segment_by` says what divides the traffic into `segments`. `row` is what one
+    row is, in words; `outside` says what the out-of-scope rows are, where that is not "out of scope"; `rests_on` names
+    what no digest can pin.
     """
 
     id: str
@@ -242,6 +264,9 @@ class Certificate(Frozen, frozen=True):
     loss: Loss = "error"
     figures_from: Literal["calibrate", "out-of-fold"] = "calibrate"
     segment_by: str = ""
+    row: str = "message"
+    outside: str = "out of scope"
+    rests_on: str = ""
     public_key: str = ""
     signature: str = ""
 

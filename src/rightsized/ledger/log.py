@@ -137,6 +137,8 @@ class SqliteLedger:
             phase=decision.phase,
             reply=decision.reply,
             error=decision.error,
+            verdicts=() if decision.reply else decision.verdicts,
+            policy="" if decision.reply else decision.policy,
         )
         status = decision.reply.status if decision.reply else "failed"
         tier = decision.reply.tier if decision.reply else NO_TIER

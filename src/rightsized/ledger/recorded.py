@@ -147,14 +147,17 @@ class Recorded(Answerer):
             conversation=request.conversation,
             tenant=request.tenant,
             key=request.key,
-            data_class=request.generation.data_class if request.generation else None,
+            data_class=request.held,
+            detected=request.detected,
         )
 
     async def _finish(self, started: asyncio.Future[None], begun: Decision, reply: Reply) -> Reply:
         if reply.id != begun.id:
             reply = msgspec.structs.replace(reply, id=begun.id)
         kept, texts = apart(reply)
-        ended = msgspec.structs.replace(begun, phase="done", ended=self._clock(), reply=kept)
+        ended = msgspec.structs.replace(
+            begun, phase="done", ended=self._clock(), reply=kept, verdicts=reply.verdicts, policy=reply.policy
+        )
         if started.done():
             started.result()  # refused while the answerer was at work
         await self._ledger.finish(ended, texts)
@@ -168,7 +171,10 @@ class Recorded(Answerer):
             words = CANCELLED
         else:
             words = str(error) if isinstance(error, RightsizedError) else f"{type(error).__name__}: {error}"
-        return msgspec.structs.replace(begun, phase="failed", ended=self._clock(), error=words[:MAX_ERROR_CHARS])
+        ended = {"phase": "failed", "ended": self._clock(), "error": words[:MAX_ERROR_CHARS]}
+        if isinstance(error, RightsizedError):
+            ended |= {"verdicts": error.verdicts, "policy": error.policy}
+        return msgspec.structs.replace(begun, **ended)
 
     async def _end(self, started: asyncio.Future[None], ended: Decision) -> None:
         # A log that refuses here (disk full) leaves a start without an end, which reads `interrupted`: true enough.

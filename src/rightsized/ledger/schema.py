@@ -16,6 +16,7 @@ import msgspec
 
 from rightsized.core.errors import StoreError
 from rightsized.core.types import Decision, Frozen, Reply
+from rightsized.core.verdicts import Verdict
 
 Table = Literal["starts", "ends", "reviews", "events"]
 EventKind = Literal["alarm", "shadow", "stricter-alarm"]
@@ -26,13 +27,18 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 
 
 class End(Frozen, frozen=True):
-    """How a decision ended; together with its started row it is the whole Decision."""
+    """How a decision ended; together with its started row it is the whole Decision.
+
+    `verdicts` and `policy` are those of a refusal; an answer has them in its reply.
+    """
 
     id: str
     ended: float
     phase: Literal["done", "failed"]
     reply: Reply | None = None
     error: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    policy: str = ""
 
 
 class ReviewRow(Frozen, frozen=True):
@@ -91,7 +97,16 @@ def decision(start: bytes, end: bytes | None, *, live: bool) -> Decision:
     if end is None:
         return begun if live else msgspec.structs.replace(begun, phase="interrupted")
     last = _decode_end.decode(end)
-    return msgspec.structs.replace(begun, phase=last.phase, ended=last.ended, reply=last.reply, error=last.error)
+    ruled = last.reply or last
+    return msgspec.structs.replace(
+        begun,
+        phase=last.phase,
+        ended=last.ended,
+        reply=last.reply,
+        error=last.error,
+        verdicts=ruled.verdicts,
+        policy=ruled.policy,
+    )
 
 
 _migrations: list[Callable[[sqlite3.Connection], None]] = []
