@@ -32,6 +32,7 @@ class Generation(Frozen, frozen=True):
         region: where the data must stay; empty: anywhere that the data class may go.
         deadline: `time.monotonic()` after which nobody waits for the answer any more.
         vetoes: tiers that the policy keeps this request from, each with the reason. Set by `guard/policy`.
+        conversation: whose conversation it belongs to and which, where that is known; no model is shown it.
     """
 
     operation: Operation
@@ -42,6 +43,7 @@ class Generation(Frozen, frozen=True):
     region: str = ""
     deadline: float = float("inf")
     vetoes: dict[str, str] = field(default_factory=dict)
+    conversation: str = ""
 
 
 class Caller(Frozen, frozen=True):
@@ -69,6 +71,7 @@ class Completion(Frozen, frozen=True):
 
     `text` is the first choice's text, `finish` its finish reason, `body` the whole response in OpenAI shape. In the
     record both texts are empty and `sha256` is the digest of the body's JSON, which is kept apart, with retention.
+    `replaced` counts the values that were sent as placeholders, by type; `warnings` say in words what to mind.
     """
 
     text: str = ""
@@ -76,6 +79,8 @@ class Completion(Frozen, frozen=True):
     usage: Usage = Usage()
     body: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
+    replaced: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 class Delta(NamedTuple):
