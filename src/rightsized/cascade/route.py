@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from rightsized.cascade.failures import reason_of
 from rightsized.cascade.promise import NEVER_EXPIRES, Promise
 from rightsized.core.errors import BusyError, ConfigError, InputError, RightsizedError
 from rightsized.core.protocols import Answerer, Rung, Scored
@@ -117,16 +118,16 @@ class Cascade(Answerer):
         """Ask the rungs in order. Raises BusyError and InputError as they come; other failures go up the ladder."""
         begun = time.perf_counter()
         certified = self._promise.count() == "certified"
-        attempts: list[Attempt] = []
+        attempts = [] if request.trace is None else request.trace
         truncated = False
         for number, rung in self._asked:
             started = time.perf_counter()
             try:
                 scored = await rung.score(request.text)
-            except (BusyError, InputError):
-                raise
-            except _FAILURES as error:
+            except BaseException as error:
                 attempts.append(self._failed(number, rung, error, started))
+                if not isinstance(error, _FAILURES) or isinstance(error, BusyError | InputError):
+                    raise
                 certified = False  # whoever answers now was not the one tested on this request
                 continue
             truncated = truncated or scored.truncated
@@ -163,7 +164,7 @@ class Cascade(Answerer):
             return "this rung never answers under the promise"
         return f"not sure enough: {score:.4f} is below {bar:.4f}"
 
-    def _failed(self, number: int, rung: Rung, error: Exception, started: float) -> Attempt:
+    def _failed(self, number: int, rung: Rung, error: BaseException, started: float) -> Attempt:
         bar = self._bars[number]
         return Attempt(
             rung=rung.name,
@@ -172,7 +173,7 @@ class Cascade(Answerer):
             score=0.0,
             threshold=bar if 0.0 <= bar <= 1.0 else None,
             accepted=False,
-            reason=f"failed: {type(error).__name__}: {error}",
+            reason=reason_of(error, named=True),
             latency_ms=(time.perf_counter() - started) * 1000,
             cost=rung.cost,
         )

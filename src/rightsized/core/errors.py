@@ -49,6 +49,8 @@ class RightsizedError(Exception):
     decision = ""  # id under which the failed request is on record, where it is
     verdicts: tuple[Verdict, ...] = ()  # what the policy said of the failed request
     policy = ""  # digest of that policy
+    sent = True  # False where the text was never handed to whoever failed
+    quoted = ""  # the end of the message, where it is not ours: what a server said, which may repeat a prompt
 
     def __init__(self, message: str, *, fix: str = "") -> None:
         super().__init__(message)
@@ -60,6 +62,11 @@ class RightsizedError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.fix}".strip()
+
+    @property
+    def own_words(self) -> str:
+        """The message without what others said: fit for a log that must hold no prompts."""
+        return self.message.removesuffix(self.quoted)
 
     @property
     def code(self) -> str:
@@ -138,6 +145,7 @@ class BusyError(RightsizedError):
     """The bounded queue is full. Nothing was recorded as answered; try again."""
 
     status, exit_code, retryable = 503, 4, True
+    sent = False
 
 
 class RateLimitError(BusyError):
@@ -216,6 +224,7 @@ class EgressDeniedError(RightsizedError):
     """Something would have left this machine without leave."""
 
     status = 403
+    sent = False
 
 
 class MissingExtraError(RightsizedError):

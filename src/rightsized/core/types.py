@@ -49,7 +49,8 @@ class Request(Frozen, frozen=True):
 
     Where text is to be written, `generation` says which, and `text` is its body as JSON. `tenant` and `key` say for
     whom; both are kept with the decision. `roles` are those of whoever asks, for the policy. `data_class` is that of a
-    request to a task; one to a tier has it in `generation`. `detected`: what was found in the text.
+    request to a task; one to a tier has it in `generation`. `detected`: what was found in the text. `trace`: a list to
+    which whoever answers adds each attempt as it is made, for the record of a request that gets no reply.
     """
 
     task: str
@@ -63,6 +64,7 @@ class Request(Frozen, frozen=True):
     roles: tuple[str, ...] = ()
     data_class: DataClass | None = None
     detected: Detected | None = None
+    trace: list[Attempt] | None = None
 
     @property
     def held(self) -> DataClass | None:
@@ -74,8 +76,8 @@ class Attempt(Frozen, frozen=True):
     """One tier's try at a request, taken or not.
 
     `score` is s_k(x) in [0, 1]; `threshold` is None where the tier may never answer locally.
-    `reason` says why the tier was passed over, in words; empty where it answered. `samples` are further answers drawn for
-    the check alone, `sampled` their tokens; `cost` and `latency_ms` count them.
+    `reason` says why the tier was passed over, in words; empty where it answered. `samples` further answers were drawn
+    for the check alone, `sampled` are their tokens; `cost` and `latency_ms` count them.
     """
 
     rung: str
@@ -149,7 +151,8 @@ class Decision(Frozen, frozen=True):
     `phase` is `started` once durable, `done` at the end; a start without an end reads `interrupted`.
     `audit` is the outcome of the audit coin; `audit_probability` the known probability it was thrown with.
     Times are seconds since the epoch, UTC. `verdicts` and `policy` are those of the reply; where there is none, of the
-    refusal.
+    refusal. `attempts` are those made for a request that failed, those under way when it did included; None where they
+    were not kept. Those of an answered one are in its reply.
     """
 
     id: str
@@ -170,6 +173,12 @@ class Decision(Frozen, frozen=True):
     detected: Detected | None = None
     verdicts: tuple[Verdict, ...] = ()
     policy: str = ""
+    attempts: tuple[Attempt, ...] | None = None
+
+    @property
+    def tried(self) -> tuple[Attempt, ...] | None:
+        """The attempts made, whether or not a reply came of them; None where that is not on record."""
+        return self.reply.attempts if self.reply is not None else self.attempts
 
 
 class Targets(Frozen, frozen=True):
@@ -224,9 +233,8 @@ class Certificate(Frozen, frozen=True):
     `expires` is a convention in seconds since the epoch; `expires_requests` one in requests.
     `rungs` names every rung, the last included. `figures_from` says which slice n, m, errors and intervals stand on.
     `loss`: `error` counts wrong answers, `regret` those where the last rung would have been right, `disagreement`
-    those that differ from the last rung's. `segment_by` says what divides the traffic into `segments`. `row` is what one
-    row is, in words; `outside` says what the out-of-scope rows are, where that is not "out of scope"; `rests_on` names
-    what no digest can pin.
+    those that differ from the last rung's. `segment_by` says what divides the traffic into `segments`. `row` is the
+    word for one row, `outside` for what the out-of-scope rows are (empty: not said), `rests_on` for what no digest pins.
     """
 
     id: str

@@ -21,10 +21,11 @@ from rightsized.core.errors import InputError, RightsizedError
 from rightsized.core.generation import Completion, Piece
 from rightsized.core.protocols import Answerer, Ledger
 from rightsized.core.streams import closing
-from rightsized.core.types import Begun, Decision, Reply, Request
+from rightsized.core.types import Attempt, Begun, Decision, Reply, Request
 from rightsized.ledger.ids import new_id
 
 Coin = Callable[[str, str], tuple[bool, float]]
+Texts = list[tuple[str, str]]  # what was written, as (sha256, JSON)
 
 MAX_ID_CHARS = 200
 MAX_ERROR_CHARS = 500
@@ -76,7 +77,7 @@ class Recorded(Answerer):
         decision cannot be recorded: then nothing is answered.
         """
         begun = self._begun(request)
-        asked = request if request.id else msgspec.structs.replace(request, id=begun.id)
+        asked = _traced(request, begun.id)
         started = asyncio.ensure_future(self._ledger.begin(begun, request.text))
         started.add_done_callback(_noticed)
         try:
@@ -85,7 +86,7 @@ class Recorded(Answerer):
                 started.result()  # refused at once, busy or closed: do not ask the answerer at all
             reply = await self._inner.answer(asked)
         except BaseException as error:
-            owed = self._owe(self._end(started, self._failed(begun, error)))
+            owed = self._owe(self._end(started, *self._failed(begun, error, asked)))
             if not isinstance(error, asyncio.CancelledError):
                 await asyncio.shield(owed)
             raise
@@ -97,7 +98,7 @@ class Recorded(Answerer):
         Raises as `answer`. Where the caller closes the stream, the decision is recorded as cancelled.
         """
         begun = self._begun(request)
-        asked = request if request.id else msgspec.structs.replace(request, id=begun.id)
+        asked = _traced(request, begun.id)
         started = asyncio.ensure_future(self._ledger.begin(begun, request.text, urgent=True))
         started.add_done_callback(_noticed)
         ended = False
@@ -113,7 +114,7 @@ class Recorded(Answerer):
         except BaseException as error:
             if not ended:
                 error = asyncio.CancelledError() if isinstance(error, GeneratorExit) else error
-                owed = self._owe(self._end(started, self._failed(begun, error)))
+                owed = self._owe(self._end(started, *self._failed(begun, error, asked)))
                 if not isinstance(error, asyncio.CancelledError):
                     await asyncio.shield(owed)
             raise
@@ -164,24 +165,24 @@ class Recorded(Answerer):
         await started  # long done, for any log that keeps the order
         return reply
 
-    def _failed(self, begun: Decision, error: BaseException) -> Decision:
+    def _failed(self, begun: Decision, error: BaseException, asked: Request) -> tuple[Decision, Texts]:
+        """The record of a request that got no reply, with the attempts made for it, and the texts they wrote."""
+        words, ruled = CANCELLED, {}
         if isinstance(error, RightsizedError):
-            error.decision = begun.id
-        if isinstance(error, asyncio.CancelledError):
-            words = CANCELLED
-        else:
-            words = str(error) if isinstance(error, RightsizedError) else f"{type(error).__name__}: {error}"
-        ended = {"phase": "failed", "ended": self._clock(), "error": words[:MAX_ERROR_CHARS]}
-        if isinstance(error, RightsizedError):
-            ended |= {"verdicts": error.verdicts, "policy": error.policy}
-        return msgspec.structs.replace(begun, **ended)
+            error.decision, words = begun.id, str(error)
+            ruled = {"verdicts": error.verdicts, "policy": error.policy}
+        elif not isinstance(error, asyncio.CancelledError):
+            words = f"{type(error).__name__}: {error}"
+        attempts, texts = _kept(tuple(asked.trace or ()))
+        ended = {"phase": "failed", "ended": self._clock(), "error": words[:MAX_ERROR_CHARS], "attempts": attempts}
+        return msgspec.structs.replace(begun, **ended, **ruled), texts
 
-    async def _end(self, started: asyncio.Future[None], ended: Decision) -> None:
+    async def _end(self, started: asyncio.Future[None], ended: Decision, texts: Texts) -> None:
         # A log that refuses here (disk full) leaves a start without an end, which reads `interrupted`: true enough.
         with contextlib.suppress(RightsizedError):
             if started.done():
                 started.result()
-            await self._ledger.finish(ended)
+            await self._ledger.finish(ended, texts)
             await started
 
     def _owe(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -191,25 +192,51 @@ class Recorded(Answerer):
         return task
 
 
-def apart(reply: Reply) -> tuple[Reply, list[tuple[str, str]]]:
+def apart(reply: Reply) -> tuple[Reply, Texts]:
     """The reply with digests in place of what was written, drafts included, and the texts as (sha256, JSON)."""
     if reply.completion is None and all(attempt.completion is None for attempt in reply.attempts):
         return reply, []
-    texts: dict[str, str] = {}
-    done: dict[int, Completion] = {}  # the answer given is also that of the attempt that wrote it
+    digests = _Digests()
+    attempts = digests.of_all(reply.attempts)
+    kept = msgspec.structs.replace(reply, attempts=attempts, completion=digests.of(reply.completion))
+    return kept, digests.texts()
 
-    def digest(completion: Completion | None) -> Completion | None:
-        if completion is None or id(completion) in done:
-            return completion and done[id(completion)]
+
+def _kept(attempts: tuple[Attempt, ...]) -> tuple[tuple[Attempt, ...], Texts]:
+    """As `apart`, of attempts without a reply."""
+    digests = _Digests()
+    return digests.of_all(attempts), digests.texts()
+
+
+class _Digests:
+    """Puts digests in place of texts, and remembers the texts."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+        self._done: dict[int, Completion] = {}  # the answer given is also that of the attempt that wrote it
+
+    def of(self, completion: Completion | None) -> Completion | None:
+        if completion is None or id(completion) in self._done:
+            return completion and self._done[id(completion)]
         body = msgspec.json.encode(completion.body, order="deterministic")
         sha256 = hashlib.sha256(body).hexdigest()
-        texts[sha256] = body.decode()
-        kept = done[id(completion)] = msgspec.structs.replace(completion, text="", body={}, sha256=sha256)
+        self._texts[sha256] = body.decode()
+        kept = self._done[id(completion)] = msgspec.structs.replace(completion, text="", body={}, sha256=sha256)
         return kept
 
-    attempts = tuple(msgspec.structs.replace(a, completion=digest(a.completion)) for a in reply.attempts)
-    kept = msgspec.structs.replace(reply, attempts=attempts, completion=digest(reply.completion))
-    return kept, list(texts.items())
+    def of_all(self, attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+        return tuple(msgspec.structs.replace(a, completion=self.of(a.completion)) for a in attempts)
+
+    def texts(self) -> Texts:
+        return list(self._texts.items())
+
+
+def _traced(request: Request, decision_id: str) -> Request:
+    """The request under its decision's id, with a list for the attempts that are made for it."""
+    if request.id and request.trace is not None:
+        return request
+    trace = [] if request.trace is None else request.trace
+    return msgspec.structs.replace(request, id=decision_id, trace=trace)
 
 
 def _noticed(task: asyncio.Future[None]) -> None:

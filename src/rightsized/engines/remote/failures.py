@@ -1,6 +1,6 @@
 """What each failure of a server means: for the caller, for another try, and for the breaker.
 
-An HTTP status or an exception of the client library goes in; `AttemptError` comes out. What a server said is quoted,
+An HTTP status or the trouble with a connection goes in; `AttemptError` comes out. What a server said is quoted,
 cut short, without the key and without what it repeated of the prompt.
 """
 
@@ -13,10 +13,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 
 from rightsized.core.errors import ContextLengthError, RightsizedError, UpstreamError, UpstreamTimeoutError
+from rightsized.engines.remote.connection import Trouble
 
 QUOTED = 300  # characters of a server's words that are shown
 CONTEXT_WORDS = re.compile(
@@ -108,6 +108,7 @@ def from_words(speaker: Speaker, status: int, words: str, code: str = "", *, wai
         too_long = ContextLengthError(
             f"The prompt is too long for the tier {speaker.name!r}.{quoted}", fix="Shorten it, or name another tier."
         )
+        too_long.quoted = quoted
         return AttemptError(too_long, again=False, counts=False)
     meaning = _meaning(status, code)
     where = f"HTTP {status}" if status else "in its answer"
@@ -118,6 +119,7 @@ def from_words(speaker: Speaker, status: int, words: str, code: str = "", *, wai
         retryable=meaning.retryable,
         retry_after=wait,
     )
+    error.quoted = "" if meaning is _KEY else quoted
     return AttemptError(error, again=meaning.again, counts=meaning.counts, reached=meaning.reached)
 
 
@@ -197,44 +199,37 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 
-_EXCEPTIONS: tuple[tuple[type[BaseException], _Meaning], ...] = (  # the first that fits
-    (
-        aiohttp.ClientConnectorCertificateError,
-        _Meaning(
-            "shows a certificate that cannot be trusted",
-            counts=True,
-            fix="Name its certificate authority with options.ca_file.",
-            reached=False,
-        ),
+_TROUBLES: dict[Trouble, _Meaning] = {
+    Trouble.CERTIFICATE: _Meaning(
+        "shows a certificate that cannot be trusted",
+        counts=True,
+        fix="Name its certificate authority with options.ca_file.",
+        reached=False,
     ),
-    (
-        aiohttp.ClientSSLError,
-        _Meaning("cannot be spoken to over TLS", fix="Check http:// or https:// in url.", counts=True, reached=False),
+    Trouble.TLS: _Meaning(
+        "cannot be spoken to over TLS", fix="Check http:// or https:// in url.", counts=True, reached=False
     ),
-    (
-        aiohttp.ClientConnectorDNSError,
-        _Meaning("has an address that cannot be found", fix="Check url.", again=True, counts=True, reached=False),
+    Trouble.NAME: _Meaning(
+        "has an address that cannot be found", fix="Check url.", again=True, counts=True, reached=False
     ),
-    (
-        aiohttp.ClientConnectorError,
-        _Meaning("does not take connections", fix="Is it running?", again=True, counts=True, reached=False),
+    Trouble.REFUSED: _Meaning(
+        "does not take connections", fix="Is it running?", again=True, counts=True, reached=False
     ),
-    (
-        aiohttp.ConnectionTimeoutError,
-        _Meaning("did not take a connection in time (connect_s)", again=True, counts=True, reached=False),
+    Trouble.NOT_TAKEN: _Meaning(
+        "did not take a connection in time (connect_s)", again=True, counts=True, reached=False
     ),
-    (aiohttp.SocketTimeoutError, _Meaning("was silent for too long (first_byte_s)", counts=True)),
-    (aiohttp.ClientPayloadError, _Meaning("broke off in the middle of its answer", again=True, counts=True)),
-    (aiohttp.ClientResponseError, _Meaning("answered something that is not HTTP", counts=True)),
-    (aiohttp.ClientConnectionError, _Meaning("closed the connection without an answer", again=True, counts=True)),
-    (OSError, _Meaning("closed the connection", again=True, counts=True)),
-)
+    Trouble.SILENT: _Meaning("was silent for too long (first_byte_s)", counts=True),
+    Trouble.CUT_OFF: _Meaning("broke off in the middle of its answer", again=True, counts=True),
+    Trouble.NOT_HTTP: _Meaning("answered something that is not HTTP", counts=True),
+    Trouble.CLOSED: _Meaning("closed the connection without an answer", again=True, counts=True),
+}
+_TOO_SLOW = frozenset((Trouble.NOT_TAKEN, Trouble.SILENT))
 
 
-def from_exception(speaker: Speaker, error: BaseException) -> AttemptError:
-    """What an exception of the client library means. It is not chained: it may hold our headers."""
-    meaning = next((m for kind, m in _EXCEPTIONS if isinstance(error, kind)), _PASSING)
-    kind = UpstreamTimeoutError if isinstance(error, TimeoutError) else UpstreamError
+def from_trouble(speaker: Speaker, trouble: Trouble) -> AttemptError:
+    """What became of a connection, as a failure. It is not chained: its context may hold our headers."""
+    meaning = _TROUBLES[trouble]
+    kind = UpstreamTimeoutError if trouble in _TOO_SLOW else UpstreamError
     return AttemptError(
         kind(f"{speaker} {meaning.says}.", fix=meaning.fix),
         again=meaning.again,

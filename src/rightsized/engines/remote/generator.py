@@ -12,21 +12,20 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import NamedTuple
 
-import aiohttp
 import msgspec
-from aiohttp.abc import AbstractResolver
 
 from rightsized.core.egress import Egress
 from rightsized.core.errors import BusyError, UpstreamError
 from rightsized.core.generation import Completion, EngineStatus, Generation, Operation, Piece
 from rightsized.engines.remote import retries
 from rightsized.engines.remote.breaker import Breaker
-from rightsized.engines.remote.connect import closed_while_idle, open_session
+from rightsized.engines.remote.connect import Connections, Resolver
+from rightsized.engines.remote.connection import Connection
 from rightsized.engines.remote.failures import AttemptError, Speaker, from_status
 from rightsized.engines.remote.incoming import NETWORK_ERRORS, Clock, Incoming
 from rightsized.engines.remote.pieces import STREAMED, check_kind, decode, pieces_of
 from rightsized.engines.remote.places import Places
-from rightsized.engines.remote.request import wire_body
+from rightsized.engines.remote.request import request_head, wire_body
 from rightsized.engines.remote.settings import Settings
 
 LONGEST_S = 86_400.0  # event loops cannot wait for ever
@@ -48,15 +47,16 @@ class RemoteGenerator:
         resolver: looks up names; None asks the system.
     """
 
-    def __init__(self, settings: Settings, egress: Egress, *, resolver: AbstractResolver | None = None) -> None:
+    def __init__(self, settings: Settings, egress: Egress, *, resolver: Resolver | None = None) -> None:
         tier = settings.tier
-        self._settings, self._egress, self._resolver = settings, egress, resolver
+        self._settings = settings
+        self._connections = Connections(settings, egress, resolver)
+        self._heads: dict[tuple[Operation, bool], tuple[str, bytes]] = {}  # with the key that each holds
         self._digest = settings.digest
         self._speaker = Speaker(tier.name, settings.key.redact)
         self._places = Places(tier.name, tier.concurrent, tier.queue)
         self._breaker = Breaker(time.monotonic)
         self._budget = retries.RetryBudget(time.monotonic)
-        self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
     @property
@@ -81,16 +81,12 @@ class RemoteGenerator:
         return self._settings.operations
 
     async def start(self) -> None:
-        """Make ready to connect; nothing is sent yet."""
-        if self._session is None and not self._closed:
-            self._session = open_session(self._settings, self._egress, self._resolver)
+        """Nothing to make ready: the first request connects."""
 
     async def close(self) -> None:
         """Close all connections; requests under way fail."""
         self._closed = True
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        self._connections.close()
 
     def status(self) -> EngineStatus:
         detail = self._breaker.reason if self._breaker.open else self._settings.key.problem
@@ -99,7 +95,7 @@ class RemoteGenerator:
     async def generate(self, generation: Generation) -> Completion:
         """The whole answer. Raises as `Generator.generate` says."""
         call = self._call(generation, stream=False)
-        tries = 0
+        tries, sent = 0, False
         while True:
             tries += 1
             try:
@@ -107,6 +103,7 @@ class RemoteGenerator:
                     return self._whole(call, await incoming.all())
             except AttemptError as failed:
                 failure = failed
+            failure.error.sent = sent = sent or failure.error.sent
             await self._pause(call, failure, tries)
 
     async def stream(self, generation: Generation) -> AsyncIterator[Piece | Completion]:
@@ -115,7 +112,7 @@ class RemoteGenerator:
             yield await self.generate(generation)
             return
         call = self._call(generation, stream=True)
-        tries, begun = 0, False
+        tries, begun, sent = 0, False, False
         while True:
             tries += 1
             try:
@@ -126,6 +123,7 @@ class RemoteGenerator:
                 return
             except AttemptError as failed:
                 failure = failed
+            failure.error.sent = sent = sent or failure.error.sent
             if begun:
                 raise failure.error
             await self._pause(call, failure, tries)
@@ -152,15 +150,16 @@ class RemoteGenerator:
             failure: AttemptError | None = None
             heard = False
             try:
-                response = await self._send(call)
+                connection = await self._send(call)
                 try:
-                    incoming = Incoming(response, self._speaker, call.clock, self._settings.max_response)
-                    if not 200 <= response.status < 300:
-                        raise from_status(self._speaker, response.status, response.headers, await incoming.refusal())
-                    check_kind(response, self._speaker, stream=call.generation.stream)
+                    incoming = Incoming(connection, self._speaker, call.clock, self._settings.max_response)
+                    if not 200 <= connection.status < 300:
+                        refusal = await incoming.refusal()
+                        raise from_status(self._speaker, connection.status, connection.headers, refusal)
+                    check_kind(connection.headers, self._speaker, stream=call.generation.stream)
                     yield incoming
                 finally:
-                    response.close()
+                    self._connections.give_back(connection)
                 heard = True
             except AttemptError as failed:
                 failure = failed
@@ -168,25 +167,24 @@ class RemoteGenerator:
             finally:
                 self._learn(failure, heard=heard)
 
-    async def _send(self, call: Call) -> aiohttp.ClientResponse:
-        if self._session is None:
-            await self.start()
-        if self._session is None:
+    async def _send(self, call: Call) -> Connection:
+        if self._closed:
             raise BusyError(f"The tier {self.name!r} is closed.")
-        preset, key = self._settings.preset, self._settings.key.current()
-        headers = {"Accept": "text/event-stream" if call.generation.stream else "application/json"}
-        if key:
-            headers[preset.key_header] = preset.key_prefix + key
-        url = self._settings.urls[call.generation.operation]
-        failure = None
-        while failure is None:
-            try:
-                async with asyncio.timeout(call.clock.left()):
-                    return await self._session.post(url, data=call.raw, headers=headers, allow_redirects=False)
-            except NETWORK_ERRORS as error:
-                if not (call.repeatable and closed_while_idle(error)):
-                    failure = call.clock.failed(self._speaker, error)
+        head = self._head(call.generation.operation, stream=call.generation.stream)
+        try:
+            return await self._connections.ask(head, call.raw, call.clock.left, again=call.repeatable)
+        except NETWORK_ERRORS as error:
+            failure = call.clock.failed(self._speaker, error)
         raise failure  # outside the block: the exception's context may hold our headers
+
+    def _head(self, operation: Operation, *, stream: bool) -> bytes:
+        """Request line and fields, up to the length of the body."""
+        settings, key = self._settings, self._settings.key.current()
+        of, head = self._heads.get((operation, stream), ("", b""))
+        if not head or of != key:
+            head = request_head(settings, operation, key, stream=stream)
+            self._heads[operation, stream] = (key, head)
+        return head
 
     def _check_breaker(self) -> None:
         wait = self._breaker.wait()
@@ -195,6 +193,7 @@ class RemoteGenerator:
                 f"{self._speaker} failed repeatedly and is left alone for {wait:.1f} s. Last: {self._breaker.reason}",
                 retry_after=wait,
             )
+            error.sent, error.quoted = False, f" Last: {self._breaker.reason}"
             raise AttemptError(error, again=False, counts=False)
 
     def _learn(self, failure: AttemptError | None, *, heard: bool) -> None:
