@@ -16,10 +16,10 @@ import numpy as np
 import onnx
 
 from rightsized.compress.checkpoint import Checkpoint
+from rightsized.compress.layers import Layers
 from rightsized.compress.network import Float32, Network, Precision
-from rightsized.core.errors import InputError, IntegrityError, StoreError
+from rightsized.core.errors import InputError, IntegrityError
 
-_GELU = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
 _NORM_FLOOR = 1e-12  # least norm divided by, as in sentence-transformers
 
 
@@ -55,18 +55,18 @@ def _shape_of(name: str, checkpoint: Checkpoint) -> tuple[int | str, ...]:
     return ("tokens", checkpoint.shape.dimension)
 
 
-class _Builder:
+class _Builder(Layers):
     def __init__(self, net: Network, checkpoint: Checkpoint) -> None:
-        self._net = net
-        self._weights = checkpoint
-        self._shape = checkpoint.shape
+        super().__init__(net, checkpoint)
+        self._weights: Checkpoint = checkpoint
         self._values: dict[str, str] = {}
 
     def values(self) -> dict[str, str]:
         """All values that can be an output, by output name."""
         states = self._values["layer.0"] = self._embed()
         for layer in range(self._shape.layers):
-            states = self._widen(self._attend(states, layer), layer)
+            states, attention = self.layer(states, layer)
+            self._values[f"attention.{layer + 1}"] = attention
             self._values[f"layer.{layer + 1}"] = states
         self._values["tokens"] = states
         self._values["sentence"] = self._pool(states)
@@ -83,7 +83,7 @@ class _Builder:
         total = net.op("Add", words, places)
         if weights.family.token_types:  # one sequence: every token has type 0
             total = net.op("Add", total, net.constant("type", weights.tensor("types")[0]))
-        return self._norm(total, "norm")
+        return self.norm(total, "norm")
 
     def _positions(self, ids: str) -> str:
         net, padding = self._net, self._shape.padding
@@ -93,42 +93,6 @@ class _Builder:
         real = net.op("Cast", net.op("Not", net.op("Equal", ids, net.integers(padding))), to=7)
         counted = net.op("CumSum", real, net.constant("axis", np.array(0)))
         return net.op("Add", net.op("Mul", counted, real), net.integers(padding))
-
-    def _attend(self, states: str, layer: int) -> str:
-        net, shape = self._net, self._shape
-        width = shape.dimension // shape.heads
-        linears = [self._weights.linear(name, layer) for name in ("query", "key", "value")]
-        # The three projections are one product: fewer calls, and one quantisation of the states.
-        weight, bias = (np.concatenate([part[i] for part in linears], axis=-1) for i in (0, 1))
-        joined = net.linear(states, f"layer.{layer}.qkv", weight, bias)
-        heads = net.op("Reshape", joined, net.integers(-1, 3, shape.heads, width))
-        parts = net.op("Transpose", heads, perm=[1, 2, 0, 3])
-        query, key, value = net.ops("Split", parts, count=3, axis=0, num_outputs=3)  # each (1, heads, tokens, width)
-        scores = net.op("MatMul", query, net.op("Transpose", key, perm=[0, 1, 3, 2]))
-        weights = net.op("Softmax", net.op("Mul", scores, net.number(width**-0.5)), axis=-1)
-        self._values[f"attention.{layer + 1}"] = weights
-        mixed = net.op("Transpose", net.op("MatMul", weights, value), perm=[0, 2, 1, 3])
-        mixed = net.op("Reshape", mixed, net.integers(-1, shape.dimension))
-        out = net.linear(mixed, f"layer.{layer}.mix", *self._weights.linear("mix", layer))
-        return self._norm(net.op("Add", out, states), "mix_norm", layer)
-
-    def _widen(self, states: str, layer: int) -> str:
-        net = self._net
-        wide = net.linear(states, f"layer.{layer}.widen", *self._weights.linear("widen", layer))
-        out = net.linear(self._activate(wide), f"layer.{layer}.narrow", *self._weights.linear("narrow", layer))
-        return self._norm(net.op("Add", out, states), "narrow_norm", layer)
-
-    def _activate(self, x: str) -> str:
-        kind = self._shape.activation
-        if kind == "relu":
-            return self._net.op("Relu", x)
-        if kind not in _GELU:
-            raise StoreError(f"The activation {kind!r} is not supported.", fix=f"Supported: relu, {', '.join(_GELU)}.")
-        return self._net.op("Gelu", x, approximate=_GELU[kind])
-
-    def _norm(self, x: str, name: str, layer: int = 0) -> str:
-        parts = self._weights.norm(name, layer)
-        return self._net.normalise(x, f"layer.{layer}.{name}", *parts, epsilon=self._shape.epsilon)
 
     def _pool(self, states: str) -> str:
         net = self._net
