@@ -1,0 +1,124 @@
+"""Values put back into a whole answer: its texts, the arguments of tools, log probabilities, whatever else is text.
+
+What looks like a placeholder and is none of this request's is left as it stands and counted, never guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import structs
+
+from rightsized.core.generation import Completion, Generation
+from rightsized.guard.pseudonym.matching import Matcher, Restorer
+from rightsized.guard.pseudonym.rewrite import Sent
+
+JSON_FORMATS = ("json_object", "json_schema")
+
+
+class Answers:
+    """Reads the answers to one request."""
+
+    def __init__(self, generation: Generation, sent: Sent) -> None:
+        self._generation, self._sent = generation, sent
+        self._matcher = Matcher(sent.vault)
+        self.json_content = _asks_for_json(generation.body)
+
+    def restorer(self, *, escape: bool = False) -> Restorer:
+        """A restorer for one text."""
+        return Restorer(self._matcher, self._sent.vault.value, escape=escape)
+
+    def whole(self, completion: Completion) -> Completion:
+        """The answer with its values. Raises IntegrityError."""
+        counts = self._sent.vault.counts
+        if self._generation.operation == "embeddings":
+            return structs.replace(completion, replaced=counts)
+        body = self.value(completion.body, "")
+        text = self.restorer(escape=self.json_content).whole(completion.text)
+        return structs.replace(completion, text=text, body=body, replaced=counts, warnings=self._warnings(body))
+
+    def value(self, value: Any, place: str) -> Any:
+        """A part of an answer, by the name of the field that it is in."""
+        if isinstance(value, str):
+            return self.restorer(escape=self.escapes(place)).whole(value)
+        if isinstance(value, dict):
+            return {name: self._field(name, one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self.value(one, place) for one in value]
+        return value
+
+    def escapes(self, place: str) -> bool:
+        """Whether text in this field is JSON."""
+        return place == "arguments" or (place == "content" and self.json_content)
+
+    def _field(self, name: str, value: Any) -> Any:
+        if name == "logprobs" and isinstance(value, dict):
+            return {kind: self._tokens(kind, tokens) for kind, tokens in value.items()} if _chat(value) else None
+        return self.value(value, name)
+
+    def _tokens(self, kind: str, tokens: Any) -> Any:
+        """Tokens of a chat with their log probabilities; those that made up a placeholder become one."""
+        if not isinstance(tokens, list) or not all(_is_token(token) for token in tokens):
+            return None
+        escape = self.escapes(kind)
+        text = "".join(token["token"] for token in tokens)
+        found, _ = self._matcher.scan(text, final=True)
+        merged, start, at = [], 0, 0
+        restorer = self.restorer(escape=escape)
+        for index, token in enumerate(tokens):
+            at += len(token["token"])
+            if any(match.start < at < match.end for match in found):
+                continue  # a placeholder goes on in the next token
+            group = tokens[start : index + 1]
+            merged.append(group[0] if len(group) == 1 else _joined(group))
+            start = index + 1
+        merged += tokens[start:]
+        return [_with_text(token, restorer.whole(token["token"])) for token in merged]
+
+    def _warnings(self, body: Mapping[str, Any]) -> tuple[str, ...]:
+        labels = "|".join(sorted({name.rpartition("_")[0] for name in self._sent.vault}, key=len, reverse=True))
+        like = re.compile(rf"(?<![A-Za-z])(?:{labels})_[0-9A-Za-z]{{3,}}")
+        words = {word for text in _texts(body) for word in like.findall(text)}
+        lost = [word for word in words if not any(word in text for text in self._sent.texts)]
+        if not lost:
+            return ()
+        many = f"{len(lost)} words look" if len(lost) > 1 else "1 word looks"
+        return (f"{many} like a placeholder that the model altered or made up; left as written.",)
+
+
+def _asks_for_json(body: Mapping[str, Any]) -> bool:
+    form = body.get("response_format")
+    return (isinstance(form, dict) and form.get("type") in JSON_FORMATS) or bool(body.get("json_schema"))
+
+
+def _chat(logprobs: Mapping[str, Any]) -> bool:
+    """Whether log probabilities are those of a chat; those of completions name places in the text and are dropped."""
+    return set(logprobs) <= {"content", "refusal"}
+
+
+def _is_token(token: Any) -> bool:
+    return isinstance(token, dict) and isinstance(token.get("token"), str)
+
+
+def _joined(group: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several tokens as one, as likely as all of them together; what else might have stood there is not told."""
+    known = [token["logprob"] for token in group if isinstance(token.get("logprob"), int | float)]
+    text = "".join(token["token"] for token in group)
+    return {**group[0], "token": text, "logprob": sum(known), "top_logprobs": []}
+
+
+def _with_text(token: dict[str, Any], text: str) -> dict[str, Any]:
+    if text == token["token"]:
+        return token
+    raw = {"bytes": list(text.encode("utf-8", "replace"))} if token.get("bytes") is not None else {}
+    return {**token, "token": text, **raw}
+
+
+def _texts(value: Any) -> list[str]:
+    """Every text in an answer."""
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for one in inner for text in _texts(one)]
