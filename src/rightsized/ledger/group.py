@@ -1,6 +1,7 @@
 """Group commit: one thread writes what many asyncio tasks hand in, one commit a group, then tells them.
 
-Knows nothing of decisions: rows go in per table, many with one statement (a fifth less CPU than row by row).
+Knows nothing of decisions: rows go in per table, many with one statement (a fifth less CPU than row by row). Entries of
+the log get their number and their hash here; `seal` writes the head over them before the commit.
 
 When a group is written. Work is urgent (somebody waits for it) or patient (nothing is held up by it yet): patient work
 goes with the next urgent one, or by itself after `PATIENCE_SECONDS`. Urgent work is written at once when the writer is
@@ -21,6 +22,8 @@ from typing import Any
 
 from rightsized.core.errors import BusyError, RightsizedError, StoreError
 from rightsized.ledger.database import explain
+from rightsized.ledger.merkle import leaf_hash
+from rightsized.ledger.schema import LogRow, Table, leaf
 
 GROUP_ROWS = 128  # rows in one commit at most
 PATIENCE_SECONDS = 0.02  # the longest that patient work waits for company
@@ -40,12 +43,19 @@ class Batch:
     def __init__(self, connection: sqlite3.Connection, inserts: dict[str, str], seq: int) -> None:
         self.connection = connection
         self.seq = seq
+        self.leaves: list[bytes] = []  # hash of each entry of the log, in order
+        self.facts: dict[str, Any] = {}  # what work tells the seal of this transaction
         self._inserts = inserts
         self._rows: dict[str, list[Row]] = {}
 
-    def next_seq(self) -> int:
-        """The next sequence number of the log; given back if the transaction fails."""
+    def append(self, table: Table, columns: Row, record: bytes) -> int:
+        """Put an entry of the log into the next INSERT for `table`: its sequence number, columns, record.
+
+        Returns the sequence number; it is given back if the transaction fails.
+        """
         self.seq += 1
+        self.leaves.append(leaf_hash(leaf(LogRow(self.seq, table, record))))
+        self.add(table, (self.seq, *columns, record))
         return self.seq
 
     def add(self, table: str, row: Row) -> None:
@@ -91,12 +101,14 @@ class GroupSetup:
         group_ms: groups start at least this many milliseconds apart while more is expected.
         queue_rows: entries that may wait; more get BusyError.
         expecting: whether more urgent work is on its way.
+        seal: called with the batch before COMMIT; what it returns is called once that has succeeded.
     """
 
     inserts: dict[str, str]
     group_ms: float
     queue_rows: int
     expecting: Callable[[], bool]
+    seal: Callable[[Batch], Callable[[], None]]
 
 
 class GroupWriter:
@@ -205,11 +217,14 @@ class GroupWriter:
             for entry in group:
                 entry.result = entry.work(batch)
             batch.flush()
+            sealed = self._setup.seal(batch) if batch.leaves else None
             self._connection.execute("COMMIT")
         except (sqlite3.Error, OSError, RightsizedError, *ROW_ERRORS) as error:
             if self._connection.in_transaction:
                 self._connection.rollback()
             return error
+        if sealed is not None:
+            sealed()
         self._seq = batch.seq
         self.groups += 1
         return None

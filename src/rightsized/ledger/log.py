@@ -1,4 +1,5 @@
-"""The ledger: decisions go in through one writer with group commit; nothing once written is changed.
+"""The ledger: decisions go in through one writer with group commit; nothing once written is changed. Every commit
+writes the head of the Merkle tree over all entries with it, signed.
 
 `begin` returns once the started row is on the disk, `finish` once its end is. Both write even if the caller is
 cancelled after the call. `finish` may be called before `begin` has returned: the two rows then share a commit. The log
@@ -22,6 +23,9 @@ from rightsized.core.errors import InputError, NotFoundError
 from rightsized.core.types import Decision
 from rightsized.ledger.database import FileLock, explained, open_writer
 from rightsized.ledger.group import QUEUE_ROWS, ROW_ERRORS, Batch, Entry, GroupSetup, GroupWriter
+from rightsized.ledger.head import TreeHead
+from rightsized.ledger.log_keys import Secrets
+from rightsized.ledger.migrations import migrate
 from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.schema import (
     End,
@@ -30,8 +34,6 @@ from rightsized.ledger.schema import (
     ReviewRow,
     encode,
     in_force,
-    last_seq,
-    migrate,
     retraction,
     waits,
 )
@@ -60,13 +62,23 @@ class SqliteLedger:
         path: the database file; made where absent.
         group_ms: while other decisions are being answered, commits start at least this many milliseconds apart.
         queue_rows: rows that may wait; more get BusyError.
+        secrets: where the keys are that sign every commit; without, nothing is signed.
+        key_lost: open although the signing key is lost, to put another in its place and for nothing else.
     Raises:
         HomeLockedError: another process writes to this file.
-        IntegrityError: the file is damaged.
+        IntegrityError: the file is damaged, was altered from outside, or its key is missing.
         StoreError: the file cannot be opened.
     """
 
-    def __init__(self, path: Path | str, *, group_ms: float = 2.0, queue_rows: int = QUEUE_ROWS) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        group_ms: float = 2.0,
+        queue_rows: int = QUEUE_ROWS,
+        secrets: Secrets | None = None,
+        key_lost: bool = False,
+    ) -> None:
         self.path = Path(path)
         with explained(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,12 +90,12 @@ class SqliteLedger:
             with explained(self.path):
                 migrate(self._connection)
                 self.run = self._begin_run()
-                seq = last_seq(self._connection)
+                self._head = TreeHead(self._connection, self.path, secrets, lost=key_lost)
             self.reader = LedgerReader(self.path)
             undo.pop_all()
         self._open: dict[str, Entry] = {}  # decisions begun here and not yet ended
-        setup = GroupSetup(_INSERTS, group_ms, queue_rows, expecting=lambda: bool(self._open))
-        self._writer = GroupWriter(self._connection, self.path, setup, seq=seq)
+        setup = GroupSetup(_INSERTS, group_ms, queue_rows, lambda: bool(self._open), self._head.seal)
+        self._writer = GroupWriter(self._connection, self.path, setup, seq=self._head.size)
 
     def __enter__(self) -> SqliteLedger:
         return self
@@ -96,6 +108,23 @@ class SqliteLedger:
         """Commits made since opening."""
         return self._writer.groups
 
+    @property
+    def checkpoint(self) -> str:
+        """The signed checkpoint of the last commit; empty where nothing is signed, or nothing recorded."""
+        return self._head.note
+
+    async def keep_checkpoint(self) -> str:
+        """Keep the checkpoint of the last commit for good, and return it."""
+        return await self._write(lambda _: self._head.keep())
+
+    async def rotate_key(self, *, lost: bool = False) -> str:
+        """Let a new key sign from now on; the one so far signs the handover unless it is `lost`.
+
+        Returns the new key as a verifier key. Raises DiskFullError, IntegrityError, StoreError.
+        """
+        key: str = await self._writer.submit(lambda batch: self._head.hand_over(batch, lost=lost), bounded=False).future
+        return key
+
     async def begin(self, decision: Decision, text: str, *, urgent: bool = False) -> None:
         """Record that a decision has started; returns once that is on the disk.
 
@@ -105,10 +134,7 @@ class SqliteLedger:
 
         def work(batch: Batch) -> None:
             d = decision
-            batch.add(
-                "starts",
-                (batch.next_seq(), d.id, d.task, d.started, int(d.audit), d.text_sha256, self.run, encode(d)),
-            )
+            batch.append("starts", (d.id, d.task, d.started, int(d.audit), d.text_sha256, self.run), encode(d))
             batch.add("texts", (d.text_sha256, d.started, text))
 
         if decision.id in self._open:  # its end would be taken for that of the one under way
@@ -139,6 +165,7 @@ class SqliteLedger:
             error=decision.error,
             verdicts=() if decision.reply else decision.verdicts,
             policy="" if decision.reply else decision.policy,
+            attempts=None if decision.reply else decision.attempts,
         )
         status = decision.reply.status if decision.reply else "failed"
         tier = decision.reply.tier if decision.reply else NO_TIER
@@ -150,7 +177,7 @@ class SqliteLedger:
         def work(batch: Batch) -> None:
             if start.error is not None:
                 raise InputError(f"Decision {decision.id} was never started: {start.error}.")
-            batch.add("ends", (batch.next_seq(), end.id, decision.task, status, tier, encode(end)))
+            batch.append("ends", (end.id, decision.task, status, tier), encode(end))
             for digest, text in texts:
                 batch.add("texts", (digest, end.ended, text))
             if decision.reply and waits(decision.reply, audit=decision.audit):
@@ -215,8 +242,7 @@ class SqliteLedger:
         """Append an event; returns once it is on the disk. Raises DiskFullError, StoreError."""
 
         def work(batch: Batch) -> None:
-            e = event
-            batch.add("events", (batch.next_seq(), e.kind, e.task, e.certificate, e.created, encode(e)))
+            _append_event(batch, event)
 
         await self._writer.submit(work, bounded=False).future
 
@@ -280,8 +306,11 @@ _OLD = """SELECT number FROM texts WHERE created < ?1 AND (created < ?2 OR sha25
 
 
 def _append(batch: Batch, row: ReviewRow) -> None:
-    seq = batch.next_seq()
-    batch.add("reviews", (seq, row.decision, row.task, row.kind, row.created, row.retracts, encode(row)))
+    batch.append("reviews", (row.decision, row.task, row.kind, row.created, row.retracts), encode(row))
+
+
+def _append_event(batch: Batch, event: EventRow) -> None:
+    batch.append("events", (event.kind, event.task, event.certificate, event.created), encode(event))
 
 
 def _forget_unreadable(connection: sqlite3.Connection) -> None:

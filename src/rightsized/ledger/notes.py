@@ -123,19 +123,13 @@ class Signature(Frozen, frozen=True):
         return f"{_DASH}{self.name} {_base64(self.id + self.signature)}\n"
 
 
-class Checkpoint(Frozen, frozen=True):
-    """A checkpoint: `size` entries under `root`, said at `time` (seconds since the epoch; 0 where it does not say)."""
+class Note(Frozen, frozen=True):
+    """A text, its last newline included, and who signed it."""
 
-    origin: str
-    size: int
-    root: bytes
-    time: int
     text: str
     signatures: tuple[Signature, ...]
 
-    @property
-    def note(self) -> str:
-        """The checkpoint as it is written."""
+    def __str__(self) -> str:
         return self.text + "\n" + "".join(map(str, self.signatures))
 
     def signed_by(self, keys: Sequence[VerifierKey]) -> list[VerifierKey]:
@@ -147,12 +141,19 @@ class Checkpoint(Frozen, frozen=True):
             if key is None:
                 continue
             if not key.check(self.text.encode(), line.signature):
-                raise ProofError(
-                    f"The checkpoint of {self.size:,} entries was altered: the signature of {key.name} "
-                    f"(key {key.id.hex()}) is not over this text."
-                )
+                raise ProofError(f"The signature of {key.name}, key {key.id.hex()}, is not over this text.")
             found.append(key)
         return found
+
+
+class Checkpoint(Frozen, frozen=True):
+    """A checkpoint: `size` entries under `root`, said at `time` (seconds since the epoch; 0 where it does not say)."""
+
+    origin: str
+    size: int
+    root: bytes
+    time: int
+    note: Note
 
 
 def checkpoint_text(origin: str, size: int, root: bytes, time: int) -> str:
@@ -160,23 +161,26 @@ def checkpoint_text(origin: str, size: int, root: bytes, time: int) -> str:
     return f"{origin}\n{size}\n{_base64(root)}\ntime {time}\n"
 
 
-def parse_checkpoint(note: str) -> Checkpoint:
-    """Read a checkpoint; its signatures are not checked. Raises ProofError."""
-    wrong = ProofError("This is no checkpoint.", fix="It has an origin, a size, a root, an empty line and signatures.")
+def parse_note(note: str) -> Note:
+    """Read a signed note; its signatures are not checked. Raises ProofError."""
     text, gap, lines = note.rpartition("\n\n")
     if not gap or not lines.endswith("\n") or len(note) > MOST_CHARS or any(c < " " and c != "\n" for c in note):
-        raise wrong
-    signatures = tuple(parse_signature(line) for line in lines[:-1].split("\n")[:MOST_SIGNATURES])
-    origin, _, rest = text.partition("\n")
+        raise ProofError("This is no signed note.", fix="A note is text, an empty line, and lines of signatures.")
+    return Note(text + "\n", tuple(parse_signature(line) for line in lines[:-1].split("\n")[:MOST_SIGNATURES]))
+
+
+def parse_checkpoint(note: str) -> Checkpoint:
+    """Read a checkpoint; its signatures are not checked. Raises ProofError."""
+    signed = parse_note(note)
+    origin, _, rest = signed.text[:-1].partition("\n")
     size, _, rest = rest.partition("\n")
     root, *extensions = rest.split("\n")
     digest = _bytes(root)
-    if not origin or not _NUMBER.fullmatch(size) or len(digest) != HASH_BYTES or not all(extensions):
-        raise wrong
     time = next((line[5:] for line in extensions if line.startswith("time ")), "0")
-    if not _NUMBER.fullmatch(time):
-        raise wrong
-    return Checkpoint(origin, int(size), digest, int(time), text + "\n", signatures)
+    numbers = _NUMBER.fullmatch(size) and _NUMBER.fullmatch(time)
+    if not origin or not numbers or len(digest) != HASH_BYTES or not all(extensions):
+        raise ProofError("This note is no checkpoint.", fix="One has an origin, a size and a root, each on a line.")
+    return Checkpoint(origin, int(size), digest, int(time), signed)
 
 
 def parse_checkpoints(content: str) -> list[Checkpoint]:

@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 from rightsized.core.types import Decision, Frozen
 from rightsized.ledger.database import explained, open_reader, writer_lives
-from rightsized.ledger.schema import SEQUENCED, EventRow, LogRow, ReviewRow, decision, decode_event, decode_review
-
-PAGE_ROWS = 1000  # rows fetched at a time when reading everything
+from rightsized.ledger.schema import EventRow, LogRow, ReviewRow, decision, decode_event, decode_review, last_seq
+from rightsized.ledger.tree import log_rows
 
 _SELECT = "SELECT s.seq, s.run, s.record, e.record FROM starts s LEFT JOIN ends e ON e.id = s.id"
 
@@ -89,11 +88,7 @@ class LedgerReader:
 
     def rows(self, after: int = 0) -> Iterator[LogRow]:
         """Every row of the log in order of its sequence number, from the first one after `after`."""
-        page_of = "SELECT seq, '{0}', record FROM {0} WHERE seq > ?1 AND seq <= ?2"
-        sql = " UNION ALL ".join(page_of.format(table) for table in SEQUENCED) + " ORDER BY 1"
-        while page := self.query(sql, (after, after + PAGE_ROWS)):
-            yield from (LogRow(seq, table, bytes(record)) for seq, table, record in page)
-            after += PAGE_ROWS
+        yield from log_rows(self.query, after, last_seq(self.query))
 
     def reviews(self, task: str) -> list[tuple[int, ReviewRow]]:
         """Labels in force for a task, with their sequence numbers, oldest first; retracted ones are left out."""

@@ -1,25 +1,26 @@
-"""The tables of `decisions.sqlite`, their numbered migrations, and the bytes that a later proof will hash.
+"""The records in the tables of `decisions.sqlite` (made by migrations.py), and the bytes of each that the tree hashes.
 
 `starts`, `ends`, `reviews` and `events` share one sequence: the n-th row written to the file has seq n, without gaps.
 Each holds its record as JSON exactly as it was written; the other columns repeat parts of it for searching. Triggers
 refuse UPDATE and DELETE on them. Two tables may shrink: `texts`, where retention deletes (the digests stay), and
-`waiting`, the decisions that a person must still look at, which follows from the others.
+`waiting`, the decisions that a person must still look at, which follows from the others. `subtrees`, `head` and
+`checkpoints` hold the tree over the rows and what was signed of it (tree.py, head.py).
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from rightsized.core.errors import StoreError
-from rightsized.core.types import Decision, Frozen, Reply
+from rightsized.core.types import Attempt, Decision, Frozen, Reply
 from rightsized.core.verdicts import Verdict
 
+Query = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]  # rows of a SELECT
 Table = Literal["starts", "ends", "reviews", "events"]
-EventKind = Literal["alarm", "shadow", "stricter-alarm"]
+EventKind = Literal["alarm", "shadow", "stricter-alarm", "log-key", "erased", "retention"]
 ReviewKind = Literal["abstained", "audit", "feedback"]
 SEQUENCED: tuple[Table, ...] = ("starts", "ends", "reviews", "events")
 
@@ -29,7 +30,7 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 class End(Frozen, frozen=True):
     """How a decision ended; together with its started row it is the whole Decision.
 
-    `verdicts` and `policy` are those of a refusal; an answer has them in its reply.
+    `verdicts` and `policy` are those of a refusal, `attempts` those of a failure; an answer has them in its reply.
     """
 
     id: str
@@ -39,6 +40,7 @@ class End(Frozen, frozen=True):
     error: str = ""
     verdicts: tuple[Verdict, ...] = ()
     policy: str = ""
+    attempts: tuple[Attempt, ...] | None = None
 
 
 class ReviewRow(Frozen, frozen=True):
@@ -57,7 +59,8 @@ class EventRow(Frozen, frozen=True):
     """Something that happened to a task other than a request.
 
     `alarm`: its `detail` says in words what was found. `shadow` and `stricter-alarm` belong to the configurations that
-    may answer after an alarm, with JSON as `detail` (tasks/fallback.py).
+    may answer after an alarm, with JSON as `detail` (tasks/fallback.py). `log-key`, `erased` and `retention` belong to
+    no task: another key signs (log_keys.py), a subject's key was destroyed (erasure.py), texts were deleted.
     """
 
     kind: EventKind
@@ -106,88 +109,14 @@ def decision(start: bytes, end: bytes | None, *, live: bool) -> Decision:
         error=last.error,
         verdicts=ruled.verdicts,
         policy=ruled.policy,
+        attempts=last.attempts,
     )
 
 
-_migrations: list[Callable[[sqlite3.Connection], None]] = []
-
-
-def _migration(function: Callable[[sqlite3.Connection], None]) -> Callable[[sqlite3.Connection], None]:
-    _migrations.append(function)
-    return function
-
-
-@_migration
-def _create(connection: sqlite3.Connection) -> None:
-    statements = [
-        "CREATE TABLE runs (run INTEGER PRIMARY KEY, pid INTEGER NOT NULL, host TEXT NOT NULL, started REAL NOT NULL)",
-        """CREATE TABLE starts (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, task TEXT NOT NULL,
-           started REAL NOT NULL, audit INTEGER NOT NULL, text_sha256 TEXT NOT NULL,
-           run INTEGER NOT NULL, record BLOB NOT NULL)""",
-        """CREATE TABLE ends (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE REFERENCES starts (id),
-           task TEXT NOT NULL, status TEXT NOT NULL, tier INTEGER NOT NULL, record BLOB NOT NULL)""",
-        """CREATE TABLE texts (number INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE,
-           created REAL NOT NULL, text TEXT NOT NULL)""",
-        """CREATE TABLE reviews (seq INTEGER PRIMARY KEY, decision TEXT NOT NULL REFERENCES starts (id),
-           task TEXT NOT NULL, kind TEXT NOT NULL, created REAL NOT NULL,
-           retracts INTEGER UNIQUE REFERENCES reviews (seq), record BLOB NOT NULL)""",
-        """CREATE TABLE waiting (decision TEXT PRIMARY KEY REFERENCES starts (id), task TEXT NOT NULL,
-           kind TEXT NOT NULL, created REAL NOT NULL) WITHOUT ROWID""",
-        "CREATE INDEX waiting_by_task ON waiting (task, created)",
-        "CREATE INDEX waiting_by_age ON waiting (created)",
-        "CREATE INDEX starts_by_task ON starts (task, started)",
-        "CREATE INDEX starts_audited ON starts (task, seq) WHERE audit = 1",
-        "CREATE INDEX ends_by_outcome ON ends (task, status, tier)",
-        "CREATE INDEX reviews_by_decision ON reviews (decision)",
-        "CREATE INDEX reviews_by_task ON reviews (task, kind)",
-    ]
-    for statement in statements:
-        connection.execute(statement)
-    for table in ("starts", "ends", "reviews", "runs"):
-        _append_only(connection, table)
-
-
-@_migration
-def _events(connection: sqlite3.Connection) -> None:
-    connection.execute(
-        """CREATE TABLE events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, task TEXT NOT NULL,
-           certificate TEXT NOT NULL, created REAL NOT NULL, record BLOB NOT NULL)"""
-    )
-    connection.execute("CREATE INDEX events_by_certificate ON events (certificate)")
-    _append_only(connection, "events")
-
-
-def _append_only(connection: sqlite3.Connection, table: str) -> None:
-    for verb in ("UPDATE", "DELETE"):
-        connection.execute(
-            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: no {verb} on {table}'); END"
-        )
-
-
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the file to the newest schema, one migration a transaction. Raises StoreError on a newer file."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(_migrations):
-        raise StoreError(
-            f"The decisions file has schema {version}; this version of Rightsized knows up to {len(_migrations)}.",
-            fix="Install the version that wrote it, or a newer one.",
-        )
-    for number, change in enumerate(_migrations[version:], start=version + 1):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            change(connection)
-            connection.execute(f"PRAGMA user_version = {number}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-
-
-def last_seq(connection: sqlite3.Connection) -> int:
+def last_seq(query: Query) -> int:
     """The highest sequence number written; 0 in an empty file."""
-    query = " UNION ALL ".join(f"SELECT max(seq) AS s FROM {t}" for t in SEQUENCED)  # noqa: S608 - names of our own
-    highest: int = connection.execute(f"SELECT coalesce(max(s), 0) FROM ({query})").fetchone()[0]  # noqa: S608 - names of our own
+    each = " UNION ALL ".join(f"SELECT max(seq) AS s FROM {t}" for t in SEQUENCED)  # noqa: S608 - names of our own
+    highest: int = query(f"SELECT coalesce(max(s), 0) FROM ({each})", ())[0][0]  # noqa: S608 - names of our own
     return highest
 
 

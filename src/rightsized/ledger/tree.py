@@ -1,14 +1,13 @@
 """The tree over the log as it stands in the file: proofs between any two sizes, in a few hundred hashes each.
 
-Kept are the hashes of complete subtrees of 2^8, 2^16, ... leaves: 32 bytes for 256 rows. What lies below is hashed again
-from the rows, at most 256 of them a look-up; what lies between is folded from at most 256 kept hashes. Nothing here is
-trusted: a proof made from altered rows or hashes does not verify.
+Kept are the hashes of complete subtrees of 2^8, 2^16, ... leaves: 32 bytes for 256 rows. What lies below is hashed
+again from the rows, at most 256 of them a look-up; what lies between is folded from at most 256 kept hashes. Nothing
+here is trusted: a proof made from altered rows or hashes does not verify.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from rightsized.core.errors import IntegrityError
 from rightsized.ledger.merkle import (
@@ -21,13 +20,12 @@ from rightsized.ledger.merkle import (
     node_hash,
     range_hash,
 )
-from rightsized.ledger.schema import SEQUENCED, LogRow, leaf
-
-Query = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
+from rightsized.ledger.schema import SEQUENCED, LogRow, Query, leaf
 
 TILE = 1 << KEPT_LEVELS  # rows under one kept hash of the lowest level
 TILES_AT_HAND = 4
 _PAGE_ROWS = 1000
+_NOT_A_RECORD = b"\0"  # before whatever else than bytes stands where a record was: no record begins so
 
 _ROWS = (
     " UNION ALL ".join(f"SELECT seq, '{t}', record FROM {t} WHERE seq > ?1 AND seq <= ?2" for t in SEQUENCED)  # noqa: S608 - names of our own
@@ -39,7 +37,8 @@ def log_rows(query: Query, after: int, until: int) -> Iterator[LogRow]:
     """Rows of the log with after < seq <= until, in order, some at a time."""
     while after < until:
         page = query(_ROWS, (after, min(until, after + _PAGE_ROWS)))
-        yield from (LogRow(seq, table, bytes(record)) for seq, table, record in page)
+        for seq, table, record in page:
+            yield LogRow(seq, table, record if type(record) is bytes else _NOT_A_RECORD + str(record).encode())
         after += _PAGE_ROWS
 
 

@@ -1,0 +1,146 @@
+"""The keys that sign a log's checkpoints: one at a time, each handed over to by the one before it.
+
+The first key is named in the log's file. A handover is an event of the log: a note that names the next key, signed by
+the key before and by the next one. From the entry of a handover on, the next key signs. Who trusts the first key, or
+any later one, can so follow the chain. The secret halves live outside the log's file (`Secrets`).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets as random
+from collections.abc import Sequence
+from typing import Protocol
+
+from rightsized.core.errors import IntegrityError, ProofError
+from rightsized.core.frozen import Frozen
+from rightsized.ledger.notes import KEY_BYTES, Note, Signer, VerifierKey, parse_key, parse_note
+
+HANDOVER = "rightsized log key v1"
+LOST = "rightsized log key v1, the key before was lost"
+
+
+class Secrets(Protocol):
+    """Small secret files: private to their owner, written whole or not at all."""
+
+    def names(self) -> list[str]: ...
+
+    def read(self, name: str) -> bytes | None: ...
+
+    def create(self, name: str, value: bytes) -> bool:
+        """Durable when this returns; False where the name is taken."""
+        ...
+
+
+class Handover(Frozen, frozen=True):
+    """A change of keys: the entry that says so, and what it says."""
+
+    seq: int
+    note: Note
+    key: VerifierKey
+
+
+class KeyChain(Frozen, frozen=True):
+    """The keys of a log, and from which number of entries on each signs."""
+
+    origin: str
+    first: VerifierKey
+    handovers: tuple[Handover, ...] = ()
+
+    @property
+    def keys(self) -> tuple[VerifierKey, ...]:
+        return (self.first, *(handover.key for handover in self.handovers))
+
+    def at(self, size: int) -> VerifierKey:
+        """The key that signs a checkpoint of `size` entries."""
+        return next((h.key for h in reversed(self.handovers) if h.seq <= size), self.first)
+
+    def problems(self) -> list[tuple[int, str]]:
+        """What is wrong with the handovers: (entry, words). Empty where each was signed by the key before it."""
+        found, before = [], self.first
+        for handover in self.handovers:
+            signers = _signers(handover, before)
+            if handover.note.text != handover_text(self.origin, handover.key):
+                lost = handover.note.text == handover_text(self.origin, handover.key, lost=True)
+                words = "says that the key before was lost" if lost else "speaks of another log or key"
+                found.append((handover.seq, f"The change to key {handover.key.id.hex()} {words}."))
+            elif {before, handover.key} - set(signers):
+                found.append((handover.seq, f"The change to key {handover.key.id.hex()} is not signed by both keys."))
+            before = handover.key
+        return found
+
+
+def _signers(handover: Handover, before: VerifierKey) -> list[VerifierKey]:
+    try:
+        return handover.note.signed_by([before, handover.key])
+    except ProofError:
+        return []
+
+
+def read_chain(origin: str, first: str, handovers: Sequence[tuple[int, str]]) -> KeyChain:
+    """Put the chain together from the first key and the events' notes, by entry. Raises ProofError."""
+    found = []
+    for seq, detail in handovers:
+        note = parse_note(detail)
+        named = note.text.rstrip("\n").rpartition("\n")[2]
+        found.append(Handover(seq, note, parse_key(named)))
+    return KeyChain(origin, parse_key(first), tuple(found))
+
+
+def handover_text(origin: str, key: VerifierKey, *, lost: bool = False) -> str:
+    """What is signed when `key` takes over."""
+    return f"{LOST if lost else HANDOVER}\n{origin}\n{key}\n"
+
+
+def handover_note(before: Signer | None, after: Signer) -> str:
+    """The note by which `before` hands over to `after`; None where the key before was lost."""
+    text = handover_text(after.key.name, after.key, lost=before is None)
+    return text + "\n" + (before.line(text) if before else "") + after.line(text)
+
+
+class LogKeys:
+    """The secret keys of one log, in files `log-ORIGIN-NUMBER`.
+
+    Args:
+        secrets: where the files are.
+        origin: of the log.
+    """
+
+    def __init__(self, secrets: Secrets, origin: str) -> None:
+        self._secrets = secrets
+        self._origin = origin
+        self._prefix = "log-" + re.sub(r"[^A-Za-z0-9]+", "-", origin.partition("/")[2] or origin) + "-"
+
+    def all(self) -> list[Signer]:
+        """Every key there is, oldest first. Raises IntegrityError where one was cut."""
+        return [self._signer(number) for number in self._numbers()]
+
+    def signer(self, key: VerifierKey) -> Signer:
+        """The secret half of a key. Raises IntegrityError where it is not here."""
+        for signer in self.all():
+            if signer.key == key:
+                return signer
+        raise IntegrityError(
+            f"The key {key.id.hex()} that signs this log is not among the home's secrets ({self._prefix}...).",
+            fix="Restore the folder of secrets from a backup; where it is lost: rightsized ledger rotate-key --lost",
+        )
+
+    def create(self) -> Signer:
+        """A new key, on the disk when this returns."""
+        number = max(self._numbers(), default=0) + 1
+        while not self._secrets.create(f"{self._prefix}{number}", random.token_bytes(KEY_BYTES)):
+            number += 1
+        return self._signer(number)
+
+    def _numbers(self) -> list[int]:
+        ends = (name.removeprefix(self._prefix) for name in self._secrets.names() if name.startswith(self._prefix))
+        return sorted(int(end) for end in ends if end.isdecimal())
+
+    def _signer(self, number: int) -> Signer:
+        seed = self._secrets.read(f"{self._prefix}{number}") or b""
+        if len(seed) != KEY_BYTES:
+            raise IntegrityError(
+                f"The secret {self._prefix}{number} has {len(seed)} bytes instead of {KEY_BYTES}.",
+                fix="Restore the folder of secrets from a backup.",
+            )
+        return Signer(self._origin, seed)
