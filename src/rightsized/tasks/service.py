@@ -23,6 +23,7 @@ from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader, Search
 from rightsized.ledger.recorded import audited_as, no_coin
 from rightsized.store.home import Home, WriterLock
+from rightsized.store.secrets import SecretFolder
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.explanations import Explainer
 from rightsized.tasks.gateway import LocalGateway
@@ -98,7 +99,9 @@ class LocalService:
 
     def _open_ledger(self) -> SqliteLedger:
         self._lock = self._stack.enter_context(WriterLock(self._home, self._purpose))
-        ledger = self._stack.enter_context(SqliteLedger(self._home.decisions, group_ms=self._config.record.group_ms))
+        secrets = SecretFolder(self._home.secrets)
+        ledger = SqliteLedger(self._home.decisions, group_ms=self._config.record.group_ms, secrets=secrets)
+        self._stack.enter_context(ledger)
         self._reader = self.spending.reader = ledger.reader
         self._queue = ReviewQueue(ledger.reader, ledger)
         return ledger
