@@ -11,11 +11,12 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 
 from rightsized.core.errors import ConfigError
+from rightsized.core.tables import told as _told
 from rightsized.core.tiers import GatewayConfig, TierConfig, check_tiers
 
 AfterAlarm = Literal["stop", "loosest", "continue"]
@@ -83,6 +84,13 @@ class EgressConfig(_Section, frozen=True):
     allow: tuple[str, ...] = ()  # host names
 
 
+class GuardConfig(_Section, frozen=True):
+    """The policy, and when texts are searched for personal data."""
+
+    policy: str = ""  # the policy file; empty: policy.toml in the home folder, where there is one
+    detect: Literal["off", "auto", "always"] = "off"  # search requests for personal data: never, where it matters, all
+
+
 class Config(_Section, frozen=True):
     """All settings. `home` holds models, tasks and decisions."""
 
@@ -93,6 +101,7 @@ class Config(_Section, frozen=True):
     audit: AuditConfig = AuditConfig()
     explain: ExplainConfig = ExplainConfig()
     egress: EgressConfig = EgressConfig()
+    guard: GuardConfig = GuardConfig()
     gateway: GatewayConfig = GatewayConfig()
     tiers: tuple[TierConfig, ...] = ()
 
@@ -104,6 +113,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "audit": AuditConfig,
     "explain": ExplainConfig,
     "egress": EgressConfig,
+    "guard": GuardConfig,
     "gateway": GatewayConfig,
 }
 _RANGES: dict[str, tuple[float, float]] = {
@@ -251,18 +261,6 @@ def _meant(key: str, known: Sequence[str]) -> str:
     if "home" in known and (not table or not beside):
         beside = ["home", "tiers", *SECTIONS]
     return f"{f'Did you mean {close[0]}? ' if close else ''}Known here: {', '.join(beside)}."
-
-
-def _told(error: msgspec.ValidationError, target: Any) -> str:
-    """What is wrong with a value; where it must be one of some words, which."""
-    said = str(error).partition(" - at ")[0].rstrip(".")
-    words = list(dict.fromkeys(_words(target)))
-    return f"{said}; it may be {', '.join(words)}" if words and "enum" in said else said
-
-
-def _words(target: Any) -> list[str]:
-    """The words that a type names, at any depth of it."""
-    return [word for one in get_args(target) for word in ([one] if isinstance(one, str) else _words(one))]
 
 
 def _home(value: Any, origin: str) -> str:

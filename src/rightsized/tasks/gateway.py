@@ -1,4 +1,5 @@
-"""The gateway of one home folder: opens the tiers that the settings name and composes Recorded(Cached(Ladder(tiers))).
+"""The gateway of one home folder: opens the tiers that the settings name and composes
+Recorded(Policy(Cached(Ladder(tiers)))).
 
 What the server talks to is `gateway_protocol.Gateway`; this is it.
 """
@@ -33,6 +34,8 @@ from rightsized.core.protocols import Answerer
 from rightsized.core.streams import closing, until
 from rightsized.core.types import Begun, Reply, Request
 from rightsized.engines.language import LanguageDetector
+from rightsized.guard.policy.answerer import Policy
+from rightsized.guard.policy.store import PolicyStore
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.recorded import Coin, Recorded, no_coin
 from rightsized.store.home import Home
@@ -43,6 +46,7 @@ from rightsized.tasks.chat_standing import InForce, in_force, version_in_force
 from rightsized.tasks.gateway_protocol import GatewayStatus, ModelEntry
 from rightsized.tasks.gateway_status import gateway_status, tier_status
 from rightsized.tasks.opened import Encoders
+from rightsized.tasks.policies import destination, open_policy
 from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.reply_cache import Cached
 from rightsized.tasks.spending import Reservation, Spending
@@ -59,6 +63,7 @@ class LocalGateway:
         coin: the audit coin.
         encoders: opens the encoder that a calibrated cascade reads prompts with; None serves without a cascade.
         spending: what keys have used; shared with the server, which admits requests.
+        policy: the policy in force, shared with the tasks; None reads that of the home.
     """
 
     def __init__(
@@ -69,9 +74,10 @@ class LocalGateway:
         *,
         encoders: Encoders | None = None,
         spending: Spending | None = None,
+        policy: PolicyStore | None = None,
     ) -> None:
         self._config, self._ledger, self._coin, self._encoders = config, ledger, coin, encoders
-        self._keys = KeyStore(Home(config.home))
+        self._keys, self._policy = KeyStore(Home(config.home)), policy or open_policy(config)
         self._spending = spending or Spending(ledger.reader if ledger else None)
         self._detector = LanguageDetector() if any(tier.languages for tier in config.tiers) else None
         language = self._detector or unknown_language
@@ -96,9 +102,11 @@ class LocalGateway:
         inner: Answerer = self.ladder
         if gateway.cache_entries:
             inner = Cached(self.ladder, entries=gateway.cache_entries, seconds=gateway.cache_seconds)
-        self._answerer: Answerer = inner
+        places = [destination(tier.config, tier.generator) for tier in self._tiers]
+        ruled = Policy(inner, self._policy, places)
+        self._answerer: Answerer = ruled
         if self._ledger is not None:
-            recorded = Recorded(inner, self._ledger, coin=self._coin, version=force.version or self._version())
+            recorded = Recorded(ruled, self._ledger, coin=self._coin, version=force.version or self._version())
             self._retired.append(recorded)
             self._answerer = recorded
             if force.certificate is not None and force.calibrated is not None:
@@ -176,7 +184,7 @@ class LocalGateway:
             except TimeoutError:
                 raise _too_late() from None
             except RightsizedError:
-                reservation.settle(0.0)
+                reservation.settle(_spent(request))
                 raise
             reservation.settle(reply.cost, _tokens(reply))
             return reply
@@ -199,7 +207,7 @@ class LocalGateway:
                 raise _too_late() from None
             except RightsizedError:
                 if not written:  # what broke off half-way may be charged for
-                    reservation.settle(0.0)
+                    reservation.settle(_spent(request))
                 raise
 
     def _request(self, generation: Generation, caller: Caller, conversation: str) -> Request:
@@ -213,6 +221,8 @@ class LocalGateway:
             generation=generation,
             tenant=caller.tenant,
             key=caller.key,
+            trace=[],
+            roles=caller.roles,
         )
 
     def _deadline(self, request: Request) -> float:
@@ -241,7 +251,7 @@ class LocalGateway:
         if key is not None and key.limits.budget_usd and generation is not None:
             written = asked_tokens(generation)
             usage = Usage(prompt_tokens(generation), UNLIMITED_TOKENS if written is None else written)
-            most = sum(tier.cost(usage) for tier in self.ladder.may_ask(generation))
+            most = self.ladder.most_cost(generation, usage)
         return self._spending.reserved(key, most)
 
     def _version(self) -> str:
@@ -259,6 +269,11 @@ def _entry(tier: Tier, name: str, kind: str) -> ModelEntry:
     return ModelEntry(name, kind, tier.config.tier, _operations(tier), tier.config.context or tier.generator.context)
 
 
+def _spent(request: Request) -> float:
+    """US dollars that the attempts made for a failed request cost."""
+    return sum(attempt.cost for attempt in request.trace or ())
+
+
 def _too_late() -> UpstreamTimeoutError:
     return UpstreamTimeoutError(
         "No tier answered before the request's deadline.",
@@ -267,6 +282,7 @@ def _too_late() -> UpstreamTimeoutError:
 
 
 def _tokens(reply: Reply) -> int:
-    """Tokens read and written, drafts included."""
+    """Tokens read and written, drafts and further samples included."""
     usages = [attempt.completion.usage for attempt in reply.attempts if attempt.completion is not None]
+    usages += [attempt.sampled for attempt in reply.attempts]
     return sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)

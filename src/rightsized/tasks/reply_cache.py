@@ -16,6 +16,7 @@ from rightsized.cascade.generate import Ladder
 from rightsized.cascade.replay import pieces_of
 from rightsized.core.generation import Piece
 from rightsized.core.protocols import Answerer
+from rightsized.core.streams import closing
 from rightsized.core.types import Begun, Reply, Request
 
 _WHOLE = frozenset({"stop", "tool_calls", ""})  # finish reasons of answers that are complete
@@ -55,10 +56,11 @@ class Cached(Answerer):
                 yield piece
             yield found
             return
-        async for part in self._inner.stream(request):
-            if isinstance(part, Reply):
-                self._keep(key, part)
-            yield part
+        async with closing(self._inner.stream(request)) as parts:
+            async for part in parts:
+                if isinstance(part, Reply):
+                    self._keep(key, part)
+                yield part
 
     def _find(self, key: bytes, request: Request) -> Reply | None:
         kept = self._kept.get(key)
@@ -91,5 +93,6 @@ def _key(request: Request) -> bytes:
     if generation is None:
         return b""
     matters = (request.tenant, generation.operation, generation.model, generation.data_class, generation.region)
-    body = msgspec.json.encode((matters, generation.body), order="deterministic")
+    vetoes = sorted(generation.vetoes)  # what a tier wrote is not for whom the policy keeps from that tier
+    body = msgspec.json.encode((matters, vetoes, generation.body), order="deterministic")
     return hashlib.sha256(body).digest()

@@ -28,6 +28,7 @@ from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.explanations import Explainer
 from rightsized.tasks.gateway import LocalGateway
 from rightsized.tasks.opened import Encoders
+from rightsized.tasks.policies import open_policy
 from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus, Written
 from rightsized.tasks.snapshot import Builder, Loaded, Snapshot
@@ -76,14 +77,17 @@ class LocalService:
         """Take the home, open its tasks. Raises HomeLockedError, IntegrityError, StoreError."""
         try:
             self._home.ensure()
+            self.policy = open_policy(self._config)
             ledger = self._open_ledger() if self._record else None
             coin = self._coin(ledger) if ledger else no_coin
             self._encoders = Encoders(self._config)
             self._stack.callback(self._encoders.close)
-            self._builder = Builder(self._config, self._encoders, ledger, coin, None if ledger else self._past())
+            past = None if ledger else self._past()
+            self._builder = Builder(self._config, self._encoders, ledger, coin, past, policy=self.policy)
             self._snapshot = await self._builder.build()
             if self._with_gateway:
-                gateway = LocalGateway(self._config, ledger, coin, encoders=self._encoders, spending=self.spending)
+                opened, spent = self._encoders, self.spending
+                gateway = LocalGateway(self._config, ledger, coin, encoders=opened, spending=spent, policy=self.policy)
                 await gateway.start()
                 self.gateway = gateway
             self._explainer = Explainer(self._config.explain.budget_ms)
@@ -237,7 +241,9 @@ class LocalService:
         body = self._records().text(decision_id)
         if not is_written(decision) or body is None:
             return None
-        return shown(decision.reply, body, self._reviews().text_of, drafts=True)
+        return shown(
+            decision.reply, body, self._reviews().text_of, drafts=True, failed=decision.attempts or ()
+        )
 
     async def explain(self, task: str, text: str) -> Explanation:
         """Which words moved the label, and the nearest labelled examples."""
@@ -318,6 +324,7 @@ class LocalService:
     async def _reload_loop(self) -> None:
         while True:
             await asyncio.sleep(RELOAD_S)
+            self.policy.refresh()
             # A task removed between two looks, a full disk: whatever it is, the next look must still come, since alarms
             # are raised by it. An alarm that cannot be written has stopped local answers already.
             with contextlib.suppress(RightsizedError):

@@ -1,6 +1,6 @@
 """What is served at one moment: every task, judged and composed. A reload builds a new one and swaps one reference.
 
-`build` is the only place that composes answerers: Recorded(Cascade([n-gram rung, encoder rung])).
+`build` is the only place that composes answerers: Recorded(Policy(Cascade([n-gram rung, encoder rung]))).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from rightsized.core.protocols import Answerer, Rung
 from rightsized.core.types import Certificate, State, Task
 from rightsized.engines.classifier import Classifier
 from rightsized.engines.onnx import OnnxEncoder
+from rightsized.guard.policy.answerer import Policy
+from rightsized.guard.policy.store import PolicyStore
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.recorded import Recorded, no_coin
@@ -92,9 +94,12 @@ class Builder:
         ledger: SqliteLedger | None,
         coin: Coin = no_coin,
         reader: LedgerReader | None = None,
+        *,
+        policy: PolicyStore,
     ) -> None:
         self._config, self._encoders, self._ledger, self._coin = config, encoders, ledger, coin
         self._reader = ledger.reader if ledger else reader
+        self._policy = policy
         self._home = Home(config.home)
         self._store = TaskStore(self._home)
 
@@ -128,9 +133,10 @@ class Builder:
         cascade = Cascade(self._setup(opened, standing, counts))
         if alarm:
             cascade.suspend(alarm)
+        ruled = Policy(cascade, self._policy)
         if self._ledger is None:
-            return Loaded(opened, standing, cascade, cascade, counts)
-        answerer = Recorded(cascade, self._ledger, coin=self._coin, version=opened.task.version)
+            return Loaded(opened, standing, cascade, ruled, counts)
+        answerer = Recorded(ruled, self._ledger, coin=self._coin, version=opened.task.version)
         watch = TaskWatch(
             opened.folder,
             opened.certificate,
