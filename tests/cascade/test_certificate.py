@@ -105,7 +105,7 @@ def test_in_force_until_time_requests_or_digests_run_out(certified: Certificate)
     digests = dict(certified.digests)
     assert why_void(certified, now=CREATED + 89 * DAY_S, requests=99_999, digests=digests) == ""
     assert "expired on 2027-02-20" in why_void(certified, now=CREATED + 90 * DAY_S, requests=0, digests=digests)
-    assert "100,000 messages" in why_void(certified, now=CREATED, requests=100_000, digests=digests)
+    assert "100,000 requests" in why_void(certified, now=CREATED, requests=100_000, digests=digests)
     other = why_void(certified, now=CREATED, requests=0, digests={**digests, "encoder": "sha256:ff"})
     assert other == "encoder is sha256:ff, and the certificate is about sha256:bb"
     assert "classifier is absent" in why_void(certified, now=CREATED, requests=0, digests={"encoder": "sha256:bb"})

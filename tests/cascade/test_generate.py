@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -44,10 +45,15 @@ class Told:
     def __init__(self, after: dict[str, float], before: dict[str, float] | None = None) -> None:
         self._after, self._before = after, before or {}
 
+    async def outside(self, generation: Generation) -> str:
+        return ""
+
     async def before(self, tier: str, generation: Generation) -> float:
         return self._before.get(tier, 1.0)
 
-    async def after(self, tier: str, generation: Generation, completion: Completion) -> float:
+    async def after(
+        self, tier: str, generation: Generation, completion: Completion, samples: Sequence[Completion] = ()
+    ) -> float:
         return self._after[tier]
 
 
@@ -287,7 +293,9 @@ class Sure(FakeGenerator):
 class ReadsLogprobs(Told):
     """Sure only where it is shown log probabilities."""
 
-    async def after(self, tier: str, generation: Generation, completion: Completion) -> float:
+    async def after(
+        self, tier: str, generation: Generation, completion: Completion, samples: Sequence[Completion] = ()
+    ) -> float:
         return 0.9 if completion.body["choices"][0]["logprobs"] else 0.1
 
 
@@ -364,3 +372,31 @@ def test_a_stream_that_breaks_off_is_never_continued_by_another_tier() -> None:
     with pytest.raises(UpstreamError, match="broke off"):
         asyncio.run(main())
     assert [type(piece).__name__ for piece in seen] == ["Begun", "Delta"]
+
+
+class Strange(Told):
+    """Finds prompts about the moon unlike all it learned from."""
+
+    async def outside(self, generation: Generation) -> str:
+        return "too unlike" if "moon" in str(generation.body) else ""
+
+
+def test_a_prompt_unlike_those_calibrated_on_goes_up_before_anything_is_written() -> None:
+    small = tier("small", "small says")
+    tiers = (small, tier("large", "large says"))
+    calibrated = Calibrated(("small", "large"), (0.8,), (), Strange({"small": 0.9}))
+    built = ladder(*tiers, state="certified", calibrated=calibrated)
+    reply = answer(built, ask("about the moon"))
+    assert (reply.rung, reply.attempts[0].reason) == ("large", "too unlike")
+    assert small.generator.calls == 0  # type: ignore[attr-defined]
+    assert answer(built, ask("about bread")).certified
+    assert text(stream(ladder(*tiers, state="certified", calibrated=calibrated, stream="route"), ask("moon"))) == (
+        "large says"
+    )
+
+
+def test_where_a_person_stands_last_a_strange_prompt_goes_to_one_and_a_tier_between_stays_certified() -> None:
+    verifier = Strange({"small": 0.9, "large": 0.9})
+    calibrated = Calibrated(("small", "large"), (0.8, 0.5), (), verifier)
+    built = ladder(tier("small"), tier("large"), state="certified", calibrated=calibrated)
+    assert answer(built, ask("the moon")).status == "abstained"

@@ -152,7 +152,7 @@ def test_expiry_in_time_stops_local_answers_but_keeps_the_suggestion() -> None:
 def test_expiry_in_requests_counts_from_what_was_used_before() -> None:
     cascade = Cascade(setup(0.9, 0.9, expires_requests=10, requests=8))
     assert [ask(cascade).certified for _ in range(4)] == [True, True, False, False]
-    assert "was for 10 messages" in ask(cascade).attempts[0].reason
+    assert "was for 10 requests" in ask(cascade).attempts[0].reason
 
 
 def test_by_choice_local_answers_go_on_uncertified() -> None:

@@ -31,7 +31,7 @@ def test_calibrates_with_the_encoder(home: Path, tmp_path: Path) -> None:
     found: dict[str, Any] = json.loads(run(home, "--data", data, "--max-error", "0.2", "--json"))
     assert found["state"] == "certified"
     assert found["certificate"]["rungs"] == ["small", "large"]
-    assert "at most 20% of the messages answered here are wrong" in found["certificate"]["sentence"]
+    assert "at most 20% of the requests answered here are wrong" in found["certificate"]["sentence"]
     assert Path(found["folder"]).is_dir()
     encoders = Encoders(load(None, flags={"home": str(home)}))
     try:

@@ -72,7 +72,7 @@ def test_certified_and_true_of_fresh_traffic(made: tuple[Path, ChatReport]) -> N
     report = made[1]
     assert report.state == "certified", report.certificate.sentence
     assert report.n_train + report.n_calibrate == len(ROWS)
-    assert "at most 10% of the messages answered here are wrong" in report.certificate.sentence
+    assert "at most 10% of the requests answered here are wrong" in report.certificate.sentence
     assert "the rest goes to large" in report.certificate.sentence
     assert report.tiers[0].auroc is not None and report.tiers[0].auroc > 0.9
     cascade = opened(made[0])

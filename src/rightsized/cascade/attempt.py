@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
+from msgspec import structs
+
+from rightsized.cascade.failures import begun_text, failure_fields, reason_of
+from rightsized.cascade.samples import Drawn
 from rightsized.cascade.tier import Tier
 from rightsized.core.errors import BusyError, RightsizedError
 from rightsized.core.generation import Completion, Generation
 from rightsized.core.types import TIER_PERSON, Attempt, Begun, Reply, Request, State
 
+log = logging.getLogger("rightsized.tiers")
 PERSON = "person"
 
 
@@ -23,7 +29,7 @@ class Run:
     def __init__(self, request: Request, generation: Generation, state: State, certificate: str) -> None:
         self.request, self.generation = request, generation
         self.state, self.certificate = state, certificate
-        self.attempts: list[Attempt] = []
+        self.attempts = [] if request.trace is None else request.trace
         self.as_tested = True  # whether the path so far is the one calibration tested
         self.blame: RightsizedError | None = None  # the first failure that the request itself is to blame for
         self._began = time.perf_counter()
@@ -53,31 +59,54 @@ class Run:
         reason = f"not likely to be right: {told:.4f} by the prompt is below {skip:.4f}"
         self.attempts.append(_attempt(tier, score=told, threshold=skip, reason=reason))
 
-    def failed(self, tier: Tier, error: RightsizedError, started: float) -> None:
-        """A tier that did not answer."""
-        self.as_tested = False
-        if self.blame is None and 400 <= error.status < 500 and not isinstance(error, BusyError):
-            self.blame = error
-        reason = f"failed: {error.message.rstrip('.')}"
-        self.attempts.append(_attempt(tier, reason=reason, latency_ms=_since(started)))
+    def kept_back(self, tier: Tier, reason: str) -> None:
+        """A tier that is not asked by a rule about the prompt that calibration applied too: part of the path tested."""
+        self.attempts.append(_attempt(tier, reason=reason))
 
-    def tried(
-        self, tier: Tier, completion: Completion, started: float, *, score: float, bar: float, accepted: bool
-    ) -> None:
-        """A tier that wrote something."""
-        told = score if 0.0 <= score <= 1.0 else 0.0
-        self.attempts.append(
-            _attempt(
-                tier,
-                score=told,
-                threshold=bar if 0.0 <= bar <= 1.0 else None,
-                accepted=accepted,
-                reason="" if accepted else f"not sure enough: {told:.4f} is below {bar:.4f}",
-                latency_ms=_since(started),
-                cost=tier.cost(completion.usage),
-                completion=completion,
+    def failed(self, tier: Tier, error: BaseException, started: float) -> None:
+        """A tier that did not answer, or was given up on."""
+        self.as_tested = False
+        ours = error if isinstance(error, RightsizedError) else None
+        if ours and self.blame is None and 400 <= ours.status < 500 and not isinstance(ours, BusyError):
+            self.blame = ours
+        self.attempts.append(_attempt(tier, reason=reason_of(error), latency_ms=_since(started)))
+        self._log(tier, error)
+
+    def broke_off(self, tier: Tier, said: list[str], error: BaseException, started: float) -> None:
+        """A tier whose stream ended half-way. What it said was passed on, so it is kept; tokens go by the length."""
+        completion = begun_text(self.generation, "".join(said))
+        one = _attempt(tier, reason=reason_of(error), latency_ms=_since(started), completion=completion)
+        self.attempts.append(structs.replace(one, cost=tier.cost(completion.usage)))
+        self._log(tier, error)
+
+    def unchecked(self, error: BaseException) -> None:
+        """The draft just noted could not be checked."""
+        self.attempts[-1] = structs.replace(self.attempts[-1], reason=f"not checked: {reason_of(error)}")
+
+    def _log(self, tier: Tier, error: BaseException) -> None:
+        if isinstance(error, RightsizedError):  # else nobody waited, or it is no fault of the tier
+            log.warning(
+                "A tier failed", extra={"decision": self.request.id, "tier": tier.name, **failure_fields(error)}
             )
+
+    def tried(self, tier: Tier, drawn: Drawn, started: float, *, score: float, bar: float, accepted: bool) -> None:
+        """A tier that wrote something. What its further samples cost is part of it."""
+        told = score if 0.0 <= score <= 1.0 else 0.0
+        reason = "" if accepted else f"not sure enough: {told:.4f} is below {bar:.4f}"
+        if drawn.missing is not None:
+            self.as_tested = False
+            reason = f"not checked, since a further sample failed: {drawn.missing.message.rstrip('.')}"
+        one = _attempt(
+            tier,
+            score=told,
+            threshold=bar if 0.0 <= bar <= 1.0 else None,
+            accepted=accepted,
+            reason=reason,
+            latency_ms=_since(started),
+            cost=tier.cost(drawn.completion.usage) + tier.cost(drawn.usage),
+            completion=drawn.completion,
         )
+        self.attempts.append(structs.replace(one, samples=len(drawn.samples), sampled=drawn.usage))
 
     def begun(self, tier: Tier, *, certified: bool) -> Begun:
         """The start of a stream written by this tier."""

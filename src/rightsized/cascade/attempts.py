@@ -56,7 +56,7 @@ def count_attempt(home: Path, *, task: str, rows: Sequence[str], trial: str, loo
     """
     if len(looks) and not (all(look > 0 for look in looks) and sum(looks) <= 1 + 1e-12):
         raise DataError(f"The declared looks {looks} must be positive shares of delta that add up to at most 1.")
-    labels = hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
+    labels = _labels(rows)
     with _locked(home):
         book = read_book(home)
         earlier = _overlapping(book, rows)
@@ -68,6 +68,17 @@ def count_attempt(home: Path, *, task: str, rows: Sequence[str], trial: str, loo
         now = PastAttempt(task, labels, trial, number, looks, time.time())
         _write(home, _Book(book.sets | {labels: tuple(sorted(set(rows)))}, (*book.attempts, now)))
     return number
+
+
+def number_of(home: Path, rows: Sequence[str], trial: str) -> int:
+    """The number that `count_attempt` would give this attempt; nothing is recorded. Raises StoreError."""
+    earlier = _overlapping(read_book(home), rows)
+    same = [attempt.number for attempt in earlier if (attempt.labels, attempt.trial) == (_labels(rows), trial)]
+    return min(same) if same else 1 + max((attempt.number for attempt in earlier), default=0)
+
+
+def _labels(rows: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
 
 
 def share_used_before(home: Path, rows: Sequence[str], moment: float) -> float:

@@ -37,7 +37,9 @@ class CertificateFacts(Frozen, frozen=True):
         created: seconds since the epoch, UTC.
         label_kind: `people`, `exact match`, `executed tests`, `judge NAME`, or `judge NAME, checked by people`.
         loss: what counts as an error (see Certificate).
-        out_of_scope_rows: calibration rows that no label fits.
+        out_of_scope_rows: calibration rows that no label fits; `outside`: what they are, in words; empty: not said.
+        unit: what the rows are, several of them; `row`: one of them.
+        rests_on: what the promise depends on that no digest can pin, in words; empty where there is nothing.
         group_unit: what a row stands for where calibration took one a group.
         segment_by: what divides the traffic into segments: PREDICTED_LABEL, or a property of the request.
     """
@@ -52,6 +54,9 @@ class CertificateFacts(Frozen, frozen=True):
     loss: Loss = "error"
     out_of_scope_rows: int = 0
     unit: str = "messages"
+    row: str = "message"
+    outside: str = "out of scope"
+    rests_on: str = ""
     group_unit: str = "conversations"
     segment_by: str = ""
     expires_days: float = EXPIRES_DAYS
@@ -197,5 +202,5 @@ def why_expired(expires: float, expires_requests: int, *, now: float, requests: 
     if now >= expires:
         return f"the certificate expired on {wording.day(expires)}"
     if requests >= expires_requests:
-        return f"the certificate was for {expires_requests:,} messages"
+        return f"the certificate was for {expires_requests:,} requests"
     return ""

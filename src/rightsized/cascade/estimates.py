@@ -8,7 +8,8 @@ import numpy as np
 
 from rightsized.cascade import bounds, grid
 from rightsized.cascade.path import Thresholds, as_configuration, as_thresholds, outcomes
-from rightsized.cascade.scores import Scores
+from rightsized.cascade.plan import Plan
+from rightsized.cascade.scores import Scores, one_row_a_group
 from rightsized.cascade.selection import Test, best_start, order, simulate, thinned, walked_shares
 from rightsized.core.types import Interval, Promise
 
@@ -87,6 +88,16 @@ def fresh_labels_needed(test: Test, selection: Scores, costs: tuple[float, ...],
         else:
             low = middle + 1
     return int(NEEDED_SIZES[low]) if low < len(NEEDED_SIZES) else None
+
+
+def can_certify(plan: Plan, selection: Scores, n: int) -> bool:
+    """Whether any of NEEDED_DRAWS simulated tests on n rows certifies anything, by selection data alone."""
+    random = np.random.default_rng([plan.seed, 4])
+    picked = one_row_a_group(selection.groups, plan.seed) if selection.groups else np.arange(selection.n)
+    rows = thinned(selection.rows(picked), random)
+    test = Test(plan.promise, plan.epsilon, plan.delta_main, n)
+    simulated = simulate(n, outcomes(order(test, rows, plan.costs), rows), random, NEEDED_DRAWS)
+    return bool((test.passes(simulated.local, simulated.wrong) & (simulated.local > 0)).any())
 
 
 def _chance(test: Test, rows: Scores, costs: tuple[float, ...], random: np.random.Generator, share: float) -> float:

@@ -7,17 +7,18 @@ calibrate, record or count tokens for anybody's bill.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, Protocol
 
-from msgspec import structs
-
 from rightsized.cascade.attempt import Run
+from rightsized.cascade.logprobs import with_logprobs, without_logprobs
 from rightsized.cascade.promise import Promise
 from rightsized.cascade.replay import pieces_of
+from rightsized.cascade.samples import Drawn, SamplePlan, draw
 from rightsized.cascade.tier import Tier
 from rightsized.core.errors import (
     BusyError,
@@ -30,7 +31,7 @@ from rightsized.core.errors import (
     UnsupportedError,
     UpstreamError,
 )
-from rightsized.core.generation import AUTO, Completion, Generation, Piece
+from rightsized.core.generation import AUTO, Completion, Delta, Generation, Piece, Usage
 from rightsized.core.protocols import Answerer
 from rightsized.core.streams import closing
 from rightsized.core.types import Begun, Reply, Request
@@ -40,18 +41,24 @@ NEVER = float("inf")
 CONVERSATIONS = 50_000  # remembered at most; the longest silent is forgotten first
 # What sends a request on to the next tier. A refusal for being busy does so only where a fallback was named:
 # an escalation under load would leave the path that was tested, and perhaps the premises.
-_PASSED_ON = (UpstreamError, UnsupportedError, ContextLengthError, EgressDeniedError)
+_PASSED_ON = (UpstreamError, UnsupportedError, ContextLengthError, EgressDeniedError, BusyError)
 
 
 class Verifier(Protocol):
     """Probabilities that a tier's answer is right, as calibrated. Functions of the request and the answer alone."""
 
+    async def outside(self, generation: Generation) -> str:
+        """Why the prompt is too unlike those that were calibrated on, in words; empty where it is not."""
+        ...
+
     async def before(self, tier: str, generation: Generation) -> float:
         """From the prompt alone, in [0, 1]."""
         ...
 
-    async def after(self, tier: str, generation: Generation, completion: Completion) -> float:
-        """From the prompt and the answer, in [0, 1]."""
+    async def after(
+        self, tier: str, generation: Generation, completion: Completion, samples: Sequence[Completion] = ()
+    ) -> float:
+        """From the prompt, the answer and the further samples, in [0, 1]; NaN where the check cannot be made."""
         ...
 
 
@@ -63,6 +70,7 @@ class Calibrated:
         thresholds: on `Verifier.after`; None where a tier never answers. With as many as names, a person stands last.
         skips: on `Verifier.before`; a tier below its own is not asked.
         logprobs: tiers whose check reads the log probabilities of what they wrote; they are asked for them.
+        samples: tiers whose check reads further samples, and how those are drawn.
     """
 
     names: tuple[str, ...]
@@ -70,6 +78,7 @@ class Calibrated:
     skips: tuple[float, ...]
     verifier: Verifier
     logprobs: frozenset[str] = frozenset()
+    samples: Mapping[str, SamplePlan] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -146,6 +155,13 @@ class Ladder(Answerer):
         tiers = [t for t in self.setup.tiers if generation.model in (AUTO, t.name, t.config.model)]
         names = {name for tier in tiers for name in (tier.name, *tier.config.fallback)}
         return [tier for tier in self.setup.tiers if tier.name in names and not tier.veto(generation)]
+
+    def most_cost(self, generation: Generation, usage: Usage) -> float:
+        """US dollars, were every tier that may be asked to write so much, further samples included."""
+        calibrated = self.setup.calibrated
+        drawn = calibrated.samples if calibrated is not None and generation.model == AUTO else {}
+        calls = {name: 1 + plan.count for name, plan in drawn.items()}
+        return sum(tier.cost(usage) * calls.get(tier.name, 1) for tier in self.may_ask(generation))
 
     def _begin(self, request: Request) -> tuple[Run, list[_Step]]:
         generation = request.generation
@@ -247,10 +263,16 @@ class Ladder(Answerer):
         return [step._replace(bar=ALWAYS, skip=ALWAYS, local=False) for step in steps[-1:]]
 
     async def _likely(self, run: Run, step: _Step) -> bool:
-        """Whether the prompt alone lets hope for a right answer of this tier; noted where it does not."""
-        if step.skip == ALWAYS or self.setup.calibrated is None:
+        """Whether the prompt is like those learned from, and lets hope for a right answer of this tier; else noted."""
+        calibrated = self.setup.calibrated
+        if step.bar == ALWAYS or calibrated is None:
             return True
-        score = await self.setup.calibrated.verifier.before(step.tier.name, run.generation)
+        if why := await calibrated.verifier.outside(run.generation):
+            run.kept_back(step.tier, why)
+            return False
+        if step.skip == ALWAYS:
+            return True
+        score = await calibrated.verifier.before(step.tier.name, run.generation)
         if step.skip <= score <= 1.0:  # NaN is below every threshold
             return True
         run.skipped(step.tier, score, step.skip)
@@ -262,32 +284,43 @@ class Ladder(Answerer):
             return None
         started = time.perf_counter()
         try:
-            completion = await self._written(run, step)
-        except (*_PASSED_ON, BusyError) as error:
+            drawn = await self._written(run, step)
+        except BaseException as error:  # noqa: BLE001 - noted; raised unless the next tier may be asked
             self._failed(run, step, error, started, last=last)
             return None
-        score = await self._check(run, step, completion)
+        try:
+            score = await self._check(run, step, drawn)
+        except BaseException as error:
+            run.tried(step.tier, drawn, started, score=0.0, bar=step.bar, accepted=False)
+            run.unchecked(error)
+            raise
         accepted = step.bar == ALWAYS or step.bar <= score <= 1.0
         if step.bar != ALWAYS and not run.generation.body.get("logprobs"):
-            completion = without_logprobs(completion)  # they were for the check
-        run.tried(step.tier, completion, started, score=score, bar=step.bar, accepted=accepted)
-        return completion if accepted else None
+            drawn = replace(drawn, completion=without_logprobs(drawn.completion))  # they were for the check
+        run.tried(step.tier, drawn, started, score=score, bar=step.bar, accepted=accepted)
+        if isinstance(drawn.missing, BusyError):  # as for an answer: load must not move requests up
+            raise drawn.missing
+        return drawn.completion if accepted else None
 
-    async def _written(self, run: Run, step: _Step) -> Completion:
-        """What the tier writes, with the log probabilities its check needs."""
-        generation, calibrated = run.generation, self.setup.calibrated
-        if step.bar == ALWAYS or calibrated is None or step.tier.name not in calibrated.logprobs:
-            return await step.tier.generator.generate(generation)
-        return await step.tier.generator.generate(with_logprobs(generation))
+    async def _written(self, run: Run, step: _Step) -> Drawn:
+        """What the tier writes, with the log probabilities and the further samples its check needs."""
+        generation, calibrated, name = run.generation, self.setup.calibrated, step.tier.name
+        if step.bar == ALWAYS or calibrated is None:
+            return Drawn(await step.tier.generator.generate(generation))
+        asked = with_logprobs(generation) if name in calibrated.logprobs else generation
+        return await draw(step.tier.generator, asked, calibrated.samples.get(name))
 
-    async def _check(self, run: Run, step: _Step, completion: Completion) -> float:
+    async def _check(self, run: Run, step: _Step, drawn: Drawn) -> float:
         if step.bar == ALWAYS or self.setup.calibrated is None:
             return 0.0
-        return await self.setup.calibrated.verifier.after(step.tier.name, run.generation, completion)
+        if drawn.missing is not None:
+            return math.nan
+        verifier = self.setup.calibrated.verifier
+        return await verifier.after(step.tier.name, run.generation, drawn.completion, drawn.samples)
 
     async def _streamed(self, run: Run, step: _Step, *, last: bool) -> AsyncGenerator[Begun | Piece, None]:
         """A tier's own stream, passed on as it comes. A failure before the first piece sends the request on."""
-        started, begun = time.perf_counter(), False
+        started, begun, said = time.perf_counter(), False, list[str]()
         try:
             async with closing(step.tier.generator.stream(run.generation)) as pieces:
                 async for piece in pieces:
@@ -295,20 +328,25 @@ class Ladder(Answerer):
                         begun = True
                         yield run.begun(step.tier, certified=False)
                     if isinstance(piece, Completion):
-                        run.tried(step.tier, piece, started, score=0.0, bar=ALWAYS, accepted=True)
+                        run.tried(step.tier, Drawn(piece), started, score=0.0, bar=ALWAYS, accepted=True)
                     else:
+                        said.extend([piece.text] if isinstance(piece, Delta) else [one.text for one in piece])
                         yield piece
-        except (*_PASSED_ON, BusyError) as error:
+            if not run.finished:
+                raise UpstreamError(f"The stream of tier {step.tier.name!r} ended without an end.")
+        except BaseException as error:
+            if begun and not run.finished:
+                run.broke_off(step.tier, said, error, started)
             if begun:
                 raise
             self._failed(run, step, error, started, last=last)
-        else:
-            if not run.finished:
-                raise UpstreamError(f"The stream of tier {step.tier.name!r} ended without an end.")
 
-    def _failed(self, run: Run, step: _Step, error: RightsizedError, started: float, *, last: bool) -> None:
-        """Note the failure. Raises it where nobody is left to ask, or where being busy must not move the request."""
+    def _failed(self, run: Run, step: _Step, error: BaseException, started: float, *, last: bool) -> None:
+        """Note the failure. Raises it where nobody is left to ask, where being busy must not move the request, and
+        where it is none of the tier's."""
         run.failed(step.tier, error, started)
+        if not isinstance(error, _PASSED_ON):
+            raise error
         if last and (step.bar == ALWAYS or not run.has_draft):  # a person stands behind a last tier that is checked
             raise run.blame or error
         if isinstance(error, BusyError) and step.bar != ALWAYS:
@@ -335,18 +373,3 @@ def _none_left(run: Run, tiers: Sequence[Tier]) -> RightsizedError:
     if any("tokens are needed" in tier.unfit(generation) for tier in tiers):
         return ContextLengthError(f"The prompt is too long for every tier. {why}.")
     return UnsupportedError(f"No tier can take this request. {why}.")
-
-
-def with_logprobs(generation: Generation) -> Generation:
-    """The same request, asking for log probabilities too."""
-    more = {"logprobs": True} if generation.operation == "chat" else {"logprobs": 1}
-    return structs.replace(generation, body={**generation.body, **more})
-
-
-def without_logprobs(completion: Completion) -> Completion:
-    """The same answer without them, as the client asked."""
-    choices = completion.body.get("choices")
-    if not choices or all(choice.get("logprobs") is None for choice in choices):
-        return completion
-    bare = [{**choice, "logprobs": None} for choice in choices]
-    return structs.replace(completion, body={**completion.body, "choices": bare})

@@ -24,9 +24,10 @@ def _certified(c: Certificate) -> str:
     segments = _segments(c)
     return (
         f"Certified {day(c.created)} by a test that wrongly certifies at most {odds(c.delta)} ({attempts}):"
-        f" in the long run {claim(c)}, while traffic stays like the {_sample(c)} ({_out_of_scope(c)}).{segments}"
+        f" in the long run {claim(c)}, while traffic stays like the {_sample(c)}{_out_of_scope(c)}.{segments}"
         f" About {_percent_of(c.local_share)} are answered here; {_rest(c)}."
-        f" Test again by {day(c.expires)}, after {c.expires_requests:,} messages, or on any change of model."
+        f" Test again by {day(c.expires)}, after {c.expires_requests:,} {c.row}s, or on any change of model."
+        f"{_rests_on(c)}"
     )
 
 
@@ -34,7 +35,7 @@ def _estimated(c: Certificate) -> str:
     return (
         f"Estimated {day(c.created)}, not certified: nothing is promised. {_figures(c)}"
         f" About {_percent_of(c.local_share)} are answered here; {_rest(c)}. The thresholds were chosen on"
-        f" out-of-fold predictions of the training messages and have passed no test.{_needed(c)}"
+        f" out-of-fold predictions of the training {c.row}s and have passed no test.{_needed(c)}"
     )
 
 
@@ -49,7 +50,7 @@ def _none(c: Certificate) -> str:
 def claim(c: Certificate) -> str:
     """The promise itself, without how it was shown."""
     bound = f"at most {budget(c.epsilon)}"
-    each = ", counting one random message of each" if c.unit != "messages" else ""
+    each = f", counting one random {c.row} of each" if c.unit != f"{c.row}s" else ""
     if c.promise == "selective_error":
         return f"{bound} of the {c.unit} answered here {_wrong(c)}{each}"
     return f"{bound} of all {c.unit} are answered here and {_wrong(c)}{each}"
@@ -60,7 +61,8 @@ def _wrong(c: Certificate) -> str:
     if c.loss == "disagreement":
         return f"get another answer than {_last(c)} would give"
     if judge != c.label_kind and not judge.endswith(", checked by people"):
-        return f"disagree with judge {judge}"
+        regret = f" where the answer of {_last(c)} would not have" if c.loss == "regret" else ""
+        return f"disagree with judge {judge}{regret}"
     return f"are wrong where {_last(c)} would have been right" if c.loss == "regret" else "are wrong"
 
 
@@ -80,12 +82,16 @@ def _past(c: Certificate) -> str:
 
 
 def _sample(c: Certificate) -> str:
-    one = " (one random message of each)" if c.unit != "messages" else ""
+    one = f" (one random {c.row} of each)" if c.unit != f"{c.row}s" else ""
     return f"{c.n:,} {c.unit}{one} {c.sampling}"
 
 
 def _out_of_scope(c: Certificate) -> str:
-    return f"{c.out_of_scope_rows:,} out of scope"
+    return f" ({c.out_of_scope_rows:,} {c.outside})" if c.outside else ""
+
+
+def _rests_on(c: Certificate) -> str:
+    return f" It rests on {c.rests_on}." if c.rests_on else ""
 
 
 def _segments(c: Certificate) -> str:

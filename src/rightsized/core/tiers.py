@@ -16,6 +16,7 @@ from rightsized.core.egress import Egress, is_loopback
 from rightsized.core.errors import ConfigError
 from rightsized.core.generation import DataClass, Operation
 
+MOST_SAMPLES = 16  # further answers a check compares: each costs a call
 RESERVED = ("auto", "task", "person")
 ENGINES = "rightsized.engines"
 
@@ -46,6 +47,8 @@ class TierConfig(Struct, frozen=True, forbid_unknown_fields=True):
     concurrent: int = 64  # requests sent at a time
     queue: int = 256  # requests that may wait for that; more are refused as busy
     fallback: tuple[str, ...] = ()  # tiers asked in its place, in order, when it fails
+    samples: int = 0  # further answers that its check compares with the first; calibrated, and each paid for
+    sample_temperature: float = 0.7  # temperature at which they are drawn
     options: dict[str, Any] = field(default_factory=dict)  # the engine's own settings
 
     def allows(self, data_class: DataClass, *, on_premises: bool) -> bool:
@@ -111,7 +114,12 @@ def _check(tier: TierConfig, names: list[str], origin: str) -> None:
     for name in _POSITIVE:
         if not getattr(tier, name) > 0:
             raise ConfigError(f"{name} = {getattr(tier, name)} of {where} must be above 0.")
-    for name in ("price_in", "price_out", "retries", "queue", "context"):
+    if tier.samples > MOST_SAMPLES or not 0 <= tier.sample_temperature <= 2:
+        raise ConfigError(
+            f"{where} has samples = {tier.samples} and sample_temperature = {tier.sample_temperature}.",
+            fix=f"At most {MOST_SAMPLES} samples, at a temperature from 0 to 2.",
+        )
+    for name in ("price_in", "price_out", "retries", "queue", "context", "samples"):
         if not getattr(tier, name) >= 0:
             raise ConfigError(f"{name} = {getattr(tier, name)} of {where} must not be below 0.")
     if tier.engine != "remote" and tier.engine not in registry.names(ENGINES):

@@ -1,43 +1,42 @@
 """A calibrated cascade on disk: written by `chat_calibration`, opened here for the gateway.
 
-gateways/<name>/<version>/   cascade.json, certificate.json, reference.json, verifier-<tier>/
+gateways/<name>/<version>/   cascade.json, certificate.json, reference.json, verifier-<tier>/, domain.safetensors
 gateways/<name>/current      the version in force
 """
 
 from __future__ import annotations
 
-import math
-from collections import OrderedDict
-from dataclasses import dataclass, replace
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
+from msgspec import field
 
 from rightsized.cascade.certificate import public_key, verify_certificate, why_void
 from rightsized.cascade.generate import ALWAYS, Calibrated
 from rightsized.cascade.reference import Reference, why_drifted
-from rightsized.core.generation import Completion, Generation
+from rightsized.cascade.samples import SamplePlan
+from rightsized.core.generation import Generation
 from rightsized.core.types import Certificate, Frozen, Loss
+from rightsized.engines.domain import Domain, open_domain
 from rightsized.engines.onnx import OnnxEncoder
 from rightsized.engines.onnx import runtime as onnx_runtime
-from rightsized.engines.signals.signal import Exchange
 from rightsized.engines.verifier import Verifier, open_verifier
 from rightsized.store.home import Home
-from rightsized.tasks.chat_exchange import completion, exchange_of
+from rightsized.tasks.chat_exchange import compared, completion, exchange_of, said
+from rightsized.tasks.chat_verifier import ChatVerifier, score_of
 from rightsized.tasks.identity import SIGNING_SECRET
 from rightsized.tasks.opened import Encoders
 from rightsized.tasks.versions import TaskStore
-
-KEPT_VECTORS = 256  # vectors of prompts between the prediction and the check of one request
 
 
 class CascadeFile(Frozen, frozen=True):
     """`cascade.json`: tiers in order of cost, thresholds and skips (None: never answers, never skipped).
 
-    `logprobs`: tiers whose check reads the log probabilities of what they wrote.
+    `logprobs`: tiers whose check reads the log probabilities of what they wrote. `samples`: those whose check reads
+    further samples. `domain`: prompts too far from those learned from are passed up.
     """
 
     names: tuple[str, ...]
@@ -47,6 +46,14 @@ class CascadeFile(Frozen, frozen=True):
     label_kind: str
     loss: Loss = "error"
     logprobs: tuple[str, ...] = ()
+    samples: dict[str, SamplePlan] = field(default_factory=dict)
+    domain: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Of all the rules but the thresholds, which the certificate holds itself."""
+        rules = msgspec.structs.replace(self, thresholds=())
+        return "sha256:" + hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()
 
 
 class ReferenceRow(Frozen, frozen=True):
@@ -55,57 +62,7 @@ class ReferenceRow(Frozen, frozen=True):
     body: dict[str, Any]
     answers: dict[str, str]
     logprobs: dict[str, tuple[float, ...]]
-
-
-class ChatVerifier:
-    """All tiers' verifiers behind one face. Implements `cascade.generate.Verifier`.
-
-    Both scores are functions of the texts alone. The prompt's vector is computed once for all tiers, in the encoder's
-    bounded pool.
-    """
-
-    def __init__(
-        self,
-        tiers: dict[str, Verifier],
-        encoder: OnnxEncoder | None,
-        loss: Loss = "error",
-        logprobs: frozenset[str] = frozenset(),
-    ) -> None:
-        self.tiers, self.logprobs, self._encoder, self._loss = tiers, logprobs, encoder, loss
-        self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-
-    async def before(self, tier: str, generation: Generation) -> float:
-        """1 less the gain expected of moving up, in [0, 1]. Raises BusyError where the encoder's queue is full."""
-        prompt = exchange_of(generation).prompt
-        return likely(self.tiers[tier].before(prompt, await self._vector(prompt)))
-
-    async def after(self, tier: str, generation: Generation, completion: Completion) -> float:
-        """The probability that this answer is right (under `regret`: that nothing is lost by it), in [0, 1].
-
-        Raises BusyError.
-        """
-        exchange = exchange_of(generation, completion)
-        if tier not in self.logprobs:
-            exchange = replace(exchange, logprobs=())  # the client's own wish; the check was not made with them
-        elif not exchange.logprobs:
-            return math.nan  # the check cannot be made as it was calibrated: up the ladder
-        return score_of(self.tiers[tier], exchange, await self._vector(exchange.prompt), self._loss)
-
-    async def _vector(self, prompt: str) -> NDArray[np.float32] | None:
-        if self._encoder is None:
-            return None
-        found = self._vectors.get(prompt)
-        if found is None:
-            found = (await self._encoder.encode(prompt)).vector
-            self._vectors[prompt] = found
-            while len(self._vectors) > KEPT_VECTORS:
-                self._vectors.popitem(last=False)
-        return found
-
-
-def likely(uplift: float) -> float:
-    """An uplift in [-1, 1] as a score in [0, 1] that is low where the bigger tier would do better."""
-    return min(max(1.0 - uplift, 0.0), 1.0)
+    samples: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -159,13 +116,16 @@ def open_calibrated(
         tier: open_verifier(verifier_folder(folder, tier), encoder) for tier in record.names[: len(record.thresholds)]
     }
     logprobs = frozenset(record.logprobs)
-    verifier = ChatVerifier(verifiers, encoder, record.loss, logprobs)
+    domain = open_domain(folder) if record.domain else None
+    verifier = ChatVerifier(verifiers, encoder, record.loss, logprobs=logprobs, samples=record.samples, domain=domain)
     reference = store.read(name, "reference.json", Reference, version)
-    digests = (serving or {}) | cascade_digests(verifiers, encoder) | {"reference": reference.digest}
+    digests = (serving or {}) | cascade_digests(verifiers, encoder, domain)
+    digests |= {"reference": reference.digest, "rules": record.digest}
     skips = tuple(ALWAYS if skip is None else skip for skip in record.skips)
-    calibrated = Calibrated(record.names, certificate.thresholds, skips, verifier, logprobs)
+    calibrated = Calibrated(record.names, certificate.thresholds, skips, verifier, logprobs, record.samples)
     void = why_void(without_data(certificate), now=now, requests=requests, digests=digests)
-    drifted = why_drifted(reference, rescored(verifiers, reference, record.loss), certificate.thresholds)
+    again = rescored(verifiers, encoder, reference, record.loss)
+    drifted = why_drifted(reference, again, certificate.thresholds)
     return OpenedCascade(
         name, version, folder, certificate, calibrated, digests, void or drifted, drifted, len(reference.texts)
     )
@@ -176,18 +136,18 @@ def verifier_folder(folder: Path, tier: str) -> Path:
     return folder / f"verifier-{tier}"
 
 
-def cascade_digests(verifiers: dict[str, Verifier], encoder: OnnxEncoder | None) -> dict[str, str]:
+def cascade_digests(
+    verifiers: dict[str, Verifier], encoder: OnnxEncoder | None, domain: Domain | None
+) -> dict[str, str]:
     """Digests of what the scores depend on."""
     own = {f"verifier.{tier}": verifier.digest for tier, verifier in verifiers.items()}
+    own |= {"domain": domain.digest} if domain is not None else {}
     return own | {"encoder": encoder.digest if encoder else "none", "runtime": onnx_runtime()}
 
 
-def score_of(verifier: Verifier, exchange: Exchange, vector: NDArray[np.float32] | None, loss: Loss) -> float:
-    """s(x) under a loss: what thresholds are compared with, in calibrating and in serving."""
-    return verifier.safe(exchange, vector) if loss == "regret" else verifier.judge(exchange, vector)
-
-
-def rescored(verifiers: dict[str, Verifier], reference: Reference, loss: Loss) -> tuple[tuple[float, ...], ...]:
+def rescored(
+    verifiers: dict[str, Verifier], encoder: OnnxEncoder | None, reference: Reference, loss: Loss
+) -> tuple[tuple[float, ...], ...]:
     """The reference exchanges' scores now, by the code that serves."""
     found = []
     for text in reference.texts:
@@ -195,7 +155,11 @@ def rescored(verifiers: dict[str, Verifier], reference: Reference, loss: Loss) -
         generation = Generation("chat", row.body)
         scores = []
         for tier, verifier in verifiers.items():
-            exchange = exchange_of(generation, completion(row.answers[tier], row.logprobs.get(tier, ())))
+            answer = completion(row.answers[tier], row.logprobs.get(tier, ()))
+            samples = [completion(text, ()) for text in row.samples.get(tier, ())]
+            exchange = exchange_of(generation, answer, samples)
+            if encoder is not None:
+                exchange = compared(exchange, [encoder.encode_now(text).vector for text in said(exchange)])
             scores.append(score_of(verifier, exchange, None, loss))
         found.append(tuple(scores))
     return tuple(found)

@@ -1,7 +1,8 @@
 """Labelled exchanges for calibrating a cascade of tiers that write: read and checked, row by row.
 
 A row: {"prompt": text | "messages": [...], "answers": {tier: text}, and either "correct": {tier: true|false} or
-"expected": text}. Optional: "label_kind", "logprobs": {tier: [...]}, "conversation", "domain", "response_format".
+"expected": text}. Optional: "label_kind", "logprobs": {tier: [...]}, "samples": {tier: [text, ...]}, "judge": {tier:
+true|false} beside people's labels, "conversation", "domain", "response_format".
 
 A row of `queue export` says where its label comes from. A model or a user picked it, so it only trains; it may hold the
 answers of some tiers only, and then teaches about those.
@@ -31,8 +32,8 @@ from rightsized.tasks.tables import file_sha256, read_rows
 from rightsized.tune.duplicates import normalise
 
 FIELDS = (
-    "prompt", "messages", "correct", "expected", "label_kind", "logprobs", "conversation", "domain",
-    "response_format", SOURCE_COLUMN,
+    "prompt", "messages", "correct", "expected", "label_kind", "logprobs", "samples", "judge", "conversation",
+    "domain", "response_format", SOURCE_COLUMN,
 )  # fmt: skip
 TESTS = "executed tests"
 
@@ -48,6 +49,8 @@ class ChatRow(Struct, frozen=True):
     conversation: str = ""
     domain: str = ""
     train_only: bool = False
+    samples: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    judge: dict[str, bool] = field(default_factory=dict)
 
     @property
     def generation(self) -> Generation:
@@ -61,13 +64,22 @@ class ChatRow(Struct, frozen=True):
 
     def exchange(self, tier: str) -> Exchange:
         """What the tier's verifier reads."""
-        return exchange_of(self.generation, completion(self.answers[tier], self.logprobs.get(tier, ())))
+        samples = [completion(text, ()) for text in self.samples.get(tier, ())]
+        return exchange_of(self.generation, completion(self.answers[tier], self.logprobs.get(tier, ())), samples)
 
     @property
     def digest(self) -> str:
-        """Of prompt and labels: overlapping calibration rows are known again by it."""
-        body = msgspec.json.encode((self.body, self.correct), order="deterministic")
-        return hashlib.sha256(body).hexdigest()[:32]
+        """Of prompt, answers and labels."""
+        return _digest((self.body, self.answers, self.correct))
+
+    @property
+    def asked(self) -> str:
+        """Of the prompt alone: overlapping calibration rows are known again by it.
+
+        Not of the labels too: answers of another model to the same prompts are another look at the same sample,
+        whatever that tier is called.
+        """
+        return _digest(self.body)
 
 
 class ChatData(Struct):
@@ -157,6 +169,8 @@ def _row(number: int, given: dict[str, Any], tiers: tuple[str, ...], where: str)
         conversation=str(given.get("conversation") or ""),
         domain=str(given.get("domain") or ""),
         train_only=bool(given.get(SOURCE_COLUMN)),
+        samples=_samples(given.get("samples"), where),
+        judge=_judge(given.get("judge"), answers, where),
     )
 
 
@@ -230,6 +244,31 @@ def _logprobs(given: Any, where: str) -> dict[str, tuple[float, ...]]:
             raise DataError(f"{where}: 'logprobs' of tier {tier!r} is not a list of numbers.")
         found[tier] = tuple(float(v) for v in values if math.isfinite(v))
     return found
+
+
+def _samples(given: Any, where: str) -> dict[str, tuple[str, ...]]:
+    if given is None:
+        return {}
+    found = {}
+    for tier, texts in _mapping(given, where, "samples").items():
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise DataError(f"{where}: 'samples' of tier {tier!r} is not a list of texts.")
+        found[tier] = tuple(texts)
+    return found
+
+
+def _judge(given: Any, answers: dict[str, str], where: str) -> dict[str, bool]:
+    if given is None:
+        return {}
+    said = _mapping(given, where, "judge")
+    for tier in answers:
+        if said.get(tier) not in (True, False):
+            raise DataError(f"{where}: 'judge' of tier {tier!r} is {said.get(tier)!r}, neither true nor false.")
+    return {tier: bool(said[tier]) for tier in answers}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()[:32]
 
 
 def _one(kinds: dict[str, int], name: str) -> str:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rightsized.cascade.tier import text_of
 from rightsized.core.generation import Completion, Generation, words_of
 from rightsized.engines.signals.signal import Exchange
 
+NOTHING = "."  # what stands for an empty text, of which an encoder has no vector
 
-def exchange_of(generation: Generation, completion: Completion | None = None) -> Exchange:
-    """The prompt's words, the answer's text, and what else the response carries: log probabilities, why it ended."""
+
+def exchange_of(
+    generation: Generation, completion: Completion | None = None, samples: Sequence[Completion] = ()
+) -> Exchange:
+    """The prompt's words, the answer's text, what else the response carries (log probabilities, why it ended), and the
+    texts of further samples."""
     output, schema = _asked(generation.body.get("response_format"))
     if completion is None:
         return Exchange(words_of(generation), output=output, schema=schema)
@@ -22,7 +32,26 @@ def exchange_of(generation: Generation, completion: Completion | None = None) ->
         output=output,
         schema=schema,
         finish=completion.finish,
+        samples=tuple(text_of(sample) for sample in samples),
     )
+
+
+def compared(exchange: Exchange, vectors: Sequence[NDArray[np.float32]]) -> Exchange:
+    """The exchange with the cosine between the answer's vector, which comes first, and each sample's."""
+    if len(vectors) < 2:
+        return exchange
+    own, *others = (vector.astype(np.float64) for vector in vectors)
+    return replace(exchange, similarities=tuple(_cosine(own, other) for other in others))
+
+
+def said(exchange: Exchange) -> list[str]:
+    """The texts whose vectors `compared` wants, the answer first; none without samples. A model may write nothing."""
+    return [text.strip() or NOTHING for text in (exchange.answer, *exchange.samples)] if exchange.samples else []
+
+
+def _cosine(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    length = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(np.add.reduce(one * other)) / length if length else 0.0
 
 
 def completion(text: str, logprobs: tuple[float, ...]) -> Completion:

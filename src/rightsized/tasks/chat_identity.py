@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from rightsized.cascade.samples import SamplePlan
 from rightsized.core import registry
 from rightsized.core.config import Config
 from rightsized.core.egress import Egress
@@ -43,7 +44,20 @@ def open_tier(tier: TierConfig, config: Config) -> Generator:
     return generator
 
 
+def sample_plans(config: Config) -> dict[str, SamplePlan]:
+    """How each tier that the settings give further samples draws them."""
+    return {tier.name: SamplePlan(tier.samples, tier.sample_temperature) for tier in config.tiers if tier.samples}
+
+
 def _digest(tier: TierConfig, config: Config, opened: Mapping[str, Generator]) -> str:
+    plain = _plain(tier, config, opened)
+    if not tier.samples:
+        return plain
+    drawn = f"{plain} {tier.samples} {tier.sample_temperature}"
+    return "sha256:" + hashlib.sha256(drawn.encode()).hexdigest()
+
+
+def _plain(tier: TierConfig, config: Config, opened: Mapping[str, Generator]) -> str:
     if not tier.url:
         return (opened.get(tier.name) or open_tier(tier, config)).digest
     body = [getattr(tier, name) for name in _ANSWERS_DEPEND_ON]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from msgspec import field
 
+from rightsized.cascade.samples import SamplePlan
 from rightsized.core.types import Certificate, Frozen, Loss, Targets
+from rightsized.tasks.judged import SHARE
 from rightsized.tasks.records import Finding
 
 
@@ -18,6 +20,9 @@ class ChatPlan(Frozen, frozen=True):
         loss: `error`, or `regret`: wrong counts only where the last tier would have been right.
         costs: US dollars a call, one a tier and last the person's; empty takes 1, 10, 100 ...
         serving: digests of what will answer, such as `tier.small`.
+        samples: tiers that draw further samples in service, and how.
+        judge_check: rows with the labels of people and of the judge; `judge_share`: the part of the error budget left
+            to wrong answers that the judge let pass.
     """
 
     home: str
@@ -34,10 +39,16 @@ class ChatPlan(Frozen, frozen=True):
     costs: tuple[float, ...] = ()
     serving: dict[str, str] = field(default_factory=dict)
     seed: int = 0
+    samples: dict[str, SamplePlan] = field(default_factory=dict)
+    judge_check: str | None = None
+    judge_share: float = SHARE
 
 
 class TierFigures(Frozen, frozen=True):
-    """One tier on the train rows: how often it is right, and how well its verifier tells (AUROC, out-of-fold)."""
+    """One tier on the train rows: how often it is right, and how well its verifier tells (AUROC, out-of-fold).
+
+    `samples`: further answers that its check reads.
+    """
 
     name: str
     accuracy: float
@@ -45,6 +56,7 @@ class TierFigures(Frozen, frozen=True):
     auroc_prompt: float | None
     threshold: float | None
     skip: float | None
+    samples: int = 0
 
 
 class ChatReport(Frozen, frozen=True):

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rightsized.core.errors import DataError, InputError
+from rightsized.tasks.chat_agreement import only_drawn, tiers_with_samples, without_samples
 from rightsized.tasks.chat_data import ChatData, ChatRow, read_chat
 from rightsized.tasks.chat_logprobs import left_out, only, tiers_with_logprobs
 from rightsized.tasks.chat_records import ChatPlan
+from rightsized.tasks.judged import JUDGE, JUDGED, LabelRule, check_labels
 from rightsized.tasks.records import Finding
 from rightsized.tasks.split import Split, split_rows
 from rightsized.tune.duplicates import straddling
@@ -22,7 +24,8 @@ OUTCOMES = 2  # right and wrong: what the split asks rows to train for
 class ChatSlices:
     """Train and calibrate rows; `calibrate` is None where all rows train.
 
-    `partial` rows hold some tiers only: they train those tiers' verifiers and choose nothing.
+    `partial` rows hold some tiers only: they train those tiers' verifiers and choose nothing. `people` are rows that
+    people labelled beside a judge; None where nobody checked one.
     """
 
     train: ChatData
@@ -32,6 +35,8 @@ class ChatSlices:
     findings: list[Finding]
     partial: list[ChatRow] = field(default_factory=list)
     logprobs: frozenset[str] = frozenset()  # tiers whose check reads log probabilities
+    sampled: frozenset[str] = frozenset()  # tiers whose check reads further samples
+    people: ChatData | None = None
 
     def about(self, tier: str) -> list[ChatRow]:
         """Train rows that hold this tier's answer: those of all tiers first, then partial ones."""
@@ -41,13 +46,40 @@ class ChatSlices:
 def prepare(plan: ChatPlan) -> ChatSlices:
     """Read, check and split. Raises DataError, InputError, NotFoundError."""
     slices = _split(plan)
-    measuring = slices.calibrate or slices.train
-    fair = [row for row in [*slices.train.rows, *measuring.rows] if not row.train_only]
-    kept = tiers_with_logprobs(fair, slices.train.tiers)
-    slices.findings.extend(left_out(fair, slices.train.tiers, kept))
-    for data in {id(d): d for d in (slices.train, measuring)}.values():
-        data.rows = only(data.rows, kept)
-    return replace(slices, partial=only(slices.partial, kept), logprobs=kept)
+    slices = replace(slices, people=_people(plan, slices))
+    parts = [data for data in (slices.train, slices.calibrate, slices.people) if data is not None]
+    fair, tiers = [row for data in parts for row in data.rows if not row.train_only], slices.train.tiers
+    kept, drawn = tiers_with_logprobs(fair, tiers), tiers_with_samples(fair, tiers, plan.samples)
+    slices.findings.extend(left_out(fair, tiers, kept))
+    slices.findings.extend(without_samples(fair, tiers, plan.samples, drawn))
+    for data in parts:
+        data.rows = only_drawn(only(data.rows, kept), plan.samples, drawn)
+    partial = only_drawn(only(slices.partial, kept), plan.samples, drawn)
+    return replace(slices, partial=partial, logprobs=kept, sampled=drawn)
+
+
+def _people(plan: ChatPlan, slices: ChatSlices) -> ChatData | None:
+    """The rows that people labelled beside the judge. Raises DataError, InputError."""
+    rule = label_rule(plan, slices.train.label_kind)
+    check_labels(rule)
+    if plan.judge_check is None:
+        return None
+    if plan.loss != "error":
+        raise InputError(f"Rows checked by people say nothing of the loss {plan.loss!r}.", fix="Use --loss error.")
+    given = read_chat(Path(plan.judge_check), slices.train.tiers, "human")
+    if any(row.train_only or not row.judge for row in given.rows):
+        raise DataError(
+            f"{given.name} holds rows without the judge's labels, or rows that a model picked.",
+            fix='Each line: "correct" as people say, and "judge" as the judge says, of every tier.',
+        )
+    return given
+
+
+def label_rule(plan: ChatPlan, label_kind: str) -> LabelRule:
+    """Whose labels these are, and whether people checked them, by the rules of tasks."""
+    judge = label_kind.removeprefix(JUDGED)
+    kind = JUDGE + judge if judge != label_kind else "human"
+    return LabelRule(kind, check=plan.judge_check, share=plan.judge_share)
 
 
 def _split(plan: ChatPlan) -> ChatSlices:

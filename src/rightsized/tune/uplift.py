@@ -23,6 +23,7 @@ from rightsized.engines.signals.signal import Exchange
 from rightsized.engines.verifier import Features, Verifier, VerifierSettings
 from rightsized.tune.verifier import FittedHead, Rows, fit_head, make_folds
 
+OF_SAMPLES = ("likeness",)  # signals left out where no row has further samples to read
 DOMAIN_STRENGTH = 1.0  # inverse of regularisation of the domain recogniser; domains are easy to tell apart
 DOMAIN_STEPS = 60  # steps of its fit: the last digits of a likeness change nothing
 
@@ -87,9 +88,9 @@ class Rowed:
 def rows_of(data: Labelled, seed: int = 0) -> Rowed:
     """Turn texts into rows, by the very code that serves."""
     domains, likeness = _domains(data, seed)
-    features = Features(
-        catalogue.names(catalogue.of_side("prompt")), catalogue.names(catalogue.of_side("answer")), domains
-    )
+    sampled = any(exchange.samples for exchange in data.exchanges)
+    answered = [signal for signal in catalogue.of_side("answer") if sampled or signal.name not in OF_SAMPLES]
+    features = Features(catalogue.names(catalogue.of_side("prompt")), catalogue.names(answered), domains)
     vectors: list[Any] = [None] * len(data.exchanges) if data.vectors is None else list(data.vectors)
     prompt = np.stack([features.prompt_row(e.prompt, v) for e, v in zip(data.exchanges, vectors, strict=True)])
     wide = likeness.shape[1]

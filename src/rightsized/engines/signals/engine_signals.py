@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 
+from rightsized.core.tiers import MOST_SAMPLES
 from rightsized.engines.signals import numbers
 from rightsized.engines.signals.final import final_number, final_text
 from rightsized.engines.signals.signal import MAX_CHARS, Exchange, Side
 
 FLOOR = -30.0  # log probability below which a token counts as this; engines report -inf or -9999 for impossible ones
-MOST_SAMPLES = 16  # further answers compared
 _WORD = re.compile(r"\w+")
 
 
@@ -56,6 +56,23 @@ class Agreement:
         shared = [_jaccard(words, set(_WORD.findall(other.lower()))) for other in others]
         groups = [sum(_equal(a, b) for b in results) for a in results]
         return (1.0, sum(same) / len(same), sum(shared) / len(shared), max(groups) / len(others))
+
+
+class Likeness:
+    """How alike further answers are where they state no result: the same words in order, and close in meaning."""
+
+    name = "likeness"
+    side: Side = "answer"
+    features = ("exact", "compared", "mean", "lowest")
+
+    def read(self, exchange: Exchange) -> tuple[float, ...]:
+        others = [other[:MAX_CHARS] for other in exchange.samples[:MOST_SAMPLES]]
+        own = _WORD.findall(exchange.answer[:MAX_CHARS].lower())
+        exact = sum(_WORD.findall(other.lower()) == own for other in others) / len(others) if others else 0.0
+        near = exchange.similarities[:MOST_SAMPLES]
+        if not near:
+            return (exact, 0.0, 0.0, 0.0)
+        return (exact, 1.0, sum(near) / len(near), min(near))
 
 
 def result_of(answer: str) -> float | list[str]:

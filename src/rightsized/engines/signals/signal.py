@@ -22,6 +22,7 @@ class Exchange:
         answer: the answer's text; empty before there is one.
         logprobs: natural log probability of each token written, where the engine gives them; else empty.
         samples: further answers to the same prompt, for agreement; else empty.
+        similarities: cosine of the answer's vector with each sample's, where an encoder read them; else empty.
         output: what form was asked for: free text, a JSON object, or JSON of `schema`.
         schema: JSON Schema that the answer must satisfy, where one was given.
         finish: why writing ended, as the engine says (`stop`, `length`, `tool_calls`); empty where unknown.
@@ -34,6 +35,7 @@ class Exchange:
     output: Literal["text", "json_object", "json_schema"] = "text"
     schema: dict[str, object] = field(default_factory=dict)
     finish: str = ""
+    similarities: tuple[float, ...] = ()
 
 
 class Signal(Protocol):
