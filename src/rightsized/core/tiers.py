@@ -15,6 +15,7 @@ from rightsized.core import registry
 from rightsized.core.egress import Egress, is_loopback
 from rightsized.core.errors import ConfigError
 from rightsized.core.generation import DataClass, Operation
+from rightsized.core.pseudonyms import PseudonymConfig
 
 MOST_SAMPLES = 16  # further answers a check compares: each costs a call
 RESERVED = ("auto", "task", "person")
@@ -49,13 +50,20 @@ class TierConfig(Struct, frozen=True, forbid_unknown_fields=True):
     fallback: tuple[str, ...] = ()  # tiers asked in its place, in order, when it fails
     samples: int = 0  # further answers that its check compares with the first; calibrated, and each paid for
     sample_temperature: float = 0.7  # temperature at which they are drawn
+    pseudonymise: bool = False  # send placeholders for values; personal data may then go where internal data may
+    pseudonyms: PseudonymConfig = PseudonymConfig()  # how that is done
     options: dict[str, Any] = field(default_factory=dict)  # the engine's own settings
 
     def allows(self, data_class: DataClass, *, on_premises: bool) -> bool:
-        """Whether data of this class may be sent there."""
+        """Whether data of this class may be sent there.
+
+        Personal data count as internal where they are pseudonymised. Health data and secrets stay what they are: what
+        is left of them may still say whose they are.
+        """
         if self.data_classes is None:
             return on_premises
-        return data_class in self.data_classes
+        hidden = self.pseudonymise and data_class == "personal"
+        return data_class in self.data_classes or (hidden and "internal" in self.data_classes)
 
     def unreachable(self, allowed: Collection[str]) -> str:
         """Why nothing can be sent there under `[egress] allow`; empty where it can, or where it runs here."""
