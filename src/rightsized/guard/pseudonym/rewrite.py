@@ -89,6 +89,7 @@ class _Writer:
 
     def __init__(self, spans: dict[str, list[Span]], people: tuple[str, ...], vault: Vault) -> None:
         self._spans, self._vault, self._people = spans, vault, people
+        self._made: dict[str, str] = {}  # value -> placeholder, while the request is written
         values = [(text[s.start : s.end], s.kind) for text, found in spans.items() for s in found]
         self._known = Known({**dict.fromkeys(people, USER), **dict(values)}.items())
         self._upper = "\n".join((*spans, *people)).upper()
@@ -109,12 +110,18 @@ class _Writer:
         parts: list[str] = []
         at = 0
         for start, end, kind in merged([*self._spans[text], *self._known.find(text)]):
-            parts += (text[at:start], self._vault.hide(text[start:end], kind, self._taken))
+            parts += (text[at:start], self._hidden(text[start:end], kind))
             at = end
         return "".join((*parts, text[at:])) if parts else text
 
     def _person(self, name: str) -> str:
-        return self._vault.hide(name, USER, self._taken) if name else name
+        return self._hidden(name, USER) if name else name
+
+    def _hidden(self, value: str, kind: str) -> str:
+        placeholder = self._made.get(value)
+        if placeholder is None:
+            placeholder = self._made[value] = self._vault.hide(value, kind, self._taken)
+        return placeholder
 
     def _taken(self, code: str) -> bool:
         """Whether a code stands in the request already: what the client wrote itself is never replaced."""
