@@ -214,9 +214,7 @@ class LocalGateway:
         deadline = min(generation.deadline, time.monotonic() + self._config.gateway.timeout_s)
         data_class = strictest(generation.data_class, caller.data_class)
         within = f"{caller.tenant}/{conversation}" if conversation else ""
-        generation = msgspec.structs.replace(
-            generation, deadline=deadline, data_class=data_class, conversation=within
-        )
+        generation = msgspec.structs.replace(generation, deadline=deadline, data_class=data_class, conversation=within)
         return Request(
             task=self._config.gateway.cascade,
             text=msgspec.json.encode(generation.body).decode(),
