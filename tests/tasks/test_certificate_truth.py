@@ -22,6 +22,7 @@ from rightsized.engines.fake import FakeRung
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.schema import EventRow
 from rightsized.store.home import Home
+from rightsized.store.secrets import SecretFolder
 from rightsized.tasks.certify import Evidence, certify
 from rightsized.tasks.dataset import Dataset
 from rightsized.tasks.evaluate import answered_by
@@ -185,7 +186,7 @@ def test_labels_used_before_an_alarm_never_certify_again(tmp_path: Path) -> None
     home = Home(tmp_path).ensure()
     first = certify(evidence(tmp_path, population, rows, targets))
     assert first.state == "certified"
-    with SqliteLedger(home.decisions, group_ms=0) as ledger:
+    with SqliteLedger(home.decisions, group_ms=0, secrets=SecretFolder(home.secrets)) as ledger:
         asyncio.run(ledger.note(EventRow("alarm", "t", first.id, first.created + 1, "9 of 12 were wrong")))
     again = evidence(tmp_path, population, rows, targets)
     found = certify(again)  # the very same fit, run once more

@@ -20,6 +20,7 @@ from rightsized.core.types import Reply
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
+from rightsized.store.secrets import SecretFolder
 from rightsized.tasks.chat_calibration import calibrate_chat
 from rightsized.tasks.chat_data import read_chat
 from rightsized.tasks.chat_records import ChatPlan
@@ -308,7 +309,7 @@ def test_answers_that_were_judged_are_kept_as_long_as_their_prompts(home: Path) 
             ids.extend((kept.id, dropped.id))
 
     async def later() -> None:
-        with SqliteLedger(Home(home).decisions) as ledger:
+        with SqliteLedger(Home(home).decisions, secrets=SecretFolder(Home(home).secrets)) as ledger:
             assert await ledger.purge_texts(float("inf"), 0.0) == 2  # a prompt and its answer
             queue = ReviewQueue(ledger.reader)
             (verdict,) = queue.verdicts("chat")
