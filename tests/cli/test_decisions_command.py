@@ -14,7 +14,7 @@ import pytest
 
 from rightsized.cli.serve import notes
 from rightsized.core.config import load
-from rightsized.core.errors import ForbiddenError
+from rightsized.core.errors import ForbiddenError, UpstreamError
 from rightsized.core.generation import Caller, Generation
 from rightsized.tasks.service import LocalService
 
@@ -87,11 +87,11 @@ def test_sum_adds_up_by_tenant_key_class_and_tier(asked: Path) -> None:
         (total["tenant"], *total["seen_by"]): total
         for total in json.loads(rightsized(asked, "decisions", "sum", "--json", "--days", "1"))
     }
-    assert set(totals) == {("ward", "small"), ("ward", "not on record"), ("lab", "large")}
+    assert set(totals) == {("ward", "small"), ("ward", "nobody"), ("lab", "large")}
     large = totals["lab", "large"]
     assert (large["key"], large["data_class"], large["requests"], large["answered"]) == ("k2", "public", 1, 1)
     assert large["cost"] == pytest.approx(large["completion_tokens"])
-    assert totals["ward", "not on record"]["failed"] == 1
+    assert totals["ward", "nobody"]["failed"] == 1
 
 
 def test_show_has_the_text_and_says_where_there_is_none(asked: Path) -> None:
@@ -100,6 +100,42 @@ def test_show_has_the_text_and_says_where_there_is_none(asked: Path) -> None:
     assert "open" in shown["text"]
     assert "There is no decision 'absent'" in rightsized(asked, "decisions", "show", "absent", status=3)
     assert "must not be below 0" in rightsized(asked, "decisions", "sum", "--days", "-1", status=2)
+
+
+DOWN = """
+[[tiers]]
+name = "small"
+engine = "fake"
+options = { fail = "out of memory" }
+fallback = ["large"]
+
+[[tiers]]
+name = "large"
+engine = "fake"
+tier = 1
+options = { fail = "away" }
+"""
+
+
+def test_a_failure_says_which_tiers_were_given_the_text(tmp_path: Path) -> None:
+    file = tmp_path / "rightsized.toml"
+    file.write_text(DOWN)
+    config = load(file, environment={}, flags={"home": str(tmp_path)})
+
+    async def main() -> None:
+        async with LocalService(config, purpose="serve", record=True, gateway=True) as service:
+            assert service.gateway is not None
+            with pytest.raises(UpstreamError, match="away"):
+                await service.gateway.generate(chat("open", model="small"), WARD, "")
+
+    asyncio.run(main())
+    (one,) = listed(tmp_path, "--seen-by", "large")
+    assert (one["phase"], [(a["rung"], a["reason"]) for a in one["attempts"]]) == (
+        "failed", [("small", "failed: out of memory"), ("large", "failed: away")],
+    )  # fmt: skip
+    assert "small, large" in rightsized(tmp_path, "decisions", "list")
+    (total,) = json.loads(rightsized(tmp_path, "decisions", "sum", "--json"))
+    assert (total["seen_by"], total["failed"]) == (["small", "large"], 1)
 
 
 SHUT = """

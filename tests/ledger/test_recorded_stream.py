@@ -15,7 +15,10 @@ from rightsized.core.errors import UpstreamError
 from rightsized.core.generation import Completion, Delta, Generation, Usage
 from rightsized.core.types import Attempt, Begun, Decision, Reply, Request
 from rightsized.ledger.log import SqliteLedger
+from rightsized.ledger.reader import LedgerReader, Search
 from rightsized.ledger.recorded import CANCELLED, Recorded
+from rightsized.ledger.schema import decision as decision_of
+from rightsized.ledger.schema import encode
 
 ASKED = Request(
     task="chat", text="{}", tenant="ward-3", key="k1",
@@ -137,3 +140,61 @@ def test_a_stream_closed_by_its_reader_stops_the_writer_and_is_recorded_as_cance
     assert closed
     assert decision is not None
     assert (decision.phase, decision.error) == ("failed", CANCELLED)
+
+
+class GivesUp:
+    """Notes a draft, then fails before anything was passed on, or while it is asked."""
+
+    def __init__(self, *, hangs: bool = False) -> None:
+        self.hangs, self.asked = hangs, asyncio.Event()
+
+    async def answer(self, request: Request) -> Reply:
+        assert request.trace is not None
+        request.trace.append(Attempt("tiny", 2, "sha256:b", 0.2, 0.9, False, cost=0.25, completion=written("Goo")))
+        self.asked.set()
+        if self.hangs:
+            await asyncio.sleep(3600)
+        raise UpstreamError("large is away")
+
+    async def stream(self, request: Request) -> AsyncIterator[Begun | Delta | Reply]:
+        yield Begun(request.id, "small", 2, "sha256:a", "none", False)
+        await self.answer(request)
+
+
+@pytest.mark.parametrize("work", ["answer", "stream", "cancelled"])
+def test_a_failed_decision_keeps_the_attempts_made_and_what_they_wrote_apart(tmp_path: Path, work: str) -> None:
+    async def main() -> None:
+        with SqliteLedger(tmp_path / "d.sqlite") as ledger:
+            inner = GivesUp(hangs=work == "cancelled")
+            answerer = Recorded(inner, ledger)
+            if work == "cancelled":
+                task = asyncio.create_task(answerer.answer(ASKED))
+                await inner.asked.wait()
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                await answerer.drain()
+                return
+            with pytest.raises(UpstreamError, match="away"):
+                if work == "answer":
+                    await answerer.answer(ASKED)
+                else:
+                    [piece async for piece in answerer.stream(ASKED)]
+
+    asyncio.run(main())
+    with LedgerReader(tmp_path / "d.sqlite") as reader:
+        (found,) = reader.search(Search())
+        assert (found.phase, found.reply) == ("failed", None)
+        assert found.tried is not None
+        (draft,) = found.tried
+        assert (draft.rung, draft.cost) == ("tiny", 0.25)
+        assert draft.completion is not None
+        assert (draft.completion.text, draft.completion.usage) == ("", Usage(3, 2))
+        ((text,),) = reader.query("SELECT text FROM texts WHERE sha256 = ?", (draft.completion.sha256,))
+        assert "Goo" in text
+    assert ASKED.trace is None  # the caller's own request is left alone
+
+
+def test_a_failure_recorded_before_attempts_were_kept_says_that_it_does_not_know(tmp_path: Path) -> None:
+    old = b'{"id":"d1","ended":2.0,"phase":"failed","error":"away"}'
+    begun = Decision("d1", "chat", "", 1.0, "ab", "started", False, 0.0)
+    assert decision_of(encode(begun), old, live=False).tried is None

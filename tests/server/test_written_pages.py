@@ -221,3 +221,31 @@ def _asks_in_place(browser: Browser, url: str) -> None:
     assert RIGHT in browser.text("#result")
     same: Any = browser.evaluate("window.same")
     assert same is True
+
+
+BROKEN = """
+[[tiers]]
+name = "small"
+engine = "fake"
+options = {fail = "out of memory"}
+fallback = ["large"]
+
+[[tiers]]
+name = "large"
+engine = "fake"
+tier = 1
+options = {fail = "its disk is full"}
+"""
+
+
+def test_the_page_of_a_failed_request_says_what_each_tier_did(tmp_path: Path) -> None:
+    service = LocalService(settings(tmp_path, BROKEN), purpose="serve", record=True, gateway=True)
+    with running(cast(FakeService, service)) as client:
+        answer = ask(client, RIGHT, "small")
+        assert answer.status == 502
+        shown = words(client.page(f"/decisions/{decision_of(answer)}"))
+    assert "This request failed: its disk is full" in shown
+    assert "What each tier did" in shown
+    assert "failed: out of memory" in shown
+    assert "failed: its disk is full" in shown
+    assert "a person decides" not in shown

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 from test_gateway import TWO, chat, settings
 
 from rightsized.core.errors import RateLimitError, UpstreamError
 from rightsized.core.generation import Caller
+from rightsized.core.types import Attempt, Decision
 from rightsized.ledger.log import SqliteLedger
 from rightsized.store.home import Home
 from rightsized.store.keys import ApiKey, KeyStore, Limits
@@ -118,5 +120,19 @@ def test_what_failed_before_it_wrote_costs_nothing(tmp_path: Path) -> None:
         for _ in range(5):
             with pytest.raises(UpstreamError, match="away"):
                 await gateway.generate(asked, Caller(key=bot.id))
+
+    asyncio.run(main())
+
+
+def test_attempts_of_a_failed_request_count_after_a_restart_too(tmp_path: Path) -> None:
+    bot = key(tmp_path, budget_usd=1.0)
+    draft = Attempt("small", 2, "sha256:a", 0.2, 0.9, False, cost=0.25)
+    begun = Decision("d1", "chat", "", NOON, "ab", "started", False, 0.0, key=bot.id)
+    failed = msgspec.structs.replace(begun, phase="failed", ended=NOON, error="away", attempts=(draft, draft))
+
+    async def main() -> None:
+        with SqliteLedger(tmp_path / "home" / "decisions.sqlite") as ledger:
+            await asyncio.gather(ledger.begin(begun, "{}"), ledger.finish(failed))
+            assert Spending(ledger.reader, Clock()).spent(bot) == pytest.approx(0.5)
 
     asyncio.run(main())

@@ -31,7 +31,7 @@ Status = StrEnum("Status", ["answered", "abstained", "failed", "open"])
 PAGE = 1000  # decisions read at a time
 DAY = 86_400.0
 NOBODY = "nobody"
-UNKNOWN = "not on record"  # a failure leaves no attempts behind
+UNKNOWN = "not on record"  # no end yet, or a failure of before attempts were kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,9 +129,9 @@ def sum_up(options: Wanted) -> Result:
 
 def seen_by(one: Decision) -> tuple[str, ...]:
     """The rungs and tiers that were given the text, in order; a rule that keeps one out leaves it out here."""
-    if one.reply is None:
+    if one.tried is None:
         return (UNKNOWN,)
-    asked = [a for a in one.reply.attempts if a.completion or a.prediction or a.reason.startswith("failed")]
+    asked = [a for a in one.tried if a.completion or a.prediction or a.reason.startswith("failed")]
     return tuple(dict.fromkeys(attempt.rung for attempt in asked)) or (NOBODY,)
 
 
@@ -145,8 +145,8 @@ def _row(one: Decision) -> list[str]:
         one.data_class or "-",
         ", ".join(seen_by(one)),
         _outcome(one),
-        f"{reply.cost:.6f}" if reply else "-",
-        f"{reply.latency_ms:,.0f}" if reply else "-",
+        f"{_cost(one):.6f}" if one.tried is not None else "-",
+        f"{reply.latency_ms if reply else _took(one):,.0f}" if one.tried is not None else "-",
     ]
 
 
@@ -162,7 +162,7 @@ def _added(total: Total, one: Decision) -> Total:
     import msgspec
 
     reply = one.reply
-    usage = [a.completion.usage for a in reply.attempts if a.completion] if reply else []
+    usage = [a.completion.usage for a in one.tried or () if a.completion]
     return msgspec.structs.replace(
         total,
         requests=total.requests + 1,
@@ -171,8 +171,18 @@ def _added(total: Total, one: Decision) -> Total:
         failed=total.failed + (one.phase == "failed"),
         prompt_tokens=total.prompt_tokens + sum(each.prompt_tokens for each in usage),
         completion_tokens=total.completion_tokens + sum(each.completion_tokens for each in usage),
-        cost=total.cost + (reply.cost if reply else 0.0),
+        cost=total.cost + _cost(one),
     )
+
+
+def _cost(one: Decision) -> float:
+    """US dollars; of a failure, what the attempts before it cost."""
+    return one.reply.cost if one.reply else sum(attempt.cost for attempt in one.tried or ())
+
+
+def _took(one: Decision) -> float:
+    """Milliseconds that the attempts of a failed request took."""
+    return sum(attempt.latency_ms for attempt in one.tried or ())
 
 
 def _matching(reader: LedgerReader, options: Wanted) -> Iterator[Decision]:

@@ -6,7 +6,7 @@ says whether one text is right; which text that is follows from the reply alone 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -31,7 +31,12 @@ def is_written(decision: Decision) -> bool:
 
 def judged(reply: Reply) -> Attempt | None:
     """The attempt that a label is about: the answer given, else the most capable draft. None where there is none."""
-    return next((attempt for attempt in reversed(reply.attempts) if attempt.completion is not None), None)
+    return last_written(reply.attempts)
+
+
+def last_written(attempts: Sequence[Attempt]) -> Attempt | None:
+    """The last of these attempts that wrote something; None where none did."""
+    return next((attempt for attempt in reversed(attempts) if attempt.completion is not None), None)
 
 
 def check_verdict(reply: Reply | None, label: str) -> str:
@@ -46,15 +51,19 @@ def check_verdict(reply: Reply | None, label: str) -> str:
     return verdict
 
 
-def shown(reply: Reply | None, body: str, text_of: TextOf, *, drafts: bool = False) -> Written:
+def shown(
+    reply: Reply | None, body: str, text_of: TextOf, *, drafts: bool = False, failed: Sequence[Attempt] = ()
+) -> Written:
     """A request and what was written, for a person to read.
 
     Args:
         body: the request as the ledger keeps it.
         drafts: also what each tier wrote on the way; not for a reviewer who must not know how it went.
+        failed: the attempts made where there is no reply.
     """
-    attempt = judged(reply) if reply is not None else None
-    tried = reply.attempts if drafts and reply is not None else ()
+    attempts = reply.attempts if reply is not None else failed
+    attempt = last_written(attempts)
+    tried = attempts if drafts else ()
     kept = [(one.rung, _answer(one.completion, text_of)) for one in tried if one.completion is not None]
     return Written(
         turns=turns_of(body),

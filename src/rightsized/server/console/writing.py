@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from rightsized.core.types import Attempt, Decision, Reply
@@ -10,7 +11,7 @@ from rightsized.tasks.gateway_protocol import GatewayStatus, TierStatus
 from rightsized.tasks.gateway_status import prices
 from rightsized.tasks.pages.figures import percent
 from rightsized.tasks.records import QueueItem, Review, Written
-from rightsized.tasks.written import RIGHT, WRONG, judged
+from rightsized.tasks.written import RIGHT, WRONG, last_written
 
 KINDS = {2: "small", 1: "large"}
 VERDICT_KEYS = ((RIGHT, "1"), (WRONG, "2"))
@@ -75,11 +76,11 @@ def given(review: Review) -> str:
     return f"Called {review.label}{by}. {WHAT_FOR[review.kind]}"
 
 
-def steps(reply: Reply, written: Written | None) -> list[StepView]:
+def steps(attempts: Sequence[Attempt], written: Written | None) -> list[StepView]:
     """Each tier in the order in which it was thought of."""
-    drafts, shown = iter(written.drafts if written else ()), judged(reply)
+    drafts, shown = iter(written.drafts if written else ()), last_written(attempts)
     rows = []
-    for attempt in reply.attempts:
+    for attempt in attempts:
         draft = next(drafts, None) if attempt.completion is not None else None
         if attempt is shown:
             draft = None
@@ -90,7 +91,7 @@ def steps(reply: Reply, written: Written | None) -> list[StepView]:
                 _outcome(attempt),
                 attempt.score if seen else None,
                 attempt.threshold,
-                attempt.latency_ms if attempt.completion is not None else None,
+                attempt.latency_ms if attempt.completion is not None or attempt.latency_ms else None,
                 attempt.cost,
                 attempt.accepted,
                 draft.text if draft is not None else None,
@@ -102,7 +103,11 @@ def steps(reply: Reply, written: Written | None) -> list[StepView]:
 def _outcome(attempt: Attempt) -> str:
     if attempt.accepted:
         return f"answered: {attempt.reason}" if attempt.reason else "answered"
-    if attempt.completion is not None:
+    if (
+        attempt.completion is not None
+        and attempt.threshold is not None
+        and not attempt.reason.startswith("not checked")
+    ):
         return "its draft was passed on: not sure enough"
     return attempt.reason or "not asked"
 
