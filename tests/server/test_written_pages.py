@@ -132,7 +132,7 @@ def test_the_models_page_tells_each_tier_and_the_promise(unaudited: Client) -> N
     page = unaudited.page("/models")
     shown = words(page)
     assert "2 tiers write here, and what “auto” accepts is certified: at most 5% wrong." in shown
-    assert "in the long run at most 5% of the messages answered here are wrong" in shown
+    assert "in the long run at most 5% of the requests answered here are wrong" in shown
     assert "acme-large, a large model, by fake" in shown
     assert "0 in, 2 out US dollars a million tokens" in shown
     assert "May be sent public Price free" in shown

@@ -18,8 +18,9 @@ from rightsized.store.keys import ApiKey, Period
 
 MINUTE, DAY = 60.0, 86_400.0
 
-_SPENT = """SELECT coalesce(sum(coalesce(json_extract(CAST(e.record AS TEXT), '$.reply.cost'),
-                (SELECT sum(json_extract(a.value, '$.cost')) FROM json_each(CAST(e.record AS TEXT), '$.attempts') a))), 0.0)
+_SPENT = """SELECT coalesce(sum(coalesce(json_extract(CAST(e.record AS TEXT), '$.reply.cost'), (
+                SELECT sum(json_extract(a.value, '$.cost'))
+                FROM json_each(CAST(e.record AS TEXT), '$.attempts') a))), 0.0)
             FROM starts s JOIN ends e ON e.id = s.id
             WHERE s.started >= ? AND json_extract(CAST(s.record AS TEXT), '$.key') = ?"""
 

@@ -103,11 +103,7 @@ def steps(attempts: Sequence[Attempt], written: Written | None) -> list[StepView
 def _outcome(attempt: Attempt) -> str:
     if attempt.accepted:
         return f"answered: {attempt.reason}" if attempt.reason else "answered"
-    if (
-        attempt.completion is not None
-        and attempt.threshold is not None
-        and not attempt.reason.startswith("not checked")
-    ):
+    if attempt.completion is not None and attempt.reason.startswith("not sure enough"):
         return "its draft was passed on: not sure enough"
     return attempt.reason or "not asked"
 
