@@ -41,6 +41,13 @@ class ServerConfig(_Section, frozen=True):
     tls_key: str = ""  # file of its private key, PEM
 
 
+class LogConfig(_Section, frozen=True):
+    """What a server writes on standard error: what went wrong and what changed, never prompts or keys."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"  # the least grave events written
+    format: Literal["text", "json"] = "text"  # lines for people, or one JSON object a line
+
+
 class EngineConfig(_Section, frozen=True):
     """How models run."""
 
@@ -96,6 +103,7 @@ class Config(_Section, frozen=True):
 
     home: str = "~/.rightsized"  # folder for models, tasks and decisions
     server: ServerConfig = ServerConfig()
+    log: LogConfig = LogConfig()
     engine: EngineConfig = EngineConfig()
     record: RecordConfig = RecordConfig()
     audit: AuditConfig = AuditConfig()
@@ -108,6 +116,7 @@ class Config(_Section, frozen=True):
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "server": ServerConfig,
+    "log": LogConfig,
     "engine": EngineConfig,
     "record": RecordConfig,
     "audit": AuditConfig,
