@@ -48,7 +48,10 @@ def read_table(kind: type[T], value: Any, where: str) -> T:
                 raise ConfigError(f"{field.name} of {where} cannot be used: {told(error, field.type)}.") from None
         elif field.required:
             raise ConfigError(f"{_upper(where)} has no {field.name}.", fix=f"Write {field.name} = ... in it.")
-    return msgspec.convert(value, kind)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:  # what the fields together must keep to
+        raise ConfigError(f"{_upper(where)} cannot be used: {error}.") from None
 
 
 def read_tables(kind: type[T], value: Any, name: str, origin: str) -> tuple[T, ...]:

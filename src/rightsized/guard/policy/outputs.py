@@ -6,6 +6,7 @@ check nothing performs is refused when the file is read, never passed over.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from msgspec import Struct
@@ -26,25 +27,38 @@ class OutputRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     roles: tuple[Role, ...] = ()  # roles of whoever asks; empty: all
     data_classes: tuple[DataClass, ...] = ()  # classes of the request's data; empty: all
     on_fail: OnFail = "refuse"  # what follows where the check fails
+    instruct: bool = True  # tell the model of the rule, where its check has something to tell
     reason: str = ""  # why, as people will read it
+
+    def __post_init__(self) -> None:
+        if self.on_fail == "change" and not isinstance(self, DisclaimerRule):
+            raise ValueError("on_fail = 'change' is for disclaimers: this check cannot mend an output")
 
 
 class SchemaRule(OutputRule, frozen=True, kw_only=True, tag="schema"):
-    """The output is JSON that a schema accepts."""
+    """The output is JSON that a schema accepts. Tiers that can are held to it while they write."""
 
     schema: dict[str, object]  # JSON Schema
 
 
 class CitationRule(OutputRule, frozen=True, kw_only=True, tag="citation"):
-    """The output cites sources that the request holds."""
+    """The output cites sources that the request holds, as [1] or [handbook-7] or by their address, and no others."""
 
     least: int = 1  # citations
 
 
 class ForbiddenClaimsRule(OutputRule, frozen=True, kw_only=True, tag="forbidden-claims"):
-    """The output makes none of these claims."""
+    """The output makes none of these claims. For claims by meaning there are topics, told by a task."""
 
     claims: tuple[str, ...]  # regular expressions, case ignored
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for claim in self.claims:
+            try:
+                re.compile(claim)
+            except re.error as error:
+                raise ValueError(f"the claim {claim!r} is no regular expression: {error}") from None
 
 
 class TopicRule(OutputRule, frozen=True, kw_only=True, tag="topic"):
@@ -63,13 +77,55 @@ class DisclaimerRule(OutputRule, frozen=True, kw_only=True, tag="disclaimer"):
     text: str  # appended with on_fail = "change"
 
 
+class LengthRule(OutputRule, frozen=True, kw_only=True, tag="length"):
+    """The output is within these lengths."""
+
+    least: int = 0  # characters
+    most: int = 0  # characters; 0: no limit
+
+
+class LanguageRule(OutputRule, frozen=True, kw_only=True, tag="language"):
+    """The output is in one of these languages. A text too short to tell passes."""
+
+    languages: tuple[str, ...]  # ISO 639-1 codes, such as "de"
+
+
 class AdapterRule(OutputRule, frozen=True, kw_only=True, tag="adapter"):
     """The task is answered with this LoRA adapter and no other way."""
 
     adapter: str  # name of the adapter at its tier
 
 
+class UntrustedToolsRule(OutputRule, frozen=True, kw_only=True, tag="untrusted-tools"):
+    """Where untrusted content is in the request, the model may call these tools and no others.
+
+    Without such a rule, content that a request marks as untrusted leaves no tool to call.
+    """
+
+    tools: tuple[str, ...] = ()  # names of functions; empty: none
+    tool_results: bool = True  # whether what tools returned counts as untrusted, marked or not
+
+
+class InjectionRule(OutputRule, frozen=True, kw_only=True, tag="injection"):
+    """The request does not look as if it held instructions smuggled in. A soft signal: it misses and errs."""
+
+    threshold: float = 0.0  # score from which it counts; 0: the one that came with the model
+    about: Literal["untrusted", "all"] = "untrusted"  # untrusted content, or all that is not an instruction
+    on_fail: OnFail = "flag"
+
+
 KINDS: dict[str, type[OutputRule]] = {
     str(kind.__struct_config__.tag): kind
-    for kind in (SchemaRule, CitationRule, ForbiddenClaimsRule, TopicRule, DisclaimerRule, AdapterRule)
+    for kind in (
+        SchemaRule,
+        CitationRule,
+        ForbiddenClaimsRule,
+        TopicRule,
+        DisclaimerRule,
+        LengthRule,
+        LanguageRule,
+        AdapterRule,
+        UntrustedToolsRule,
+        InjectionRule,
+    )
 }
