@@ -33,6 +33,7 @@ class Generation(Frozen, frozen=True):
         deadline: `time.monotonic()` after which nobody waits for the answer any more.
         vetoes: tiers that the policy keeps this request from, each with the reason. Set by `guard/policy`.
         conversation: whose conversation it belongs to and which, where that is known; no model is shown it.
+        untrusted: whether all of it but its instructions is content that nobody vouches for.
     """
 
     operation: Operation
@@ -44,6 +45,7 @@ class Generation(Frozen, frozen=True):
     deadline: float = float("inf")
     vetoes: dict[str, str] = field(default_factory=dict)
     conversation: str = ""
+    untrusted: bool = False
 
 
 class Caller(Frozen, frozen=True):
