@@ -69,14 +69,17 @@ class Run:
         ours = error if isinstance(error, RightsizedError) else None
         if ours and self.blame is None and 400 <= ours.status < 500 and not isinstance(ours, BusyError):
             self.blame = ours
-        self.attempts.append(_attempt(tier, reason=reason_of(error), latency_ms=_since(started)))
+        one = _attempt(tier, reason=reason_of(error), latency_ms=_since(started))
+        sent = ours is None or ours.sent
+        self.attempts.append(structs.replace(one, destination=tier.destination if sent else ""))
         self._log(tier, error)
 
     def broke_off(self, tier: Tier, said: list[str], error: BaseException, started: float) -> None:
         """A tier whose stream ended half-way. What it said was passed on, so it is kept; tokens go by the length."""
         completion = begun_text(self.generation, "".join(said))
         one = _attempt(tier, reason=reason_of(error), latency_ms=_since(started), completion=completion)
-        self.attempts.append(structs.replace(one, cost=tier.cost(completion.usage)))
+        cost, destination = tier.cost(completion.usage), tier.destination
+        self.attempts.append(structs.replace(one, cost=cost, destination=destination))
         self._log(tier, error)
 
     def unchecked(self, error: BaseException) -> None:
@@ -84,10 +87,10 @@ class Run:
         self.attempts[-1] = structs.replace(self.attempts[-1], reason=f"not checked: {reason_of(error)}")
 
     def _log(self, tier: Tier, error: BaseException) -> None:
-        if isinstance(error, RightsizedError):  # else nobody waited, or it is no fault of the tier
-            log.warning(
-                "A tier failed", extra={"decision": self.request.id, "tier": tier.name, **failure_fields(error)}
-            )
+        if isinstance(error, RightsizedError):  # else nobody waited, or the boundary reports what nobody foresaw
+            level = logging.INFO if error.status < 500 or isinstance(error, BusyError) else logging.WARNING
+            about = {"decision": self.request.id, "tier": tier.name, **failure_fields(error)}
+            log.log(level, "A tier failed", extra=about)
 
     def tried(self, tier: Tier, drawn: Drawn, started: float, *, score: float, bar: float, accepted: bool) -> None:
         """A tier that wrote something. What its further samples cost is part of it."""
@@ -106,7 +109,8 @@ class Run:
             cost=tier.cost(drawn.completion.usage) + tier.cost(drawn.usage),
             completion=drawn.completion,
         )
-        self.attempts.append(structs.replace(one, samples=len(drawn.samples), sampled=drawn.usage))
+        samples, destination = len(drawn.samples), tier.destination
+        self.attempts.append(structs.replace(one, samples=samples, sampled=drawn.usage, destination=destination))
 
     def begun(self, tier: Tier, *, certified: bool) -> Begun:
         """The start of a stream written by this tier."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from rightsized.core.generation import Completion, Generation, Generator, Usage, words_of
 from rightsized.core.tiers import TierConfig
@@ -42,6 +43,11 @@ class Tier:
     @property
     def model(self) -> str:
         return self.generator.digest
+
+    @property
+    def destination(self) -> str:
+        """The host that a text goes to; empty where it stays on this machine."""
+        return "" if self.generator.on_premises else urlsplit(self.config.url).hostname or self.name
 
     def cost(self, usage: Usage) -> float:
         """US dollars."""

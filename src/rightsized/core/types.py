@@ -77,7 +77,8 @@ class Attempt(Frozen, frozen=True):
 
     `score` is s_k(x) in [0, 1]; `threshold` is None where the tier may never answer locally.
     `reason` says why the tier was passed over, in words; empty where it answered. `samples` further answers were drawn
-    for the check alone, `sampled` are their tokens; `cost` and `latency_ms` count them.
+    for the check alone, `sampled` are their tokens; `cost` and `latency_ms` count them. `destination` is the host that
+    the text was sent to; empty where it was not sent, or stayed on this machine.
     """
 
     rung: str
@@ -93,6 +94,7 @@ class Attempt(Frozen, frozen=True):
     completion: Completion | None = None
     samples: int = 0
     sampled: Usage = Usage()
+    destination: str = ""
 
 
 class Reply(Frozen, frozen=True):
