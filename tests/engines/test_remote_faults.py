@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
 from upstream import (
     ANSWER,
     SSE_HEAD,
@@ -34,6 +33,7 @@ from rightsized.core.egress import Egress
 from rightsized.core.errors import ContextLengthError, RightsizedError, UpstreamError, UpstreamTimeoutError
 from rightsized.core.generation import Burst, Delta
 from rightsized.core.tiers import TierConfig
+from rightsized.engines.remote.connect import Address
 from rightsized.engines.remote.generator import RemoteGenerator
 from rightsized.engines.remote.settings import read_settings
 
@@ -255,19 +255,14 @@ async def test_refused() -> None:
     assert caught.value.retryable
 
 
-class NoSuchName(AbstractResolver):
-    """What the system's resolver does for a name that nobody has."""
-
-    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    async def close(self) -> None:
-        pass
+async def no_such_name(host: str, port: int) -> list[Address]:
+    """What the system says of a name that nobody has."""
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
 async def test_a_name_that_cannot_be_found() -> None:
     settings = read_settings(TierConfig("small", model="m", url="http://models.example/v1", retries=0))
-    tier = RemoteGenerator(settings, Egress(frozenset(["models.example"])), resolver=NoSuchName())
+    tier = RemoteGenerator(settings, Egress(frozenset(["models.example"])), resolver=no_such_name)
     with pytest.raises(UpstreamError, match="address that cannot be found"):
         await tier.generate(ask())
     await tier.close()

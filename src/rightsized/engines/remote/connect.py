@@ -1,132 +1,163 @@
-"""Connections to one server. The connector asks the allow-list by itself, before each request and each look-up of a
-name: uvloop opens sockets past the process's audit hook. Redirects, proxies from the environment and cookies are off.
+"""Connections to one server, new or kept. The allow-list is asked before each request and each look-up of a name, since
+uvloop opens sockets past the process's audit hook. There are no redirects, proxies of the environment or cookies.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
-from contextvars import ContextVar
-from typing import Any
-from weakref import WeakSet
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
 
-import aiohttp
-from aiohttp import ClientRequest, ClientTimeout
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
+import aiohappyeyeballs
 
 from rightsized.core.egress import Egress
+from rightsized.engines.remote.connection import Connection, ConnectionTrouble, Trouble
 from rightsized.engines.remote.settings import Settings
 
-READ_BUFFER = 2**16  # bytes held for a slow reader before the server is made to wait
-SHORT_BODY = 2**16  # bytes of a request that are handed to the socket at once; longer ones as fast as it takes them
-MAX_HEADER = 2**15  # bytes of one header
-NAMES_KEPT_S = 30
-_KEPT: ContextVar[bool] = ContextVar("kept", default=False)
-_CLOSED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+NAMES_KEPT_S = 30.0
+NEXT_ADDRESS_S = 0.25  # wait for one address before the next is tried beside it (RFC 8305, section 8)
+Address = tuple[int, int, int, str, Any]  # as socket.getaddrinfo gives it
 
 
-def closed_while_idle(error: BaseException) -> bool:
-    """Whether this task's last request met a kept connection that its server was just closing.
+class Resolver(Protocol):
+    """Looks up the addresses of a name. Raises OSError."""
 
-    Servers close idle connections when they like, and some after a stream (cpp-httplib in llama.cpp). That is no
-    failure: the request is sent again on another connection.
-    """
-    return _KEPT.get() and isinstance(error, _CLOSED) and not isinstance(error, aiohttp.ClientConnectorError)
+    async def __call__(self, host: str, port: int) -> list[Address]: ...
 
 
-class GuardedResolver(AbstractResolver):
-    """Looks up names that the allow-list names, and no others."""
-
-    def __init__(self, egress: Egress, purpose: str, inner: AbstractResolver) -> None:
-        self._egress, self._purpose, self._inner = egress, purpose, inner
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Addresses of `host`. Raises EgressDeniedError, OSError."""
-        self._egress.require(host, self._purpose)
-        return await self._inner.resolve(host, port, family)
-
-    async def close(self) -> None:
-        await self._inner.close()
+async def system_resolver(host: str, port: int) -> list[Address]:
+    """Asks the system, in a thread of its own; a literal address is not asked for."""
+    try:
+        literal = ipaddress.ip_address(host)
+    except ValueError:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        return [(int(family), int(kind), proto, name, at) for family, kind, proto, name, at in found]
+    family = socket.AF_INET if literal.version == 4 else socket.AF_INET6
+    return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
 
 
-class OneWrite(ClientRequest):
-    """A request that writes a short body right behind its head; aiohttp starts a task a request for that."""
-
-    _short = b""
-
-    def update_body_from_data(self, body: Any, *more: int, **named: int) -> None:
-        """Keep a short body for `send`."""
-        if isinstance(body, bytes) and 0 < len(body) <= SHORT_BODY:
-            self._short, body = body, None
-            self.headers["Content-Length"] = str(len(self._short))
-        super().update_body_from_data(body, *more, **named)
-
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """Write it all. Raises ClientConnectionResetError."""
-        short, protocol = self._short, conn.protocol
-        if short and (protocol is None or protocol.writing_paused):
-            super().update_body_from_data(short)  # it must wait its turn
-            short = b""
-        response = await super().send(conn)  # the head is out where there is no body
-        if short and protocol is not None and protocol.transport is not None:
-            protocol.transport.write(short)
-        return response
-
-
-class GuardedConnector(aiohttp.TCPConnector):
-    """Gives connections to hosts that the allow-list names, and no others."""
-
-    def __init__(self, settings: Settings, egress: Egress, resolver: AbstractResolver) -> None:
-        self._egress, self._purpose = egress, f"The tier {settings.tier.name!r}"
-        super().__init__(
-            limit=0,  # `places` bounds requests
-            ssl=settings.tls,
-            resolver=GuardedResolver(egress, self._purpose, resolver),
-            ttl_dns_cache=NAMES_KEPT_S,
-            keepalive_timeout=settings.preset.idle_s,
-        )
-        self._used: WeakSet[asyncio.Protocol] = WeakSet()  # connections that served a request before
-
-    async def connect(
-        self,
-        req: ClientRequest,
-        traces: list[Trace],
-        timeout: ClientTimeout,  # noqa: ASYNC109 - the base class names it
-    ) -> Connection:
-        """A connection, new or kept. Raises EgressDeniedError."""
-        self._egress.require(req.url.host or "", self._purpose)
-        connection = await super().connect(req, traces, timeout)
-        kept = connection.protocol in self._used
-        _KEPT.set(kept)
-        if not kept and connection.protocol is not None:
-            self._used.add(connection.protocol)
-        return connection
-
-
-def open_session(settings: Settings, egress: Egress, resolver: AbstractResolver | None = None) -> aiohttp.ClientSession:
-    """A session for one tier; must be made in a running event loop.
+class Connections:
+    """Connections to the server of one tier.
 
     Args:
         resolver: looks up names; None asks the system.
     """
-    tier = settings.tier
-    return aiohttp.ClientSession(
-        connector=GuardedConnector(settings, egress, resolver or aiohttp.ThreadedResolver()),
-        request_class=OneWrite,
-        timeout=ClientTimeout(total=None, connect=tier.connect_s, sock_read=tier.first_byte_s),
-        headers={
-            "Content-Type": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": "rightsized",
-            **tier.headers,
-        },
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,  # `incoming` does it within a bound
-        trust_env=False,
-        read_bufsize=READ_BUFFER,
-        max_field_size=MAX_HEADER,
-    )
+
+    def __init__(self, settings: Settings, egress: Egress, resolver: Resolver | None = None) -> None:
+        self._settings, self._egress, self._resolve = settings, egress, resolver or system_resolver
+        self._purpose = f"The tier {settings.tier.name!r}"
+        self._idle: deque[tuple[float, Connection]] = deque()  # the longest idle first
+        self._all: set[Connection] = set()
+        self._addresses: list[Address] = []
+        self._looked_up = 0.0
+        self._sweep: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def ask(self, head: bytes, body: bytes, left: Callable[[], float], *, again: bool) -> Connection:
+        """Send a request and wait for the head of its answer; `give_back` must follow.
+
+        Args:
+            head: status line and fields, ending behind `Content-Length: `.
+            left: seconds that the request may still take.
+            again: whether it may be sent once more where a kept connection was just being closed.
+        Raises ConnectionTrouble, EgressDeniedError; TimeoutError where no time is left.
+        """
+        while True:
+            connection = await self._take(left())
+            try:
+                connection.send(head, body)
+                while not connection.headed:
+                    await connection.wait(left())
+                return connection
+            except BaseException:
+                self._drop(connection)
+                if not (again and connection.closed_while_idle):
+                    raise
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next request, or close it where its answer is not whole."""
+        if not connection.finish():
+            self._drop(connection)
+            return
+        self._idle.append((time.monotonic(), connection))
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_later(self._settings.preset.idle_s, self._close_idle)
+
+    async def close(self) -> None:
+        """Close all; requests under way fail."""
+        self._closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for connection in tuple(self._all):
+            self._drop(connection)
+        self._idle.clear()
+        await asyncio.sleep(0)  # a turn of the loop, in which their sockets close
+
+    async def _take(self, seconds: float) -> Connection:
+        if self._closed:
+            raise ConnectionTrouble(Trouble.CLOSED)
+        self._egress.require(self._settings.host, self._purpose)
+        oldest = time.monotonic() - self._settings.preset.idle_s
+        while self._idle:
+            since, connection = self._idle.pop()
+            if connection.open and since > oldest:
+                return connection
+            self._drop(connection)
+        connection = await self._open(seconds)
+        self._all.add(connection)
+        return connection
+
+    async def _open(self, seconds: float) -> Connection:
+        own = self._settings.tier.connect_s
+        try:
+            async with asyncio.timeout(min(own, seconds)):
+                return await self._connected()
+        except TimeoutError:
+            if seconds < own:
+                raise
+            raise ConnectionTrouble(Trouble.NOT_TAKEN) from None
+        except socket.gaierror:
+            raise ConnectionTrouble(Trouble.NAME) from None
+        except (ssl.SSLCertVerificationError, ssl.CertificateError):
+            raise ConnectionTrouble(Trouble.CERTIFICATE) from None
+        except ssl.SSLError:
+            raise ConnectionTrouble(Trouble.TLS) from None
+        except OSError:
+            self._addresses = []
+            raise ConnectionTrouble(Trouble.REFUSED) from None
+
+    async def _connected(self) -> Connection:
+        settings, loop = self._settings, asyncio.get_running_loop()
+        now = time.monotonic()
+        if not self._addresses or now - self._looked_up > NAMES_KEPT_S:
+            self._addresses, self._looked_up = await self._resolve(settings.host, settings.port), now
+        opened = await aiohappyeyeballs.start_connection(
+            self._addresses, happy_eyeballs_delay=NEXT_ADDRESS_S, loop=loop
+        )
+        _, connection = await loop.create_connection(
+            lambda: Connection(loop, settings.tier.first_byte_s),
+            sock=opened,
+            ssl=settings.tls,
+            server_hostname=settings.host if settings.tls else None,
+        )
+        return connection
+
+    def _drop(self, connection: Connection) -> None:
+        connection.abort()
+        self._all.discard(connection)
+
+    def _close_idle(self) -> None:
+        """Close what nobody has used for long, and look again while anything is left."""
+        self._sweep = None
+        now, most = time.monotonic(), self._settings.preset.idle_s
+        while self._idle and now - self._idle[0][0] >= most:
+            self._drop(self._idle.popleft()[1])
+        if self._idle:
+            left = most - (now - self._idle[0][0])
+            self._sweep = asyncio.get_running_loop().call_later(left, self._close_idle)

@@ -7,6 +7,7 @@ failure means in `failures`. Here is only the order of things.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -28,6 +29,7 @@ from rightsized.engines.remote.places import Places
 from rightsized.engines.remote.request import request_head, wire_body
 from rightsized.engines.remote.settings import Settings
 
+log = logging.getLogger("rightsized.tiers")
 LONGEST_S = 86_400.0  # event loops cannot wait for ever
 
 
@@ -86,7 +88,7 @@ class RemoteGenerator:
     async def close(self) -> None:
         """Close all connections; requests under way fail."""
         self._closed = True
-        self._connections.close()
+        await self._connections.close()
 
     def status(self) -> EngineStatus:
         detail = self._breaker.reason if self._breaker.open else self._settings.key.problem
@@ -197,10 +199,16 @@ class RemoteGenerator:
             raise AttemptError(error, again=False, counts=False)
 
     def _learn(self, failure: AttemptError | None, *, heard: bool) -> None:
+        was_open = self._breaker.open
         if failure is not None and failure.counts:
             self._breaker.failed(failure.error.message)
+            if self._breaker.open and not was_open:
+                about = {"tier": self.name, "reason": failure.error.own_words}
+                log.warning("A tier fails again and again and is left alone for a while", extra=about)
         elif failure is not None or heard:
             self._breaker.succeeded()
+            if was_open:
+                log.info("A tier that was left alone answers again", extra={"tier": self.name})
         else:
             self._breaker.left()
 

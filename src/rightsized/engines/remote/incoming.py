@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import zlib
 from collections.abc import Callable
 
-import aiohttp
+from multidict import CIMultiDict
 
-from rightsized.engines.remote.failures import AttemptError, Speaker, from_exception, nonsense, too_late
+from rightsized.engines.remote.connection import Connection, ConnectionTrouble
+from rightsized.engines.remote.failures import AttemptError, Speaker, from_trouble, nonsense, too_late
 
 REFUSAL_BYTES = 2**16  # of an error page that are read
 SETTLE_S = 0.05  # wait for the end of a stream whose last event came, so that the connection can serve again
-LOOK_S = 1.0  # how often a wait for bytes looks whether the connection is still there
-NETWORK_ERRORS = (aiohttp.ClientError, OSError, TimeoutError)
+NETWORK_ERRORS = (ConnectionTrouble, TimeoutError)
 
 
 class Clock:
@@ -34,11 +33,11 @@ class Clock:
         """Seconds, 0 or more."""
         return max(0.0, self._until - self._now())
 
-    def failed(self, speaker: Speaker, error: BaseException) -> AttemptError:
+    def failed(self, speaker: Speaker, error: ConnectionTrouble | TimeoutError) -> AttemptError:
         """What an exception means: an end of our time, or a failure of the server's."""
-        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ServerTimeoutError):
+        if isinstance(error, TimeoutError):
             return too_late(speaker, self.limit, counts=self.ours)
-        return from_exception(speaker, error)
+        return from_trouble(speaker, error.what)
 
 
 class Incoming:
@@ -48,15 +47,15 @@ class Incoming:
         limit: longest body, bytes.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse, speaker: Speaker, clock: Clock, limit: int) -> None:
-        self._response, self._speaker, self._clock, self._limit = response, speaker, clock, limit
-        self._unpack = _unpacker(response, speaker)
+    def __init__(self, connection: Connection, speaker: Speaker, clock: Clock, limit: int) -> None:
+        self._connection, self._speaker, self._clock, self._limit = connection, speaker, clock, limit
+        self._unpack = _unpacker(connection.headers, speaker)
         self._taken = 0
 
     @property
     def kind(self) -> str:
         """The content type, without its parameters; empty where none was given."""
-        return self._response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return self._connection.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     async def next(self) -> bytes:
         """The next bytes, empty at the end. Raises AttemptError."""
@@ -71,12 +70,12 @@ class Incoming:
 
     async def all(self) -> bytes:
         """The whole body. Raises AttemptError."""
-        if (self._response.content_length or 0) > self._limit:
+        if (self._connection.length or 0) > self._limit:
             raise nonsense(self._speaker, f"answered more than {self._limit} bytes", again=False)
         parts = []
         while data := await self.next():
             parts.append(data)
-            if self._unpack is None and self._response.content.at_eof():
+            if self._unpack is None and self._connection.whole:
                 break
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
@@ -91,33 +90,19 @@ class Incoming:
 
     async def settle(self) -> None:
         """Wait a little for the end of the body: the connection can be used again then, and is closed otherwise."""
-        if self._response.content.at_eof():
-            return
         with contextlib.suppress(*NETWORK_ERRORS):
-            async with asyncio.timeout(SETTLE_S):
-                while not self._response.content.at_eof() and self._taken <= self._limit:
-                    self._taken += len(await self._response.content.readany())
+            while not self._connection.whole and self._taken <= self._limit:
+                self._taken += len(await self._connection.read(SETTLE_S))
 
     async def _read(self) -> bytes:
-        content, failure = self._response.content, None
-        while failure is None:
+        try:
             left = self._clock.left()
-            try:
-                if left > 0 and ((data := content.read_nowait()) or content.at_eof()):
-                    return data  # it is there: nothing to time
-                async with asyncio.timeout(min(left, LOOK_S)):
-                    return await content.readany()
-            except NETWORK_ERRORS as error:
-                if left <= LOOK_S or isinstance(error, aiohttp.ClientError) or not isinstance(error, TimeoutError):
-                    failure = self._clock.failed(self._speaker, error)
-                elif self._cut():
-                    failure = nonsense(self._speaker, "broke off in the middle of its answer")
+            if left > 0:
+                return await self._connection.read(left)
+            failure = too_late(self._speaker, self._clock.limit, counts=self._clock.ours)
+        except NETWORK_ERRORS as error:
+            failure = self._clock.failed(self._speaker, error)
         raise failure
-
-    def _cut(self) -> bool:
-        """Whether the connection is gone. aiohttp 3.14 goes on waiting after a broken chunk of chunked coding."""
-        connection = self._response.connection
-        return connection is not None and (connection.transport is None or connection.transport.is_closing())
 
     def _unpacked(self, raw: bytes) -> bytes:
         """`raw` decompressed, never more than the limit at a time: a small body may hold a huge one."""
@@ -131,9 +116,9 @@ class Incoming:
         return data
 
 
-def _unpacker(response: aiohttp.ClientResponse, speaker: Speaker) -> zlib._Decompress | None:
+def _unpacker(headers: CIMultiDict[str], speaker: Speaker) -> zlib._Decompress | None:
     """A decompressor for what was not asked for and came nevertheless. Raises AttemptError where there is none."""
-    encodings = [e.strip().lower() for e in ",".join(response.headers.getall("Content-Encoding", [])).split(",")]
+    encodings = [e.strip().lower() for e in ",".join(headers.getall("Content-Encoding", [])).split(",")]
     encodings = [e for e in encodings if e not in ("", "identity")]
     if not encodings:
         return None

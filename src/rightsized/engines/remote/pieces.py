@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import aiohttp
 import msgspec
+from multidict import CIMultiDict
 
 from rightsized.core.generation import Burst, Completion, Delta, Generation, Piece
 from rightsized.engines.remote.answers import AnswerError, as_chunk, completion, counted
@@ -22,9 +22,9 @@ SHORT = 64  # bytes; an event of more is not the one that says DONE
 _EVENTS = "text/event-stream"
 
 
-def check_kind(response: aiohttp.ClientResponse, speaker: Speaker, *, stream: bool) -> None:
+def check_kind(headers: CIMultiDict[str], speaker: Speaker, *, stream: bool) -> None:
     """Raise AttemptError where the answer calls itself something else than JSON, or than events where those are due."""
-    given = response.headers.getall("Content-Type", [])
+    given = headers.getall("Content-Type", [])
     kinds = {kind.partition(";")[0].strip().lower() for kind in given}
     if len(kinds) > 1:
         raise nonsense(speaker, f"calls one answer {len(kinds)} different things (Content-Type)")

@@ -1,11 +1,13 @@
-"""The body that one server understands, from the body that the client sent."""
+"""The request that one server understands, from the body that the client sent."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from multidict import CIMultiDict
+
 from rightsized.core.errors import InputError, UnsupportedError
-from rightsized.core.generation import Generation
+from rightsized.core.generation import Generation, Operation
 from rightsized.engines.remote.settings import Settings
 
 _STREAMS = ("chat", "completions")
@@ -36,6 +38,20 @@ def wire_body(generation: Generation, settings: Settings) -> dict[str, Any]:
     if generation.stream and generation.operation in _STREAMS:
         _stream(body, settings)
     return body
+
+
+def request_head(settings: Settings, operation: Operation, key: str, *, stream: bool) -> bytes:
+    """Request line and header fields, ending behind `Content-Length: `."""
+    url, preset = settings.urls[operation], settings.preset
+    fields = CIMultiDict({"User-Agent": "rightsized", **settings.tier.headers})
+    fields["Host"] = url.host_port_subcomponent or ""
+    fields["Content-Type"] = "application/json"
+    fields["Accept"] = "text/event-stream" if stream else "application/json"
+    fields["Accept-Encoding"] = "identity"
+    if key:
+        fields[preset.key_header] = preset.key_prefix + key
+    lines = "".join([f"{name}: {value}\r\n" for name, value in fields.items()])
+    return f"POST {url.raw_path_qs} HTTP/1.1\r\n{lines}Content-Length: ".encode()
 
 
 def _format(body: dict[str, Any], settings: Settings) -> None:

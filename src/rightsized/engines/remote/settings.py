@@ -34,9 +34,10 @@ class Settings(NamedTuple):
     preset: Preset
     key: Key
     host: str
+    port: int
     operations: frozenset[Operation]
     urls: dict[Operation, URL]
-    tls: ssl.SSLContext | bool
+    tls: ssl.SSLContext | None
     on_premises: bool
     max_response: int  # bytes
     max_event: int  # bytes
@@ -72,6 +73,7 @@ def read_settings(tier: TierConfig) -> Settings:
         preset=preset,
         key=open_key(tier, required=preset.key_required),
         host=host,
+        port=URL(tier.url).port or 0,
         operations=operations,
         urls={operation: _url(tier, preset, operation) for operation in operations},
         tls=_tls(tier),
@@ -124,14 +126,16 @@ def _check_headers(tier: TierConfig) -> None:
             raise ConfigError(f"headers of the tier {tier.name!r}: {name!r} cannot be sent.")
 
 
-def _tls(tier: TierConfig) -> ssl.SSLContext | bool:
-    file = tier.options.get("ca_file")
-    if file is None:
-        return True
+def _tls(tier: TierConfig) -> ssl.SSLContext | None:
+    file, needed = tier.options.get("ca_file"), tier.url.startswith("https://")
+    if file is None and not needed:
+        return None
     try:
-        return ssl.create_default_context(cafile=str(Path(str(file)).expanduser()))
+        context = ssl.create_default_context(cafile=None if file is None else str(Path(str(file)).expanduser()))
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"ca_file = {file!r} of the tier {tier.name!r} cannot be used: {error}.") from None
+    context.set_alpn_protocols(["http/1.1"])
+    return context if needed else None
 
 
 def _on_premises(tier: TierConfig, preset: Preset, host: str) -> bool:
