@@ -40,6 +40,16 @@ class SchemaRule(OutputRule, frozen=True, kw_only=True, tag="schema"):
 
     schema: dict[str, object]  # JSON Schema
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        from jsonschema.exceptions import SchemaError
+        from jsonschema.validators import validator_for
+
+        try:
+            validator_for(self.schema).check_schema(self.schema)
+        except SchemaError as error:
+            raise ValueError(f"its schema is none: {error.message[:200]}") from None
+
 
 class CitationRule(OutputRule, frozen=True, kw_only=True, tag="citation"):
     """The output cites sources that the request holds, as [1] or [handbook-7] or by their address, and no others."""

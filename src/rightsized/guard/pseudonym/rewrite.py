@@ -14,6 +14,7 @@ from rightsized.core.errors import BusyError, EgressDeniedError, UnsupportedErro
 from rightsized.core.generation import Generation
 from rightsized.core.pii import Detector, Findings
 from rightsized.core.pseudonyms import PseudonymConfig
+from rightsized.guard.instructions import instructed
 from rightsized.guard.pseudonym.fields import Visit, rewritten
 from rightsized.guard.pseudonym.occurrences import Known, Span, merged
 from rightsized.guard.pseudonym.placeholders import ALPHABET, CODE_CHARS, LABEL_CHARS
@@ -103,7 +104,7 @@ class _Writer:
         if generation.operation == "embeddings":
             return Sent(_without_codes(body, self._vault), self._vault, texts)
         if generation.operation == "chat" and config.note:
-            body["messages"] = _noted(body["messages"], next(iter(self._vault)))
+            body["messages"] = instructed(body["messages"], NOTE.format(example=next(iter(self._vault))))
         return Sent(body, self._vault, texts)
 
     def _text(self, text: str) -> str:
@@ -151,16 +152,3 @@ def _without_codes(body: dict[str, Any], vault: Vault) -> dict[str, Any]:
         return _PLACEHOLDER.sub(lambda found: names.get(found[0], found[0]), text)
 
     return rewritten(Generation("embeddings", body), Visit(bare, bare))
-
-
-def _noted(messages: list[Any], example: str) -> list[Any]:
-    """The conversation with a word about placeholders: at the end of its first instruction, or before it."""
-    note = NOTE.format(example=example)
-    first: Any = messages[0] if messages else None
-    if isinstance(first, dict) and first.get("role") in ("system", "developer"):
-        content = first.get("content")
-        if isinstance(content, str):
-            return [{**first, "content": f"{content}\n\n{note}"}, *messages[1:]]
-        if isinstance(content, list):
-            return [{**first, "content": [*content, {"type": "text", "text": note}]}, *messages[1:]]
-    return [{"role": "system", "content": note}, *messages]
