@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rightsized.cli.collect import CollectOptions, collect
 from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned, percent
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="calibrate",
-    help="Certify models that write: chat, versions, rollback.",
+    help="Certify models that write: collect, chat, versions, rollback.",
     no_args_is_help=True,
 )
 Promise = StrEnum("Promise", ["selective_error", "wrong_local_rate"])
@@ -50,6 +51,12 @@ class ChatOptions(Common):
     label_kind: Annotated[
         str, typer.Option(help="Whose labels: human, exact, tests or judge:NAME. Default: as the rows say.")
     ] = ""
+    judge_check: Annotated[
+        Path | None, typer.Option(help="With a judge: a random sample that people labelled too (correct, and judge).")
+    ] = None
+    judge_share: Annotated[
+        float, typer.Option(help="Part of the error budget left to wrong answers that the judge let pass.")
+    ] = 0.5
     encoder: Annotated[str, typer.Option(help="Encoder that reads prompts.")] = "minilm"
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0
     replace: Annotated[
@@ -74,7 +81,7 @@ def chat(options: ChatOptions) -> Result:
     from rightsized.jobs.local import run_in_child
     from rightsized.store.home import Home
     from rightsized.tasks.chat_cascade import gateways
-    from rightsized.tasks.chat_identity import serving_tiers
+    from rightsized.tasks.chat_identity import sample_plans, serving_tiers
     from rightsized.tasks.chat_records import ChatReport
 
     _check(options)
@@ -86,7 +93,8 @@ def chat(options: ChatOptions) -> Result:
             Home(config.home),
             "calibrate",
             entry="rightsized.tasks.chat_calibration:calibrate_job",
-            arguments=_arguments(options, config.home, serving),
+            arguments=_arguments(options, config.home, serving)
+            | {"samples": msgspec.to_builtins(sample_plans(config))},
             result_type=ChatReport,
             progress=progress,
         )
@@ -170,6 +178,8 @@ def _arguments(options: ChatOptions, home: str, serving: dict[str, str]) -> dict
         "label_kind": options.label_kind,
         "sampling": options.sampling,
         "encoder": options.encoder,
+        "judge_check": str(options.judge_check) if options.judge_check else None,
+        "judge_share": options.judge_share,
         "costs": _costs(options.costs),
         "serving": serving,
         "seed": options.seed,
@@ -216,5 +226,6 @@ def _text(report: ChatReport) -> str:
 
 
 add(app, "chat", ChatOptions, chat)
+add(app, "collect", CollectOptions, collect)
 add(app, "versions", Named, versions)
 add(app, "rollback", Named, rollback)

@@ -1,7 +1,8 @@
 """A model that writes what it is told to, so that what is built on the gateway can be tested without weights.
 
-In `rightsized.toml`: `engine = "fake"`, with `options = {answer = "...", delay_s = 0.0, fail = ""}`. Without an answer
-it repeats the last words of the prompt. Deterministic: the same request gives the same text.
+In `rightsized.toml`: `engine = "fake"`, with `options = {answer = "...", delay_s = 0.0, fail = "", unsure = "..."}`.
+Without an answer it repeats the last words of the prompt. Where the prompt holds the words of `unsure`, what it says
+depends on the request's seed. Deterministic: the same request gives the same text.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from rightsized.core.generation import Completion, Delta, EngineStatus, Generati
 from rightsized.core.tiers import EngineContext, TierConfig
 
 Writer = Callable[[Generation], str]
-OPTIONS = ("answer", "delay_s", "fail")
+OPTIONS = ("answer", "delay_s", "fail", "unsure")
 
 
 class FakeGenerator:
@@ -131,15 +132,26 @@ def open_engine(tier: TierConfig, context: EngineContext) -> FakeGenerator:
     unknown = sorted(set(tier.options) - set(OPTIONS))
     if unknown:
         raise ConfigError(f"The fake engine has no option {unknown[0]!r}.", fix=f"Options: {', '.join(OPTIONS)}.")
-    answer = tier.options.get("answer")
+    answer, unsure = tier.options.get("answer"), str(tier.options.get("unsure", ""))
+
+    def write(generation: Generation) -> str:
+        said = str(answer) if answer is not None else _echo(generation)
+        return said + _scattered(generation) if unsure and unsure in words_of(generation) else said
+
     return FakeGenerator(
         tier.name,
-        (lambda generation: str(answer)) if answer is not None else _echo,
+        write,
         fail=str(tier.options.get("fail", "")),
         delay_s=float(tier.options.get("delay_s", 0.0)),
-        says="\n".join((tier.name, tier.model, str(answer))),
+        says="\n".join((tier.name, tier.model, str(answer), *([unsure] if unsure else []))),
     )
 
 
 def _echo(generation: Generation) -> str:
     return " ".join(words_of(generation).split()[-12:])
+
+
+def _scattered(generation: Generation) -> str:
+    """Words that differ from seed to seed."""
+    seeded = f"{generation.body.get('seed')} {words_of(generation)}".encode()
+    return f" {hashlib.sha256(seeded).hexdigest()[:8]}"

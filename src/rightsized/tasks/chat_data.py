@@ -162,7 +162,7 @@ def _row(number: int, given: dict[str, Any], tiers: tuple[str, ...], where: str)
     answers = {tier: _answer(_mapping(given["answers"], where, "answers"), tier, where) for tier in tiers}
     return ChatRow(
         number=number,
-        body=_body(given, where),
+        body=body_of(given, where),
         answers=answers,
         correct=_correct(given, answers, where),
         logprobs=_logprobs(given.get("logprobs"), where),
@@ -195,7 +195,8 @@ def _add_picked(data: ChatData, picked: Sequence[tuple[int, dict[str, Any]]]) ->
         data.findings.append(Finding("other-tiers", f"{words}.", tuple(strange[:100])))
 
 
-def _body(given: dict[str, Any], where: str) -> dict[str, Any]:
+def body_of(given: dict[str, Any], where: str) -> dict[str, Any]:
+    """The request that a row stands for. `where` names the row in errors. Raises DataError."""
     messages, prompt = given.get("messages"), given.get("prompt")
     if messages is None and isinstance(prompt, str) and prompt.strip():
         messages = [{"role": "user", "content": prompt}]
