@@ -14,9 +14,8 @@ from rightsized.core.tiers import TierConfig
 from rightsized.guard.policy.file import FILE_NAME
 from rightsized.guard.policy.rulebook import Destination
 from rightsized.guard.policy.store import PolicyStore
+from rightsized.guard.safety import ENFORCED
 from rightsized.tasks.chat_identity import open_tier
-
-ENFORCED: frozenset[str] = frozenset()  # checks of outputs that something here performs
 
 
 def policy_path(config: Config) -> Path:
