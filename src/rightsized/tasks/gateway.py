@@ -1,5 +1,5 @@
 """The gateway of one home folder: opens the tiers that the settings name and composes
-Recorded(Policy(Cached(Ladder(tiers)))).
+Recorded(Policy(Safe(Cached(Ladder(tiers))))).
 
 What the server talks to is `gateway_protocol.Gateway`; this is it.
 """
@@ -49,6 +49,7 @@ from rightsized.tasks.opened import Encoders
 from rightsized.tasks.policies import destination, open_policy
 from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.reply_cache import Cached
+from rightsized.tasks.safety import safe
 from rightsized.tasks.spending import Reservation, Spending
 
 UNLIMITED_TOKENS = 1024  # counted against a budget for an answer whose length the request does not limit
@@ -103,7 +104,7 @@ class LocalGateway:
         if gateway.cache_entries:
             inner = Cached(self.ladder, entries=gateway.cache_entries, seconds=gateway.cache_seconds)
         places = [destination(tier.config, tier.generator) for tier in self._tiers]
-        ruled = Policy(inner, self._policy, places)
+        ruled = Policy(safe(inner, self._policy, self._config, self._tiers, self._encoders), self._policy, places)
         self._answerer: Answerer = ruled
         if self._ledger is not None:
             recorded = Recorded(ruled, self._ledger, coin=self._coin, version=force.version or self._version())
