@@ -11,7 +11,7 @@ from typing import Any
 
 from rightsized.core.errors import NotFoundError
 
-GROUPS = ("rightsized.encoders", "rightsized.engines", "rightsized.sources")
+GROUPS = ("rightsized.encoders", "rightsized.engines", "rightsized.recognisers", "rightsized.sources")
 
 
 def names(group: str) -> list[str]:

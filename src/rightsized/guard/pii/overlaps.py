@@ -1,0 +1,42 @@
+"""Which of several overlapping findings stand: decided by score, length and place, and by nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from rightsized.core.pii import Finding
+
+NESTED = 0.36  # a finding inside a longer one gives way, unless its score is higher by more than this
+
+
+def disjoint(found: Iterable[Finding], text: str) -> tuple[Finding, ...]:
+    """Findings that do not overlap, by place. Whatever the given ones covered in letters and digits stays covered.
+
+    A finding inside a longer one gives way to it. Otherwise the higher score stands, then the longer, then the earlier;
+    what is left of the other on either side stays, where it holds a letter or digit.
+    """
+    ordered = sorted(set(found), key=lambda one: (one.start, -one.end, -one.score, one.type, one.source))
+    stand: list[Finding] = []
+    for one in ordered:
+        _settle(stand, one, text)
+    return tuple(sorted(stand, key=lambda one: one.start))
+
+
+def _settle(stand: list[Finding], one: Finding, text: str) -> None:
+    """Add a finding that begins at or after the beginnings of all that stand."""
+    if not stand or stand[-1].end <= one.start:
+        stand.append(one)
+        return
+    last = stand.pop()
+    if one.end <= last.end:  # nested: `last` is at least as long
+        if one.score <= last.score + NESTED:
+            stand.append(last)
+            return
+        parts = [replace(last, end=one.start), one, replace(last, start=one.end)]
+    elif last.score >= one.score:
+        parts = [last, replace(one, start=last.end)]
+    else:
+        parts = [replace(last, end=one.start), one]
+    stand += [part for part in parts if any(map(str.isalnum, text[part.start : part.end]))]
