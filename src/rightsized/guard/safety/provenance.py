@@ -40,6 +40,16 @@ def untrusted(generation: Generation, *, tool_results: bool = False) -> list[str
     return found
 
 
+def marked(generation: Generation) -> bool:
+    """Whether any message, or a part of one, bears a mark of where it comes from."""
+    for message in generation.body.get("messages") or ():
+        if isinstance(message, dict):
+            content = message.get("content")
+            if FIELD in message or (isinstance(content, list) and any(FIELD in part for part in content)):
+                return True
+    return False
+
+
 def others(generation: Generation) -> list[str]:
     """The texts of a request that are no instructions: what users wrote and tools brought."""
     if generation.operation != "chat":
@@ -50,12 +60,9 @@ def others(generation: Generation) -> list[str]:
 
 def without_marks(generation: Generation) -> Generation:
     """The request as a model server may see it."""
-    messages = generation.body.get("messages")
-    if generation.operation != "chat" or not isinstance(messages, list):
+    if not marked(generation):
         return generation
-    bare = [_bare(message) for message in messages]
-    if all(new is old for new, old in zip(bare, messages, strict=True)):
-        return generation
+    bare = [_bare(message) for message in generation.body["messages"]]
     return structs.replace(generation, body={**generation.body, "messages": bare})
 
 

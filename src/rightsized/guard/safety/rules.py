@@ -12,6 +12,7 @@ from rightsized.guard.policy.store import PolicyStore
 from rightsized.guard.safety.check import Check
 from rightsized.guard.safety.kinds import open_check
 from rightsized.guard.safety.means import Means
+from rightsized.guard.safety.provenance import marked
 from rightsized.guard.safety.untrusted import NO_TOOLS, UntrustedTools
 
 
@@ -26,13 +27,15 @@ class Rules:
         self._default.quiet = True  # it is always there
 
     def of(self, request: Request) -> list[Check[Any]]:
-        """The checks in the order of the file. Raises ConfigError where a rule cannot be used."""
+        """The checks in the order of the file; none for most requests where there is no policy."""
         policy = self._store.current
         if policy is not self._policy:
             self._checks = [open_check(rule, self._means) for rule in policy.outputs] if policy else []
             self._policy = policy
         found = [check for check in self._checks if fits(check.rule, request)]
-        if not any(isinstance(check.rule, UntrustedToolsRule) for check in found):
+        generation = request.generation
+        bound = any(isinstance(check.rule, UntrustedToolsRule) for check in found)
+        if generation is not None and not bound and (generation.untrusted or marked(generation)):
             found.append(self._default)
         return found
 

@@ -25,7 +25,7 @@ from rightsized.guard.policy.store import PolicyStore
 from rightsized.guard.safety.check import Check
 from rightsized.guard.safety.judging import Judged, judge, judge_request, passed, refusal
 from rightsized.guard.safety.means import Means
-from rightsized.guard.safety.provenance import without_marks
+from rightsized.guard.safety.provenance import marked, without_marks
 from rightsized.guard.safety.rules import Rules
 
 WRITES: frozenset[Operation] = frozenset(("chat", "completions"))
@@ -94,14 +94,14 @@ class Safe(Answerer):
 
     async def answer(self, request: Request) -> Reply:
         """Check the request, ask, check the answer. Raises ForbiddenError, and what the answerer raises."""
-        if request.generation is None:
+        plan = await self._plan(request)
+        if plan is None:
             return await self._inner.answer(request)
-        plan = await self._plan(request, request.generation)
         return plan if isinstance(plan, Reply) else await self._answered(plan)
 
     async def stream(self, request: Request) -> AsyncGenerator[Begun | Piece | Reply, None]:
         """As `answer`, in pieces; as they come only where no rule is about the answer."""
-        plan = None if request.generation is None else await self._plan(request, request.generation)
+        plan = await self._plan(request)
         if isinstance(plan, Reply):
             yield plan
         elif plan is None or not plan.holds_back:
@@ -115,9 +115,14 @@ class Safe(Answerer):
                     yield delta
             yield reply
 
-    async def _plan(self, request: Request, generation: Generation) -> _Plan | Reply:
-        """What is to be done; a Reply where a rule sends the request to a person. Raises ForbiddenError."""
-        checks = self._rules.of(request)
+    async def _plan(self, request: Request) -> _Plan | Reply | None:
+        """What is to be done; a Reply where a rule sends the request to a person, None where no rule is for it.
+
+        Raises ForbiddenError.
+        """
+        generation, checks = request.generation, self._rules.of(request)
+        if generation is None or not (checks or marked(generation)):
+            return None
         judged = await judge_request(checks, generation)
         prepared = without_marks(generation)
         writing = generation.operation in WRITES
