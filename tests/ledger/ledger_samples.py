@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from rightsized.core.types import Attempt, Decision, LabelScore, Prediction, Reply, Request
 from rightsized.ledger.ids import new_id
 from rightsized.ledger.log import SqliteLedger
+from rightsized.store.secrets import SecretFolder
 
 
 def prediction(label: str) -> Prediction:
@@ -62,3 +68,22 @@ class Echo:
 
 def open_ledger(path: object, **options: float) -> SqliteLedger:
     return SqliteLedger(str(path), group_ms=options.get("group_ms", 0.0), queue_rows=int(options.get("queue_rows", 99)))
+
+
+def signed_ledger(folder: Path, **options: Any) -> SqliteLedger:
+    """A log in `folder` whose keys are in its folder of secrets."""
+    return SqliteLedger(
+        folder / "d.sqlite", group_ms=0, queue_rows=5000, secrets=SecretFolder(folder / "secrets"), **options
+    )
+
+
+async def write_decisions(ledger: SqliteLedger, count: int) -> list[str]:
+    """Record decisions, all at once; returns their ids."""
+
+    async def one(number: int) -> str:
+        begun = started(f"message {number}")
+        await ledger.begin(begun, f"message {number}")
+        await ledger.finish(msgspec.structs.replace(begun, phase="done", reply=reply(begun.id)))
+        return begun.id
+
+    return list(await asyncio.gather(*(one(n) for n in range(count))))

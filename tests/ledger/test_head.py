@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ledger_samples import open_ledger, reply, started
+from ledger_samples import open_ledger, signed_ledger, started
+from ledger_samples import write_decisions as write
 from msgspec.structs import replace
 
 from rightsized.core.errors import DiskFullError, IntegrityError
@@ -21,19 +22,6 @@ from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.schema import encode, leaf
 from rightsized.ledger.tree import StoredTree
 from rightsized.store.secrets import SecretFolder
-
-
-def signed_ledger(folder: Path, **options: float) -> SqliteLedger:
-    return SqliteLedger(folder / "d.sqlite", group_ms=0, secrets=SecretFolder(folder / "secrets"), **options)
-
-
-async def write(ledger: SqliteLedger, count: int) -> None:
-    async def one(number: int) -> None:
-        begun = started(f"message {number}")
-        await ledger.begin(begun, f"message {number}")
-        await ledger.finish(replace(begun, phase="done", reply=reply(begun.id)))
-
-    await asyncio.gather(*(one(n) for n in range(count)))
 
 
 def head(path: Path) -> tuple[int, bytes, str]:

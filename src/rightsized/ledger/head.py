@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rightsized.core.errors import IntegrityError, ProofError
+from rightsized.ledger import columns
 from rightsized.ledger.group import Batch
 from rightsized.ledger.log_keys import KeyChain, LogKeys, Secrets, handover_note, read_chain
 from rightsized.ledger.merkle import Frontier, Kept
@@ -128,7 +129,7 @@ class TreeHead:
         after = self._keys.create()
         note = handover_note(None if lost else self._signer, after)
         event = EventRow("log-key", "", "", self._clock(), note)
-        batch.append("events", (event.kind, event.task, event.certificate, event.created), encode(event))
+        batch.append("events", columns.of_event(event), encode(event))
         batch.facts[_SUCCESSOR] = after
         return str(after.key)
 

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from rightsized.core.errors import InputError, NotFoundError
 from rightsized.core.types import Decision
+from rightsized.ledger import columns
 from rightsized.ledger.database import FileLock, explained, open_writer
 from rightsized.ledger.group import QUEUE_ROWS, ROW_ERRORS, Batch, Entry, GroupSetup, GroupWriter
 from rightsized.ledger.head import TreeHead
@@ -42,7 +43,6 @@ T = TypeVar("T")
 
 PURGE_ROWS = 256  # texts deleted in one transaction; requests are recorded in between
 VACUUM_PAGES = 512  # pages (4 KiB) given back to the file system in one transaction
-NO_TIER = -1  # tier column of a decision that failed
 
 _INSERTS = {
     "starts": "INSERT INTO starts (seq, id, task, started, audit, text_sha256, run, record) VALUES {rows}",
@@ -134,7 +134,7 @@ class SqliteLedger:
 
         def work(batch: Batch) -> None:
             d = decision
-            batch.append("starts", (d.id, d.task, d.started, int(d.audit), d.text_sha256, self.run), encode(d))
+            batch.append("starts", (*columns.of_start(d), self.run), encode(d))
             batch.add("texts", (d.text_sha256, d.started, text))
 
         if decision.id in self._open:  # its end would be taken for that of the one under way
@@ -167,9 +167,6 @@ class SqliteLedger:
             policy="" if decision.reply else decision.policy,
             attempts=None if decision.reply else decision.attempts,
         )
-        status = decision.reply.status if decision.reply else "failed"
-        tier = decision.reply.tier if decision.reply else NO_TIER
-
         start = self._open.pop(decision.id, None)
         if start is None:
             raise InputError(f"Decision {decision.id} was not started here, or has ended.")
@@ -177,7 +174,8 @@ class SqliteLedger:
         def work(batch: Batch) -> None:
             if start.error is not None:
                 raise InputError(f"Decision {decision.id} was never started: {start.error}.")
-            batch.append("ends", (end.id, decision.task, status, tier), encode(end))
+            decision_id, status, tier = columns.of_end(end)
+            batch.append("ends", (decision_id, decision.task, status, tier), encode(end))
             for digest, text in texts:
                 batch.add("texts", (digest, end.ended, text))
             if decision.reply and waits(decision.reply, audit=decision.audit):
@@ -306,11 +304,11 @@ _OLD = """SELECT number FROM texts WHERE created < ?1 AND (created < ?2 OR sha25
 
 
 def _append(batch: Batch, row: ReviewRow) -> None:
-    batch.append("reviews", (row.decision, row.task, row.kind, row.created, row.retracts), encode(row))
+    batch.append("reviews", columns.of_review(row), encode(row))
 
 
 def _append_event(batch: Batch, event: EventRow) -> None:
-    batch.append("events", (event.kind, event.task, event.certificate, event.created), encode(event))
+    batch.append("events", columns.of_event(event), encode(event))
 
 
 def _forget_unreadable(connection: sqlite3.Connection) -> None:

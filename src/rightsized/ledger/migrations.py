@@ -15,6 +15,7 @@ from rightsized.ledger.merkle import Frontier, Kept, leaf_hash
 from rightsized.ledger.schema import last_seq, leaf
 from rightsized.ledger.tree import log_rows
 
+TREE_VERSION = 3  # the schema that brought the tree
 ORIGIN = "rightsized.invalid/log-"  # with 16 hex digits drawn when the file is made: no two logs share an origin
 
 _migrations: list[Callable[[sqlite3.Connection], None]] = []

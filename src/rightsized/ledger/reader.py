@@ -67,6 +67,11 @@ class LedgerReader:
         )
         return rows[0][0] if rows else None
 
+    def text_of(self, digest: str) -> str | None:
+        """A text that is kept apart, by its digest; None once it was deleted."""
+        rows = self.query("SELECT text FROM texts WHERE sha256 = ?", (digest,))
+        return str(rows[0][0]) if rows else None
+
     def search(self, search: Search, *, limit: int = 100, before: str | None = None) -> list[Decision]:
         """Decisions that match, newest first; `before` is the id of the last one of the page before."""
         where, values = _conditions(search)

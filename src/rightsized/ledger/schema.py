@@ -78,8 +78,8 @@ class LogRow(Frozen, frozen=True):
     record: bytes
 
 
-_decode_start = msgspec.json.Decoder(Decision)
-_decode_end = msgspec.json.Decoder(End)
+decode_start = msgspec.json.Decoder(Decision).decode
+decode_end = msgspec.json.Decoder(End).decode
 decode_review = msgspec.json.Decoder(ReviewRow).decode
 decode_event = msgspec.json.Decoder(EventRow).decode
 
@@ -96,10 +96,10 @@ def leaf(row: LogRow) -> bytes:
 
 def decision(start: bytes, end: bytes | None, *, live: bool) -> Decision:
     """Put a decision together; a start without an end is `started` while its writer lives, else `interrupted`."""
-    begun = _decode_start.decode(start)
+    begun = decode_start(start)
     if end is None:
         return begun if live else msgspec.structs.replace(begun, phase="interrupted")
-    last = _decode_end.decode(end)
+    last = decode_end(end)
     ruled = last.reply or last
     return msgspec.structs.replace(
         begun,
