@@ -15,20 +15,22 @@ from rightsized.server.reading import Scope
 
 DATA_CLASS, REGION = b"x-rightsized-data-class", b"x-rightsized-region"
 CONVERSATION, TIMEOUT = b"x-rightsized-conversation", b"x-rightsized-timeout"
+PROVENANCE = b"x-rightsized-provenance"
 PREFIX = b"x-rightsized-"
-OURS = (DATA_CLASS, REGION, CONVERSATION, TIMEOUT)
+OURS = (DATA_CLASS, REGION, CONVERSATION, TIMEOUT, PROVENANCE)
 MAX_FIELD = 200  # bytes of one of our header fields
 CALLER = "rightsized.caller"  # where the check of API keys leaves who asks
 
 
 class Asked(NamedTuple):
-    """What binds the answer. `deadline` is on `time.monotonic()`'s clock."""
+    """What binds the answer. `deadline` is on `time.monotonic()`'s clock; `untrusted`: nobody vouches for the content."""
 
     caller: Caller
     data_class: DataClass
     region: str
     conversation: str
     deadline: float
+    untrusted: bool = False
 
 
 def read(scope: Scope, config: GatewayConfig) -> Asked:
@@ -44,6 +46,7 @@ def read(scope: Scope, config: GatewayConfig) -> Asked:
         region=_region(found.get(REGION, "")),
         conversation=found.get(CONVERSATION, ""),
         deadline=time.monotonic() + _seconds(found.get(TIMEOUT), config.timeout_s),
+        untrusted=_untrusted(found.get(PROVENANCE, "trusted")),
     )
 
 
@@ -70,6 +73,12 @@ def _data_class(text: str | None, undeclared: DataClass) -> DataClass:
         known = ", ".join(DATA_CLASSES)
         raise InvalidError(f"{text!r} is no data class. Data classes: {known}.", _shown(DATA_CLASS))
     return cast("DataClass", text.lower())
+
+
+def _untrusted(text: str) -> bool:
+    if text.lower() not in ("trusted", "untrusted"):
+        raise InvalidError(f"{text!r} is no provenance: trusted or untrusted.", _shown(PROVENANCE))
+    return text.lower() == "untrusted"
 
 
 def _region(text: str) -> str:

@@ -137,7 +137,8 @@ def _item(messages: list[dict[str, Any]], item: Part, where: Where) -> None:
     if kind == "message":
         content = item.get("content")
         parts = content if isinstance(content, list) else None
-        messages.append({"role": item.get("role"), "content": _parts(parts, where) if parts is not None else content})
+        content = _parts(parts, where) if parts is not None else content
+        messages.append({"role": item.get("role"), "content": content, **_mark(item)})
     elif kind == "function_call":
         function = {"name": _string(item, "name", where), "arguments": _string(item, "arguments", where)}
         call = {"id": _string(item, "call_id", where), "type": "function", "function": function}
@@ -147,7 +148,8 @@ def _item(messages: list[dict[str, Any]], item: Part, where: Where) -> None:
     elif kind == "function_call_output":
         output = item.get("output")
         content = _parts(output, f"{where}.output") if isinstance(output, list) else _string(item, "output", where)
-        messages.append({"role": "tool", "tool_call_id": _string(item, "call_id", where), "content": content})
+        call = _string(item, "call_id", where)
+        messages.append({"role": "tool", "tool_call_id": call, "content": content, **_mark(item)})
     elif kind != "reasoning":  # thoughts of an earlier turn are not shown to another model
         raise InvalidError(f"Items of type {str(kind)[:100]!r} cannot be used here.", f"{where}.type")
 
@@ -162,7 +164,7 @@ def _string(item: Part, name: str, where: Where) -> str:
 def _parts(parts: list[Any], where: Where) -> str | list[Part]:
     """Content in the shape of a conversation; a single text stands alone, since small servers know no lists."""
     found = [_part(part, f"{where}.content[{number}]") for number, part in enumerate(parts)]
-    if len(found) == 1 and found[0]["type"] == "text":
+    if len(found) == 1 and found[0].keys() == {"type", "text"}:
         return str(found[0]["text"])
     return found
 
@@ -173,7 +175,7 @@ def _part(part: Any, where: Where) -> Part:
         text = part.get("refusal" if kind == "refusal" else "text")
         if not isinstance(text, str):
             raise InvalidError(f"A part of type {kind} needs its text.", where)
-        return {"type": "text", "text": text}
+        return {"type": "text", "text": text, **_mark(part)}
     if kind == "input_image":
         if not isinstance(part.get("image_url"), str):
             raise InvalidError("An image is given as image_url; nothing is stored here.", f"{where}.image_url")
@@ -182,6 +184,11 @@ def _part(part: Any, where: Where) -> Part:
             image["detail"] = part["detail"]
         return {"type": "image_url", "image_url": image}
     raise InvalidError(f"Parts of type {str(kind)[:100]!r} cannot be used here.", f"{where}.type")
+
+
+def _mark(given: Part) -> Part:
+    """The mark of where something comes from: lost here, untrusted content would pass for trusted."""
+    return {"provenance": given["provenance"]} if "provenance" in given else {}
 
 
 def _tool(tool: Part, number: int) -> Part:

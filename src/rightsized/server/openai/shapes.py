@@ -21,7 +21,10 @@ def identity(operation: Operation, decision: str) -> str:
 
 
 def usage_of(reply: Reply, completion: Completion) -> dict[str, Any]:
-    """Tokens as the model server counted them, and the cost in US dollars. `estimated` where it did not count."""
+    """Tokens as the model server counted them, and the cost in US dollars. `estimated` where it did not count.
+
+    `warnings`: what to mind about the answer, in words.
+    """
     given = completion.body.get("usage")
     usage = dict(given) if isinstance(given, dict) else {}
     counted = completion.usage
@@ -31,6 +34,8 @@ def usage_of(reply: Reply, completion: Completion) -> dict[str, Any]:
     usage["cost_usd"] = reply.cost
     if counted.estimated:
         usage["estimated"] = True
+    if completion.warnings:
+        usage["warnings"] = list(completion.warnings)
     return usage
 
 

@@ -93,7 +93,14 @@ def generation_of(
     for name in NOT_FOR_MODELS:
         given.pop(name, None)
     return Generation(
-        operation, given, fields.model, bool(fields.stream), asked.data_class, asked.region, asked.deadline
+        operation,
+        given,
+        fields.model,
+        bool(fields.stream),
+        asked.data_class,
+        asked.region,
+        asked.deadline,
+        untrusted=asked.untrusted,
     )
 
 
