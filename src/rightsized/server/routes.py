@@ -72,7 +72,7 @@ _WISHES = (
     Parameter("X-Rightsized-Region", _TEXT, "Where the data must stay."),
     Parameter("X-Rightsized-Conversation", _TEXT, "The thread it belongs to; a thread stays on its tier."),
     Parameter("X-Rightsized-Provenance", {"type": "string", "enum": ["trusted", "untrusted"]},
-              "Whether somebody vouches for the content; untrusted content leads to no tools but those a policy names."),
+              "Whether anybody vouches for the content; untrusted content leads to no tools but those a policy names."),
     Parameter("X-Rightsized-Timeout", {"type": "number", "exclusiveMinimum": 0}, "Seconds after which nobody waits."),
 )  # fmt: skip
 _REFUSED = {

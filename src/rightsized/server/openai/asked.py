@@ -23,7 +23,7 @@ CALLER = "rightsized.caller"  # where the check of API keys leaves who asks
 
 
 class Asked(NamedTuple):
-    """What binds the answer. `deadline` is on `time.monotonic()`'s clock; `untrusted`: nobody vouches for the content."""
+    """What binds the answer. `deadline` is on `time.monotonic()`'s clock; nobody vouches for `untrusted` content."""
 
     caller: Caller
     data_class: DataClass

@@ -148,8 +148,8 @@ def _item(messages: list[dict[str, Any]], item: Part, where: Where) -> None:
     elif kind == "function_call_output":
         output = item.get("output")
         content = _parts(output, f"{where}.output") if isinstance(output, list) else _string(item, "output", where)
-        call = _string(item, "call_id", where)
-        messages.append({"role": "tool", "tool_call_id": call, "content": content, **_mark(item)})
+        answered = _string(item, "call_id", where)
+        messages.append({"role": "tool", "tool_call_id": answered, "content": content, **_mark(item)})
     elif kind != "reasoning":  # thoughts of an earlier turn are not shown to another model
         raise InvalidError(f"Items of type {str(kind)[:100]!r} cannot be used here.", f"{where}.type")
 
