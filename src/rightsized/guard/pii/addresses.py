@@ -19,56 +19,62 @@ _NAME = (
     r"des|la|las|los|le|van|den|der|von|of|the) ){1,5}"
 )
 _KINDS = (
-    r"(?:Streets?|Str?|Avenues?|Ave?|Boulevard|Blvd|Roads?|Rd|Lanes?|La?n|Drives?|Dr|Courts?|Ct|Circle|Cir|"
-    r"Crescent|Cres|"
-    r"Places?|Pl|Square|Sq|Terrace|Ter|Trail|Trl|Parkway|Pkwy|Highway|Hwy|Way|Wy|Close|Grove|Gardens?|Gdns|Row|"
-    r"Mews|Hill|"
-    r"Walk|Alley|Aly|Loop|Run|Pike|Plaza|Point|Pt|Ridge|Rdg|Turnpike|Expressway|Quay|Wharf|Green|Park|Path|Rise|Bypass)"
+    r"(?:Streets?|Str?|Avenues?|Ave?|Boulevard|Blvd|Roads?|Rd|Lanes?|Ln|Drives?|Dr|Courts?|Ct|Circle|Cir|"
+    r"Crescent|Cres|Places?|Pl|Square|Sq|Terrace|Ter|Trail|Trl|Parkway|Pkwy|Highway|Hwy|Way|Wy|Close|Grove|"
+    r"Gardens?|Gdns|Row|Mews|Hill|Walk|Alley|Aly|Loop|Run|Pike|Plaza|Point|Pt|Ridge|Rdg|Turnpike|Expressway|Quay|"
+    r"Wharf|Green|Park|Path|Rise|Bypass)"
 )
 _UNIT = (
     r"(?:(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Fl|Room|Rm|Bldg|Building|Block|Lot|Top|Whg|Wohnung|App|Bât|"
-    r"Piso|Door)\b\.? ?#?[A-Za-z]?[\dA-Z][\w/-]{0,6}|#\d{1,5}[A-Z]?)"
+    r"Piso|Door)\b\.? ?#?[A-Za-z]?[\dA-Z][\w/-]{0,6})"
 )
 _HOUSE = r"\d{1,5}(?: ?[a-zA-Z](?![\w]))?(?:[-/]\d{1,4}[a-zA-Z]?)?"
+_FIRST = r"(?:\d{1,5},? )?"  # a house or postal number before the street's name
 _ENGLISH = rf"{_HOUSE},? (?:[NSEW]{{1,2}}\.? )?{_NAME}{_KINDS}\b\.?(?: (?:[NSEW]{{1,2}}|North|South|East|West)\b\.?)?"
 _JOINED = (
-    r"[A-Z\u00c0-\u024f][\w.-]{1,30}?(?:stra(?:ß|ss)e|str\.|weg|gasse|platz|allee|ring|damm|ufer|steig|laan|"
-    r"straat|plein|gracht|kade|"
-    r"dijk|singel|hof|gade|vej|allé|vænget|gatan?|vägen|gränd|veien|vegen|gata|katu|tie|kuja|polku|utca|út|tér|"
-    r"tänav|maantee|iela|gatvė)"
+    r"[A-Z\u00c0-\u024f](?:[\w.-]{1,30}?(?:stra(?:ß|ss)e|str\.|weg|gasse|platz|allee|damm|ufer|laan|straat|plein|"
+    r"gracht|kade|dijk|singel|gade|vej|allé|vænget|gatan|vägen|gränd|veien|vegen|stien|gata|katu|kuja|polku|utca|"
+    r"tänav|maantee|gatvė)|[\w.-]{4,30}?tie)"
 )
 _SPACED_BEFORE = (
-    r"(?:[Rr]ue|[Aa]venue|[Bb]oulevard|[Bb]d|[Pp]lace|[Cc]hemin|[Aa]llée|[Ii]mpasse|[Qq]uai|[Rr]oute|[Cc]ours|"
-    r"Via|Viale|V\.le|Piazza|P\.za|Piazzale|Corso|Largo|"
-    r"Vicolo|Strada|Contrada|Calle|C/|C\.|Avenida|Avda\.?|Av\.|Paseo|Pso\.?|Plaza|Pza\.?|Camino|Carretera|"
-    r"Ronda|Travesía|Rua|R\.|Praça|Travessa|"
-    r"Alameda|Estrada|Rodovia|[Uu]l\.|[Uu]lica|[Aa]l\.|[Aa]leja|[Pp]l\.|[Ss]tr\.|Strada|Bulevardul|Calea)"
+    r"(?:Via|Viale|V\.le|Piazza|P\.za|Piazzale|Corso|Largo|Vicolo|Strada|Contrada|Calle|C/|Avenida|Avda\.?|Av\.|"
+    r"Paseo|Pso\.?|Plaza|Pza\.?|Camino|Carretera|Ronda|Travesía|Rua|Praça|Travessa|Alameda|Estrada|Rodovia|"
+    r"[Uu]l\.|[Uu]lica|[Aa]l\.|[Aa]leja|[Ss]tr\.|Bulevardul|Calea|Rue|Chemin|Allée|Impasse|Quai)"
 )
 _SPACED_AFTER = (
-    r"(?:u\.|utca|út|tér|krt\.|köz|sor|sokak|sk\.|caddesi|cad\.|sokağı|iela|g\.|pr\.|ul\.|straat|laan|weg|Straße|"
-    r"Strasse|Str\.|Allee|Platz|Weg|Gasse|Ring)"
+    r"(?:u\.|utca|út|útja|tér|krt\.|köz|sor|sokak|sk\.|caddesi|cad\.|sokağı|iela|gate|straat|laan|weg|Straße|Strasse|"
+    r"Str\.|Allee|Platz|Weg|Gasse|Ring|str)"
 )
-_NUMBER_FIRST = rf"{_HOUSE},? (?:bis |ter )?{_SPACED_BEFORE} (?:[\w'’.-]{{1,30}} ?){{1,5}}?"
+_FRENCH = (
+    r"(?:[Rr]ue|[Aa]venue|[Bb]oulevard|[Bb]d|[Pp]lace|[Cc]hemin|[Aa]llée|[Ii]mpasse|[Qq]uai|[Rr]oute|[Cc]ours) "
+    r"(?:(?:de|du|des|la|le|les|l'|d') ?){0,3}[A-Z\u00c0-\u024f][\w'’.-]{1,30}"
+    r"(?:(?: (?:de|du|des|la|le|les|et)){0,2} [A-Z\u00c0-\u024f][\w'’.-]{1,30}){0,3}"
+)
+_SAID = (
+    r"(?:(?i:lives? (?:at|in)|living at|resid(?:es|ing|ent) (?:at|of)|addr?ess(?: is| was)?|located at|is at|moved to|"
+    r"ship(?:ped)? to|deliver(?:ed|y)? to|sent? to|return to|wohnt in|wohnhaft in|adresse(?: ist| est)?|"
+    r"direcci[óo]n(?: es)?|indirizzo):?[ \n\t>]{1,6})"
+)
 _PATTERNS = (
     (_ENGLISH, CLEAR),
-    (rf"{_JOINED} {_HOUSE}", CLEAR),
-    (rf"(?:{_NAME}){_SPACED_AFTER} {_HOUSE}\.?", CLEAR),
-    (rf"{_SPACED_BEFORE} (?:[\w'’.-]{{1,30}},? ){{1,6}}(?:n[º°.]? ?|nr\.? ?)?{_HOUSE}", CLEAR),
-    (
-        rf"{_HOUSE},? (?:bis,? |ter,? )?{_SPACED_BEFORE} (?:(?:de|du|des|la|le|les|l'|d'|"
-        rf"of) ?){{0,3}}[A-Z\u00c0-\u024f][\w'’.-]{{1,30}}(?: [A-Z\u00c0-\u024f][\w'’.-]{{1,30}}){{0,3}}",
-        LIKELY,
-    ),
+    (rf"{_FIRST}{_JOINED} {_HOUSE}", CLEAR),
+    (rf"{_FIRST}(?:{_NAME}){_SPACED_AFTER} {_HOUSE}\.?", CLEAR),
+    (rf"{_FIRST}{_SPACED_BEFORE} {_NAME}(?:n[º°.]? ?|nr\.? ?)?{_HOUSE}", CLEAR),
+    (rf"{_HOUSE},? (?:bis,? |ter,? )?{_FRENCH}", LIKELY),
     (r"P\.? ?O\.? ?Box:? ?\d{1,7}", CLEAR),
     (
         r"(?:Postfach|Apartado(?: de Correos)?|Casella Postale|Boîte Postale|BP|Postbus|Postboks|Locked Bag|"
         r"Private Bag) \d{1,6}",
         LIKELY,
     ),
-    (r"PSC \d{1,5},? Box \d{1,6}|(?:Unit|USS) [\w ]{1,20},? Box \d{1,6}", CLEAR),
+    (r"(?i:PSC \d{1,5},? Box \d{1,6}|Unit \d{1,6},? Box \d{1,6})", CLEAR),
+    (r"(?:USS|USNS|USNV|USCGC|HMS) [A-Z][\w'’-]{1,30},?\s{1,3}(?=[AFD]PO )", CLEAR),
     (_UNIT, POSSIBLE),
 )
 _STREET = re.compile("|".join(rf"(?P<s{i}>(?<![\w.#/-]){one})(?![\w])" for i, (one, _) in enumerate(_PATTERNS)))
+_SAID_STREET = re.compile(
+    rf"(?<![\w]){_SAID}(?P<street>{_FIRST}(?:{_HOUSE},? {_NAME}(?:{_HOUSE})?|{_NAME}{_HOUSE}))(?![\w])"
+)
 _STATES = (
     r"A[KLRZAEP]|C[AOT]|D[CE]|FL|GA|GU|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]|T[NX]|UT|"
     r"V[AIT]|W[AIVY]"
@@ -78,6 +84,7 @@ _UK = (
     r"(?:GIR 0AA|[A-PR-UWYZ](?:\d{1,2}|\d[A-HJKPSTUW]|[A-HK-Y]\d{1,2}|[A-HK-Y]\d[ABEHMNPRVWXY]) \d[ABD-HJLNP-UW-Z]{2})"
 )
 _CODES = (
+    (r"(?i:[AFD]PO),? (?i:A[AEP]),? \d{5}(?:-\d{4})?", LIKELY),
     (rf"(?:{_STATES}),? \d{{5}}(?:-\d{{4}})?", LIKELY),
     (_UK, LIKELY),
     (r"[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z] \d[ABCEGHJ-NPRSTV-Z]\d", LIKELY),
@@ -145,6 +152,11 @@ class Addresses:
             done = _whole(view.text, match.end())
             score = _PATTERNS[int((match.lastgroup or "s0")[1:])][1]
             yield Hit(match.start(), done, "address", score)
+        for match in _SAID_STREET.finditer(view.text):
+            end = match.end("street")
+            while end > match.start("street") and not view.text[end - 1].isalnum():
+                end -= 1
+            yield Hit(match.start("street"), _whole(view.text, end), "address", LIKELY)
         for match in _CODE.finditer(view.text):
             yield Hit(*match.span(), "postcode", _CODES[int((match.lastgroup or "c0")[1:])][1])
         for match in _NAMED_CODE.finditer(view.lower):

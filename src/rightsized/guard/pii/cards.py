@@ -25,7 +25,7 @@ _ISSUERS: tuple[tuple[int, int, tuple[int, ...]], ...] = (
     (3095, 3095, (14, 16, 19)),
     (36, 36, (14, 16, 19)),
     (38, 39, (14, 16, 19)),
-    (3528, 3589, (16, 17, 18, 19)),  # JCB
+    (35, 35, (16, 17, 18, 19)),  # JCB (3528 to 3589 are in use)
     (2131, 2131, (15,)),
     (1800, 1800, (15,)),
     (2200, 2204, (16, 17, 18, 19)),  # Mir
@@ -47,7 +47,7 @@ _CONTEXT = words(
     r"κάρτα\w*",
 )
 _USUAL = {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 5), (6, 10), (8, 8), (4, 4, 4), (4, 4, 4, 1)}
-_LONGEST = 19
+_ANY = tuple(range(19, 11, -1))  # lengths that count beside a word such as `card`, whoever issued it
 _SHORT = 13  # up to this many digits, other numbers (EAN, phone numbers) pass the same checks now and then
 
 
@@ -79,13 +79,14 @@ def _cards_in(view: View, start: int, end: int) -> Iterator[Hit]:
     for begin in begins:
         if begin < taken:
             continue
-        for length in _lengths(digits[begin : begin + 4]):
+        known = _lengths(digits[begin : begin + 4])
+        for length in (*known, *(n for n in _ANY if n not in known)):
             stop = begin + length
             if stop in ends and luhn(digits[begin:stop]):
                 first, last = places[begin], places[stop - 1] + 1
                 inner = begins[bisect_left(begins, begin) : bisect_left(begins, stop)]
                 sizes = tuple(b - a for a, b in pairwise([*inner, stop]))
-                score = _score(view, first, last, length, sizes)
+                score = _score(view, first, last, length if length in known else 0, sizes)
                 if score:
                     yield Hit(first, last, "payment_card", score)
                     taken = stop
@@ -97,6 +98,8 @@ def _score(view: View, start: int, end: int, length: int, sizes: tuple[int, ...]
         return 0.0
     if view.near(start, end, _CONTEXT, before=60):
         return PROVEN
+    if not length:
+        return 0.0
     regular = len(sizes) == 1 or sizes in _USUAL or set(sizes) == {1}
     same_mark = len({c for c in view.text[start:end] if not c.isdigit()}) <= 1
     if not (regular and same_mark):

@@ -34,9 +34,19 @@ def _settle(stand: list[Finding], one: Finding, text: str) -> None:
         if one.score <= last.score + NESTED:
             stand.append(last)
             return
-        parts = [replace(last, end=one.start), one, replace(last, start=one.end)]
+        parts = [_bare(replace(last, end=one.start), text), one, _bare(replace(last, start=one.end), text)]
     elif last.score >= one.score:
-        parts = [last, replace(one, start=last.end)]
+        parts = [last, _bare(replace(one, start=last.end), text)]
     else:
-        parts = [replace(last, end=one.start), one]
-    stand += [part for part in parts if any(map(str.isalnum, text[part.start : part.end]))]
+        parts = [_bare(replace(last, end=one.start), text), one]
+    stand += [part for part in parts if part.end > part.start]
+
+
+def _bare(one: Finding, text: str) -> Finding:
+    """A finding without the marks and spaces at its ends that a cut has left there; perhaps empty."""
+    start, end = one.start, one.end
+    while start < end and not text[start].isalnum():
+        start += 1
+    while end > start and not text[end - 1].isalnum():
+        end -= 1
+    return replace(one, start=start, end=end)

@@ -15,7 +15,8 @@ from rightsized.guard.pii.view import View, words
 
 _MOST, _LEAST = 15, 6  # digits of a number (ITU-T E.164), and the fewest that are looked at
 _RUN = re.compile(
-    r"(?<![\w.,@#/$€£:=-])(?:\+ ?|\(\+?)?\d(?:[\d(). /-]{0,24}\d)?(?:(?:,? ?(?:x|ext\.?|extension|#) ?)\d{1,6})?"
+    r"(?<![\w@#$€£=])(?<!\w[./])(?<!\d[,:-])(?:\+ ?|\(\+?)?\d(?:[\d(). /-]{0,24}\d)?(?:(?:,? ?(?:x|ext\.?|"
+    r"extension|#) ?)\d{1,6})?"
     r"(?![\w@%€£$])(?![.,:]\d)",
     re.IGNORECASE,
 )
@@ -62,6 +63,8 @@ _WORDS = words(
     r"llam\w+",
     r"chiam\w+",
     r"bellen",
+    r"answer(?:ing|s|ed)?",
+    r"messages?",
     r"number",
     r"numbers",
     r"номер",
@@ -69,7 +72,10 @@ _WORDS = words(
     r"電話",
     r"电话",
 )
-_STRONG = re.compile(r"(?:phone|tel|mobile|cell|fax|t[ée]l|telefon\w*|fon|mob|gsm|handy|whatsapp|ph)[.: #]*$")
+_LABEL = words(
+    "office", "home", "work", "cell", "mobile", "fax", "landline", "direct", "ext", "tel", "phone", "whatsapp"
+)
+_STRONG = re.compile(r"(?:phone|tel|mobile|cell|fax|t[ée]l|telefon\w*|fon|mob|gsm|handy|whatsapp|ph)[.: #\n]*$")
 _OTHER = words(
     r"orders?",
     r"invoices?",
@@ -118,7 +124,10 @@ _OTHER = words(
     r"otp",
     r"code",
 )
-_DATE = re.compile(r"(?:\d{4}[-./ ]\d{1,2}[-./ ]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:\d{4}|\d{2}))(?:[ T]\d.*)?$")
+_DATE = re.compile(
+    r"(?:(?:19|20)\d{2}[-./ ](?:0?[1-9]|1[0-2])[-./ ](?:0?[1-9]|[12]\d|3[01])|"
+    r"(?:0?[1-9]|[12]\d|3[01])[-./](?:0?[1-9]|[12]\d|3[01])[-./](?:(?:19|20)\d{2}|\d{2}))(?:[ T]\d.*)?$"
+)
 _RANGE = re.compile(r"\d{1,4} ?- ?\d{1,4}$|(?:19|20)\d{2}[-/ ](?:19|20)\d{2}$")
 _MOST_ASKED = 2000  # numbers of one text that the metadata are asked about; after that the shape decides
 
@@ -157,7 +166,7 @@ class Phones:
         run = view.text[start:end]
         before = view.before(start)
         strong = bool(_STRONG.search(before))
-        named = strong or bool(_WORDS.search(before)) or bool(_WORDS.search(view.after(end, 12)))
+        named = strong or bool(_WORDS.search(before)) or bool(_LABEL.search(view.after(end, 12)))
         other = bool(_OTHER.search(before[-24:])) and not strong
         if run.lstrip("( ").startswith(("+", "00")):
             valid = not known or _valid(run, None) or _valid("+" + run.lstrip("(+0 "), None)
@@ -166,7 +175,9 @@ class Phones:
             return 0.0
         if named and digits <= _MOST and (strong or _written(run) or digits >= _MOST - 6):
             return CLEAR if strong else LIKELY
-        if digits < 9 or digits > 13 or not _written(run):
+        if run.startswith("(") and digits > _LEAST and ")" in run:
+            return POSSIBLE
+        if digits < 9 or digits > 13 or not _grouped(run):
             return 0.0
         if not known or any(_valid(run, region) for region in self._regions):
             return POSSIBLE
@@ -184,6 +195,12 @@ def _written(run: str) -> bool:
     if len(groups) == 1:
         return run[0] == "0" or run[0] == "("
     return len(groups) <= 7 and max(map(len, groups)) <= 8 and min(map(len, groups[1:])) >= 2
+
+
+def _grouped(run: str) -> bool:
+    """Whether it is written as telephone numbers are, and as little else: trunk prefix, or three groups and more."""
+    groups = re.findall(r"\d+", _EXTENSION.sub("", run))
+    return _written(run) and (run[0] in "0(" or len(groups) > 2)
 
 
 def _valid(run: str, region: str | None) -> bool:

@@ -11,7 +11,10 @@ from rightsized.core.pii import PiiConfig
 from rightsized.guard.pii.recogniser import CLEAR, LIKELY, Example, Hit
 from rightsized.guard.pii.view import View
 
-_WORD = r"[A-Z\u00c0-\u00de\u0100-\u024f\u0391-\u03ab\u0410-\u042f](?:[^\W\d_]|['’-](?=[^\W\d_])){1,30}"
+_WORD = (
+    r"(?!(?:Apt|Suite|Unit|Street|Road|Avenue|Box|Tel|Phone|Fax|Mobile|Email|Address|Date|Born)\b)"
+    r"[A-Z\u00c0-\u00de\u0100-\u024f\u0391-\u03ab\u0410-\u042f](?:[^\W\d_]|['’-](?=[^\W\d_])){1,30}"
+)
 _PARTICLE = r"(?:van|von|de|del|della|di|da|dos|du|der|den|la|le|el|al|bin|ibn|ter|zu|af|av|y|e) "
 _NAME = rf"(?:{_WORD}|[A-Z]\.)(?: (?:{_PARTICLE}){{0,2}}(?:{_WORD}|[A-Z]\.?(?![\w]))){{0,3}}"
 _TITLES = (
