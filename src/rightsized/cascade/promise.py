@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
 from rightsized.cascade.certificate import why_expired
 from rightsized.core.types import State
 
+log = logging.getLogger("rightsized.promise")
 NEVER_EXPIRES = float("inf")
 
 
@@ -39,6 +41,8 @@ class Promise:
 
     def suspend(self, reason: str) -> None:
         """Withdraw the promise at once, as on an alarm of the monitor."""
+        if self.state != "suspended":
+            log.error("A promise is suspended", extra={"certificate": self.certificate, "reason": reason})
         self.state, self.void = "suspended", reason
 
     def count(self) -> State:
@@ -49,5 +53,6 @@ class Promise:
                 requests = int(min(self._expires_requests, self.requests))
                 self.void = why_expired(self._expires, requests, now=now, requests=self.requests)
                 self.state = "none"
+                log.error("A promise has ended", extra={"certificate": self.certificate, "reason": self.void})
         self.requests += 1
         return self.state

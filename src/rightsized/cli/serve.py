@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rightsized.cli.commands import Common
 from rightsized.core.config import Config
+
+if TYPE_CHECKING:
+    from rightsized.server.run import Listening
+
+log = logging.getLogger("rightsized.server")
+EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +41,8 @@ def serve_home(config: Config, as_json: bool, stream: tuple[str, list[str]] | No
     from rightsized.jobs.local import LocalJobs
     from rightsized.server.app import create_app
     from rightsized.server.keys import Gate
-    from rightsized.server.run import Listening, Tls, serve
+    from rightsized.server.logs import logging_to
+    from rightsized.server.run import Tls, serve
     from rightsized.store.home import Home
     from rightsized.tasks.service import LocalService
 
@@ -45,14 +53,18 @@ def serve_home(config: Config, as_json: bool, stream: tuple[str, list[str]] | No
     def ready(listening: Listening) -> None:
         service.announce(listening.url)
         tasks = {status.task.name: status for status in service.tasks()}
-        _say(listening.url, list(tasks), [tier.name for tier in config.tiers], as_json)
-        sys.stderr.writelines(f"note: {one}\n" for one in notes(config))
+        _say(listening, list(tasks), [tier.name for tier in config.tiers], as_json)
+        log.info("Serving", extra={"url": listening.url})
+        for one in notes(config):
+            log.warning(one)
         if stream is not None and stream[0] in tasks and not tasks[stream[0]].answered + tasks[stream[0]].abstained:
             sending.append(asyncio.ensure_future(service.classify_many(stream[0], stream[1])))
 
     app = create_app(service, config, Gate(config, service.spending))
     tls = Tls(config.server.tls_cert, config.server.tls_key)
-    serve(app, config.server.host, config.server.port, config.server.drain_seconds, ready, tls)
+    with logging_to(config.log):
+        serve(app, config.server.host, config.server.port, config.server.drain_seconds, ready, tls)
+        log.info("Stopped")
 
 
 def notes(config: Config) -> list[str]:
@@ -60,7 +72,7 @@ def notes(config: Config) -> list[str]:
     from rightsized.core.egress import is_loopback
 
     found = [f"{tier.name}: {why}." for tier in config.tiers if (why := tier.unreachable(config.egress.allow))]
-    if not is_loopback(config.server.host) or config.server.host in ("0.0.0.0", "::"):  # noqa: S104 - compared
+    if not is_loopback(config.server.host) or config.server.host in EVERYWHERE:
         found += [] if config.server.tls_cert else [_CLEAR.format(host=config.server.host)]
     return found
 
@@ -71,13 +83,22 @@ _CLEAR = (
 )
 
 
-def _say(url: str, names: list[str], tiers: list[str], as_json: bool) -> None:
+def _say(listening: Listening, names: list[str], tiers: list[str], as_json: bool) -> None:
+    url, host = listening.url, listening.host
     if as_json:
         import msgspec
 
-        sys.stdout.write(msgspec.json.encode({"url": url, "tasks": names, "tiers": tiers}).decode() + "\n")
+        told = {"url": url, "host": host, "port": listening.port, "tasks": names, "tiers": tiers}
+        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
     else:
         served = ", ".join(names) or "no task yet; fit one: rightsized fit FILE --task NAME"
         writing = f"Tiers: {', '.join(tiers)} at {url}/v1\n" if tiers else ""
-        sys.stdout.write(f"Serving {served}\n{writing}{url}  (Ctrl-C stops)\n")
+        sys.stdout.write(f"Serving {served}\n{writing}{whereabouts(host, listening.port, url)}  (Ctrl-C stops)\n")
     sys.stdout.flush()
+
+
+def whereabouts(host: str, port: int, url: str) -> str:
+    """Where a server can be reached, as far as it knows: `url` is how this machine itself reaches it."""
+    if host in EVERYWHERE:
+        return f"Port {port} on every address of this machine; from this machine itself {url}"
+    return url

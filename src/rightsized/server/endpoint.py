@@ -49,7 +49,7 @@ class Endpoint:
         except DisconnectedError:
             return
         except Exception as error:  # noqa: BLE001 - the process boundary: whatever happened leaves as a problem
-            response = problem_response(error, scope["path"], self._as_page if wants_page(scope) else None)
+            response = problem_response(error, scope["path"], self._as_page if wants_page(scope) else None, self._route)
         self._metrics.request(self._route, scope["method"], response.status_code, time.perf_counter() - started)
         await response(scope, receive, send)
 
@@ -67,9 +67,10 @@ def wants_page(scope: Scope) -> bool:
     return b"text/html" in dict(scope["headers"]).get(b"accept", b"")
 
 
-def problem_response(error: Exception, path: str, as_page: AsPage | None = None) -> Response:
-    """The failure as problem details, or as a page."""
+def problem_response(error: Exception, path: str, as_page: AsPage | None = None, route: str = "refused") -> Response:
+    """The failure as problem details, or as a page; said in the log too, under the address that `route` names."""
     problem, headers = problems.from_error(error, path)
+    problems.log_failure(route, problem.status, problem.code)
     if as_page:
         response = as_page(problem)
     else:

@@ -1,8 +1,8 @@
 """The log of a server: what went wrong and what changed, one line an event, on standard error.
 
 Other parts speak through Python's `logging`, under names that begin with `rightsized`, and give what they know as
-`extra` fields. Here is how that is written: as text for people, or as JSON for a collector. Only the fields of FIELDS are
-written, and of an exception only its class and where it came from: neither prompts nor keys can get into the log.
+`extra` fields. Here is how that is written: as text for people, or as JSON for a collector. Only the fields of FIELDS
+are written, and of an exception only its class and where it came from: neither prompts nor keys can get into the log.
 Lines are written by a thread of their own, so that a terminal or a pipe that takes nothing holds up no request.
 """
 
@@ -24,8 +24,8 @@ from rightsized.core.config import LogConfig
 
 OURS = "rightsized"
 FIELDS = (
-    "decision", "task", "certificate", "tier", "route", "status", "error", "reason", "upstream_status", "seconds", "key",
-    "url", "count",
+    "decision", "task", "certificate", "tier", "route", "status", "error", "reason", "upstream_status", "seconds",
+    "count", "url",
 )  # fmt: skip
 WAITING = 10_000  # lines that may wait to be written; more are counted, and that is said
 LAST_WORDS_S = 2.0  # how long the end of the server waits for lines that nobody takes

@@ -113,6 +113,13 @@ def from_error(error: Exception, instance: str) -> tuple[Problem, dict[str, str]
     return _problem("internal", status, title, detail, "Look at the server's log and report it.", instance), {}
 
 
+def log_failure(route: str, status: int, code: str | None, decision: str | None = None) -> None:
+    """Say in the log that a request failed. `route` is the address as the metrics name it, never what was asked."""
+    level = logging.WARNING if status >= 500 else logging.INFO if status in (401, 403) else logging.DEBUG
+    fields = {"route": route, "status": status, "error": code, "decision": decision}
+    log.log(level, "A request failed", extra=fields)
+
+
 def retry_after(error: BusyError) -> int:
     """Whole seconds until it is worth asking again."""
     return math.ceil(error.retry_after) if isinstance(error, RateLimitError) else RETRY_AFTER_SECONDS

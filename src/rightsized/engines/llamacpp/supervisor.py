@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import time
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from rightsized.core.errors import UpstreamError
 from rightsized.engines.llamacpp.process import WorkerProcess
 from rightsized.engines.llamacpp.wire import WorkerSettings
 
+log = logging.getLogger("rightsized.tiers")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds between the end of one life and the next; doubles in between
 HEALTHY_SECONDS = 60.0  # a life this long starts the pauses over
 LOOK_SECONDS = 0.5  # between looks at its memory
@@ -114,6 +116,7 @@ class Supervisor:
             except UpstreamError as error:
                 why = error.message.rstrip(".")
             pause = self._first_pause if time.monotonic() - began > HEALTHY_SECONDS else pause
+            log.warning("A model's process ended", extra={"tier": self._name, "reason": why, "seconds": pause})
             self._down(f"{why}; it starts again in {pause:.3g} s", resting=True)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -127,6 +130,7 @@ class Supervisor:
             await worker.ready()
             self._address = Address(worker.socket, settings.key, worker.pid)
             self.detail = ""
+            log.info("A model is loaded", extra={"tier": self._name, "count": self.lives})
             self._changed.set()
             return await worker.wait()
         finally:

@@ -14,7 +14,7 @@ from rightsized.core.tiers import GatewayConfig
 from rightsized.server.openai.errors import ErrorBody, ErrorDetail, Failure, NeedsPersonError, from_exception
 from rightsized.server.openai.exchange import CLIENT_GONE, JSON_HEADERS, Exchange
 from rightsized.server.openai.figures import Figures
-from rightsized.server.problems import RefusedError
+from rightsized.server.problems import RefusedError, log_failure
 from rightsized.server.reading import DisconnectedError, Receive, Scope, Send
 from rightsized.tasks.service_protocol import Service
 
@@ -93,6 +93,8 @@ class Address:
         if isinstance(error, NeedsPersonError):
             figures.to_person(self._operation)
         failure = from_exception(error, self._route)
+        detail = failure.body.error
+        log_failure(self._route, failure.status, detail.code, detail.decision)
         if exchange.started:
             figures.broken(self._route)
         await _close(exchange, failure)
