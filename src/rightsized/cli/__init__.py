@@ -54,11 +54,10 @@ def _options(
 add(app, "fit", fit.FitOptions, fit.run)
 add(app, "ask", ask.AskOptions, ask.run)
 add(app, "eval", evaluation.EvalOptions, evaluation.run)
-add(app, "report", report.ReportOptions, report.run)
 add(app, "serve", serve.ServeOptions, serve.run)
 add(app, "gateway", gateway.GatewayOptions, gateway.run)
 add(app, "demo", demo.DemoOptions, demo.run)
-for group in (models.app, tasks.app, queue.app, decisions.app, calibrate.app, certificate.app, keys.app):
+for group in (models.app, tasks.app, queue.app, decisions.app, calibrate.app, certificate.app, report.app, keys.app):
     app.add_typer(group)
 
 

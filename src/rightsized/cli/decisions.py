@@ -19,6 +19,7 @@ from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.tables import aligned
 from rightsized.core.errors import InputError, NotFoundError
 from rightsized.core.frozen import Frozen
+from rightsized.tasks.seen_by import seen_by
 
 if TYPE_CHECKING:
     from rightsized.core.types import Decision
@@ -30,8 +31,6 @@ app = typer.Typer(
 Status = StrEnum("Status", ["answered", "abstained", "failed", "open"])
 PAGE = 1000  # decisions read at a time
 DAY = 86_400.0
-NOBODY = "nobody"
-UNKNOWN = "not on record"  # no end yet, or a failure of before attempts were kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,14 +124,6 @@ def sum_up(options: Wanted) -> Result:
         for total in found
     ]
     return Result(found, aligned(heads, rows) if rows else "No such decision.")
-
-
-def seen_by(one: Decision) -> tuple[str, ...]:
-    """The rungs and tiers that were given the text, in order; a rule that keeps one out leaves it out here."""
-    if one.tried is None:
-        return (UNKNOWN,)
-    asked = [a for a in one.tried if a.completion or a.prediction or a.reason.startswith("failed")]
-    return tuple(dict.fromkeys(attempt.rung for attempt in asked)) or (NOBODY,)
 
 
 def _row(one: Decision) -> list[str]:
