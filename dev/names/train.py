@@ -111,7 +111,7 @@ def fit(arguments: argparse.Namespace) -> None:
         if score["f1"] >= best:
             best = score["f1"]
             facts: dict[str, Any] = {"frozen": arguments.frozen, "own": arguments.own, "seed": arguments.seed, **sizes}
-            write(arguments.out, network.arrays(arguments.frozen), {"tags": list(TAGS), **facts}, arguments.encoder)
+            write(arguments.out, network.arrays(arguments.frozen), {**facts, "tags": list(TAGS)}, arguments.encoder)
 
 
 def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:

@@ -1,4 +1,5 @@
-"""Sample data written for this project: support messages of an invented shop, and a small task about tone.
+"""Sample data written for this project: support messages of an invented shop, and a small task about tone; and the
+weights of the name tagger, in `names/`.
 
 Only finds the files; reading them is the business of `tasks`. README.md in this folder describes each file.
 """
@@ -28,3 +29,11 @@ def path(name: str) -> Path:
     if name not in names():
         raise NotFoundError(f"No sample data is named {name!r}.", fix=f"There are: {', '.join(names())}.")
     return _FOLDER / name
+
+
+def folder(name: str) -> Path:
+    """A folder of files that belong together: `names`, the weights of the name tagger."""
+    place = _FOLDER / name
+    if not place.is_dir():
+        raise NotFoundError(f"No folder {name!r} comes with this package.", fix="Install rightsized again.")
+    return place

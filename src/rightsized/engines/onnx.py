@@ -53,9 +53,9 @@ class OnnxEncoder:
             raise NotFoundError(f"The model {card.name!r} has no variant {self.variant!r}. It has: {known}.")
         weights = card.variants[self.variant].file
         self.threads = config.sessions or cores()
-        tokenizer = _checked(folder, TOKENIZER_FILE, card).read_bytes()
+        tokenizer = checked_file(folder, TOKENIZER_FILE, card).read_bytes()
         self._tokenize = TextTokenizer(tokenizer, max_tokens=card.context, max_chars=config.max_text_chars)
-        self._session = _open_session(_checked(folder, weights, card), card)
+        self._session = open_session(checked_file(folder, weights, card), card)
         self._pool: Pool[Encoded] = Pool(
             self.encode_now, threads=self.threads, queue=config.queue, name=f"encoder-{card.name}"
         )
@@ -155,7 +155,7 @@ def open_encoder(folder: Path, card: Card, *, variant: str = "", config: EngineC
     return OnnxEncoder(folder, card, variant=variant, config=config)
 
 
-def _checked(folder: Path, name: str, card: Card) -> Path:
+def checked_file(folder: Path, name: str, card: Card) -> Path:
     """The path of a file whose content is what the card says."""
     path = folder / name
     fact = card.files.get(name)
@@ -172,7 +172,8 @@ def _checked(folder: Path, name: str, card: Card) -> Path:
     return path
 
 
-def _open_session(model: Path, card: Card) -> onnxruntime.InferenceSession:
+def open_session(model: Path, card: Card) -> onnxruntime.InferenceSession:
+    """A session that runs each call in its caller's own thread, so that many at once stay bit-equal to one alone."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # a call runs in its caller's thread: many at once, each deterministic
     options.inter_op_num_threads = 1
