@@ -122,6 +122,20 @@ def test_failures_become_the_right_exceptions(client: Peer, url: str, model: str
         assert bool(found["decision"]) == (model == "abstains")
 
 
+def test_a_stream_that_is_held_back_is_read_past_its_keep_alives(client: Peer, url: str) -> None:
+    answer = call(client, "stream", url, model="held back")
+    assert (answer["text"], answer["finish"], answer["tokens"]) == ("It is raining.", "stop", 14)
+
+
+@pytest.mark.parametrize(("model", "code"), [("fails late", "upstream"), ("abstains late", "needs_person")])
+def test_a_failure_after_keep_alives_is_an_exception(client: Peer, url: str, model: str, code: str) -> None:
+    found = call(client, "fails", url, model=model, streamed=True)
+    assert found["class"] is not None, "the client took a failure for an empty answer"
+    assert found["got"] == ""
+    if client.name in (PYTHON, NODE):
+        assert (found["class"], found["code"], bool(found["decision"])) == ("APIError", code, code == "needs_person")
+
+
 def test_death_in_the_middle_is_an_exception(client: Peer, url: str) -> None:
     found = call(client, "fails", url, model="breaks", streamed=True)
     assert found["class"] is not None, "the client took half an answer for a whole one"
@@ -170,6 +184,8 @@ def test_responses(client: Peer, url: str) -> None:
 
 @only(PYTHON, NODE)
 def test_responses_stream(client: Peer, url: str) -> None:
+    held = call(client, "responses_stream", url, model="held back")
+    assert (held["text"], held["last"]) == ("It is raining.", "response.completed")
     text = call(client, "responses_stream", url)
     assert (text["text"], text["last"]) == ("It is raining.", "response.completed")
     assert call(client, "responses_stream", url, model="tools")["calls"] == ['{"city": "Oslo"}']

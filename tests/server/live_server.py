@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from fake_service import FakeService
 
 from rightsized.core.config import Config, ServerConfig
+from rightsized.core.tiers import GatewayConfig
 from rightsized.server.app import create_app
 from rightsized.server.run import Listening, serve
 
@@ -66,10 +67,11 @@ class Client:
 
 
 @contextmanager
-def running(service: FakeService, **settings: Any) -> Iterator[Client]:
+def running(service: FakeService, gateway: GatewayConfig | None = None, **settings: Any) -> Iterator[Client]:
     """A server in a thread of its own; drained at the end. `home`: where its API keys are."""
     home = str(settings.pop("home", "/nonexistent/home"))
-    app = create_app(service, Config(home=home, server=ServerConfig(**settings)))
+    config = Config(home=home, server=ServerConfig(**settings), gateway=gateway or GatewayConfig())
+    app = create_app(service, config)
     ready = threading.Event()
     found: list[Listening] = []
 

@@ -88,7 +88,11 @@ class ScriptedGateway:
     ) -> AsyncGenerator[Begun | Burst | Delta | Reply, None]:
         self._see(generation, caller, conversation)
         model = generation.model
-        if model == "abstains":
+        if model in ("held back", "fails late", "abstains late"):
+            await asyncio.sleep(0.5)
+        if model == "fails late":
+            raise UpstreamError("The tier 'fails late' closed the connection.")
+        if model.startswith("abstains"):
             yield await self._reply(generation)
             return
         reply = await self._reply(generation)
@@ -149,7 +153,7 @@ class ScriptedGateway:
 
     async def _reply(self, generation: Generation) -> Reply:
         identity = f"d-{next(self._ids)}"
-        if generation.model == "abstains":
+        if generation.model.startswith("abstains"):
             attempts = (Attempt("small", 2, "sha256:1", 0.2, 0.9, False, reason="its answer did not pass the check"),)
             return Reply(identity, "chat", "abstained", None, "person", 0, "", 0.2, "certified", attempts=attempts)
         completion = _made(generation) or await self._completion(generation)

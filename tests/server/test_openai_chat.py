@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from live_server import WAIT, Answer, Client, running
 from scripted_gateway import FAILURES, TOOL_CALL, ScriptedGateway
 
 from rightsized.core.generation import Caller
+from rightsized.core.tiers import GatewayConfig
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 ASKED = {"messages": [{"role": "user", "content": "Is it raining in Oslo?"}], "model": "small"}
@@ -247,14 +249,32 @@ def test_a_client_that_does_not_read_holds_the_model_back(own: tuple[Client, Scr
     assert gateway.closed.wait(WAIT)
 
 
-def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rightsized.server.openai.surface.KEEP_ALIVE_SECONDS", 0.05)
+@pytest.mark.parametrize("model", ["quiet", "held back"])
+def test_silence_is_filled_with_comments(model: str) -> None:
     service = FakeService()
     service.gateway = ScriptedGateway()
-    with running(service) as client:
-        answer = stream(client, model="quiet")
-    assert answer.text.startswith(": still working\n\n")
+    with running(service, GatewayConfig(keep_alive_s=0.05)) as client:
+        answer = stream(client, model=model)
+    assert ": still working\n\n" in answer.text
+    assert answer.text.index(": still working\n\n") < answer.text.index("data: ")
     assert said(events(answer)) == "It is raining."
+    decision = answer.headers.get("x-rightsized-decision")
+    if model == "held back":  # the header fields were sent before anybody was known to answer
+        assert decision is None
+        (decision,) = re.findall(r"^: x-rightsized-decision: (.*)$", answer.text, re.MULTILINE)
+    assert events(answer)[0]["id"] == f"chatcmpl-{decision}"
+
+
+@pytest.mark.parametrize(("model", "code"), [("fails late", "upstream"), ("abstains late", "needs_person")])
+def test_after_a_comment_a_failure_is_an_event(model: str, code: str) -> None:
+    service = FakeService()
+    service.gateway = ScriptedGateway()
+    with running(service, GatewayConfig(keep_alive_s=0.05)) as client:
+        answer = stream(client, model=model)
+    assert answer.status == 200
+    (failure,) = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert failure["error"]["code"] == code
+    assert bool(failure["error"]["decision"]) == (code == "needs_person")
 
 
 def test_connections_are_kept(openai: Client) -> None:

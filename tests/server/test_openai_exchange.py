@@ -112,11 +112,55 @@ def test_a_client_that_stops_reading_during_silence_is_given_up() -> None:
     asyncio.run(scenario())
 
 
-def test_nothing_is_written_before_somebody_is_known_to_answer() -> None:
+def test_silence_is_filled_before_somebody_is_known_to_answer_and_who_it_was_follows() -> None:
     async def scenario() -> None:
         connection = Connection()
-        await watched(connection.exchange(), asyncio.sleep(0.05))
+        exchange = connection.exchange()
+
+        async def work() -> None:
+            await asyncio.sleep(0.05)
+            exchange.prepare_events([(b"x-rightsized-decision", b"d-1"), (b"x-rightsized-tier", b"2")])
+            await exchange.event(b"data: 1\n\n")
+            await exchange.finish(b"data: [DONE]\n\n")
+
+        await watched(exchange, work())
+        start, first, *rest = connection.sent
+        assert (start["status"], (b"x-rightsized-decision", b"d-1") in start["headers"]) == (200, False)
+        assert first["body"] == b": still working\n\n"
+        told = b": x-rightsized-decision: d-1\n\n: x-rightsized-tier: 2\n\ndata: 1\n\n"
+        assert [m["body"] for m in rest if m["body"] != first["body"]] == [told, b"data: [DONE]\n\n"]
+        assert [m["more_body"] for m in connection.sent[1:]] == [*[True] * (len(rest)), False]
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_written_where_no_stream_was_asked_for_or_keep_alives_are_off() -> None:
+    async def scenario() -> None:
+        connection = Connection()
+        await watched(connection.exchange(), asyncio.sleep(0.05), None)
         assert connection.sent == []
+
+    asyncio.run(scenario())
+
+
+def test_a_failure_before_the_first_keep_alive_keeps_its_status() -> None:
+    async def scenario() -> None:
+        connection = Connection()
+        exchange = connection.exchange()
+        await watched(exchange, asyncio.sleep(0), 10.0)
+        await exchange.json(502, b"{}")
+        assert [m.get("status") for m in connection.sent] == [502, None]
+
+    asyncio.run(scenario())
+
+
+def test_a_keep_alive_that_comes_too_late_is_not_written() -> None:
+    async def scenario() -> None:
+        connection = Connection()
+        exchange = connection.exchange()
+        await exchange.finish(b"data: [DONE]\n\n")
+        await exchange.keep_alive()
+        assert [m.get("body") for m in connection.sent] == [None, b"data: [DONE]\n\n"]
 
     asyncio.run(scenario())
 

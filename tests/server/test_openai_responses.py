@@ -11,6 +11,8 @@ from fake_service import FakeService
 from live_server import Answer, Client, running
 from scripted_gateway import ScriptedGateway
 
+from rightsized.core.tiers import GatewayConfig
+
 ROUTE = "/v1/responses"
 WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": True}
 
@@ -31,7 +33,7 @@ def openai(gateway: ScriptedGateway) -> Iterator[Client]:
 def events(answer: Answer) -> list[dict[str, Any]]:
     """The events; checks that names, types and numbers agree."""
     found = []
-    for block in answer.text.split("\n\n")[:-1]:
+    for block in [block for block in answer.text.split("\n\n")[:-1] if not block.startswith(":")]:
         name, data = block.split("\n")
         found.append(json.loads(data.removeprefix("data: ")))
         assert name == f"event: {found[-1]['type']}"
@@ -163,3 +165,17 @@ def test_what_is_refused(openai: Client, fields: dict[str, Any], param: str) -> 
 
 def test_nothing_is_stored(openai: Client) -> None:
     assert openai.get(f"{ROUTE}/resp_1").json["error"]["message"] == "Responses are not stored here."
+
+
+def test_a_failure_after_a_keep_alive_is_a_whole_stream_of_its_own() -> None:
+    service = FakeService()
+    service.gateway = ScriptedGateway()
+    with running(service, GatewayConfig(keep_alive_s=0.05)) as client:
+        answer = client.post(ROUTE, {"model": "abstains late", "input": "Is it raining?", "stream": True})
+    assert answer.status == 200
+    assert answer.text.startswith(": still working")
+    found = events(answer)
+    assert [event["type"] for event in found] == ["response.created", "response.in_progress", "response.failed"]
+    assert [event["sequence_number"] for event in found] == [0, 1, 2]
+    failed = found[-1]["response"]
+    assert failed["id"] == f"resp_{failed['error']['decision']}" != "resp_"

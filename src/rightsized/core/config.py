@@ -72,6 +72,7 @@ class AuditConfig(_Section, frozen=True):
     alarm_delta: float = 0.05  # chance of ever raising a false alarm
     on_alarm: AfterAlarm = "stop"  # answers after an alarm: none, by stricter thresholds, or as before
     stop_on_alarm: bool = True  # the older setting: false means on_alarm = "continue"
+    last_tier: bool = True  # under a promise of regret, ask the last tier about audited answers that were wrong
 
     @property
     def after_alarm(self) -> AfterAlarm:
@@ -139,6 +140,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "explain.budget_ms": (0, 600_000),
     "gateway.timeout_s": (0.001, 86_400),
     "gateway.in_flight": (1, 100_000),
+    "gateway.keep_alive_s": (0, 3600),
     "gateway.cache_entries": (0, 10_000_000),
     "gateway.cache_seconds": (0, 31_536_000),
     "audit.rate": (0.0, 1.0),

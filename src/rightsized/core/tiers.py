@@ -84,6 +84,7 @@ class GatewayConfig(Struct, frozen=True, forbid_unknown_fields=True):
     stream: Literal["buffer", "route"] = "buffer"  # a stream waits for its check, or is routed by the prompt alone
     timeout_s: float = 300.0  # longest a request may take, seconds
     in_flight: int = 256  # requests at a time; more get 429
+    keep_alive_s: float = 15.0  # silence on a stream before a comment is sent, which fixes the status at 200; 0 = never
     sticky: bool = True  # a conversation stays on its tier unless it must move up
     cache_entries: int = 0  # exact repeats answered from memory; 0 = off
     cache_seconds: float = 3600.0  # how long such an answer may be given again

@@ -18,7 +18,6 @@ from rightsized.server.problems import RefusedError, log_failure
 from rightsized.server.reading import DisconnectedError, Receive, Scope, Send
 from rightsized.tasks.service_protocol import Service
 
-KEEP_ALIVE_SECONDS = 15.0  # silence on a stream before a comment is sent; proxies give up after 30 to 60
 ENDING = Failure(
     503,
     {"retry-after": "5", "connection": "close"},
@@ -34,7 +33,11 @@ class Parts(msgspec.Struct, frozen=True):
     config: GatewayConfig
     figures: Figures
     limit: int
-    keep_alive: float = KEEP_ALIVE_SECONDS
+
+    @property
+    def keep_alive(self) -> float | None:
+        """Seconds of silence on a stream before a comment is sent; None: never."""
+        return self.config.keep_alive_s or None
 
 
 class Address:

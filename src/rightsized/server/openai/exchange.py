@@ -29,8 +29,10 @@ class Exchange:
     """A request's scope and messages, and the state of its response."""
 
     __slots__ = (
-        "_events",
+        "_fields",
+        "_late",
         "_lock",
+        "_prepared",
         "_send",
         "finished",
         "first_byte",
@@ -50,7 +52,9 @@ class Exchange:
         self.finished = False
         self.first_byte = 0.0  # time.perf_counter() of the first event
         self.writing = 0.0  # time.monotonic() since when a write waits for the client; 0 while none does
-        self._events: Headers | None = None
+        self._prepared = False
+        self._fields: Headers = EVENT_HEADERS
+        self._late = b""
         self._lock = asyncio.Lock()
 
     async def json(self, status: int, body: bytes, headers: Headers | None = None) -> None:
@@ -61,44 +65,54 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": body})
 
     def prepare_events(self, headers: Headers) -> None:
-        """From now on events may be written. Nothing is sent before the first, so that a failure still gets its
-        own status."""
-        self._events = [*EVENT_HEADERS, *headers]
+        """From now on events may be written, under these header fields. Nothing is sent before the first event, so that
+        a failure still gets its own status; where a keep-alive has been sent already, the fields follow as comments."""
+        self._prepared = True
+        if self.started:
+            self._late = b"".join(b": %s: %s\n\n" % field for field in headers)
+        else:
+            self._fields = [*EVENT_HEADERS, *headers]
 
     @property
     def prepared(self) -> bool:
-        """Whether events may be written."""
-        return self._events is not None
+        """Whether it is known who answers."""
+        return self._prepared
 
     async def event(self, data: bytes) -> None:
         """Write a whole event, or several; waits until the connection takes it."""
-        async with self._lock:
-            self.writing = time.monotonic()
-            try:
-                if not self.started:
-                    await self._start()
-                await self._send({"type": "http.response.body", "body": data, "more_body": True})
-            finally:
-                self.writing = 0.0
+        if not self.first_byte:
+            self.first_byte = time.perf_counter()
+        await self._write(data)
 
-    async def _start(self) -> None:
-        self.started, self.status = True, 200
-        self.first_byte = time.perf_counter()
-        await self._send({"type": "http.response.start", "status": 200, "headers": self._events or EVENT_HEADERS})
+    async def keep_alive(self) -> None:
+        """Write a comment, which clients pass over. From then on the status is 200, whatever happens."""
+        await self._write(KEEP_ALIVE)
 
     async def finish(self, data: bytes = b"") -> None:
         """Write the last event and end the response."""
-        if not self.started:
-            await self._start()
-        self.finished = True
-        await self._send({"type": "http.response.body", "body": data})
+        await self._write(data, more=False)
+
+    async def _write(self, data: bytes, *, more: bool = True) -> None:
+        async with self._lock:
+            if self.finished:
+                return  # a keep-alive that waited for the last event
+            self.writing = time.monotonic()
+            try:
+                if not self.started:
+                    await self._send({"type": "http.response.start", "status": 200, "headers": self._fields})
+                    self.started, self.status = True, 200
+                self.finished = not more
+                late, self._late = self._late, b""
+                await self._send({"type": "http.response.body", "body": late + data, "more_body": more})
+            finally:
+                self.writing = 0.0
 
 
 class Watched:
     """`async with Watched(exchange):` cancels the work inside once the client has gone, and raises DisconnectedError.
 
-    Meanwhile a prepared event stream that is silent for `keep_alive` seconds gets a comment, so that no proxy on the
-    way takes silence for death. None: there is no stream.
+    Meanwhile an event stream that is silent for `keep_alive` seconds gets a comment, so that no proxy and no client
+    takes silence for death, also while an answer that must pass its check is held back. None: there is no stream.
     """
 
     def __init__(self, exchange: Exchange, keep_alive: float | None = None, stalled: float = STALLED_SECONDS) -> None:
@@ -158,13 +172,11 @@ class Watched:
 
     async def _still_there(self) -> bool:
         exchange = self._exchange
-        if not exchange.prepared:
-            return True
         if exchange.writing:
             return time.monotonic() - exchange.writing < self._stalled
         try:
             async with asyncio.timeout(self._stalled):
-                await exchange.event(KEEP_ALIVE)
+                await exchange.keep_alive()
         except TimeoutError:
             return False
         return True

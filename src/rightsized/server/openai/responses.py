@@ -115,7 +115,10 @@ class _Stream:
     async def fail(self, error: Exception) -> None:
         """Say that the answer broke off, and end the response."""
         detail = from_exception(error, ROUTE).body.error
-        await self.finish([self.events.failed(detail)])
+        if not self._outline.id:
+            self._outline.name(detail.decision or "")
+        begin = [] if self.events.began else list(self.events.begin())
+        await self.finish([*begin, self.events.failed(detail)])
 
 
 async def not_stored(exchange: Exchange) -> None:

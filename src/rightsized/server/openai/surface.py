@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rightsized.core.tiers import GatewayConfig
 from rightsized.server.metrics import Metrics
-from rightsized.server.openai.address import KEEP_ALIVE_SECONDS, Address, Parts
+from rightsized.server.openai.address import Address, Parts
 from rightsized.server.openai.bodies import ChatRequest, CompletionRequest
 from rightsized.server.openai.checks import check_chat, check_completion
 from rightsized.server.openai.embeddings import Embeddings
@@ -22,7 +22,7 @@ class Surface:
     """Finds the address for a path. `limit` is the largest body, bytes."""
 
     def __init__(self, service: Service, config: GatewayConfig, metrics: Metrics, limit: int) -> None:
-        parts = Parts(service, config, Figures(service, metrics), limit, KEEP_ALIVE_SECONDS)
+        parts = Parts(service, config, Figures(service, metrics), limit)
         chat = Writing("chat", ChatRequest, check_chat, parts)
         completions = Writing("completions", CompletionRequest, check_completion, parts)
         models = Models(parts)
