@@ -51,13 +51,15 @@ class Generation(Frozen, frozen=True):
 class Caller(Frozen, frozen=True):
     """Who asks: the id of the API key (never the key itself) and its tenant; empty where none is asked.
 
-    `data_class` is the least restrictive class that its requests may declare; `roles` are for the policy.
+    `data_class` is the least restrictive class that its requests may declare; `roles` are for the policy. `subject` is
+    the person whom this request is about.
     """
 
     key: str = ""
     tenant: str = ""
     data_class: DataClass | None = None
     roles: tuple[str, ...] = ()
+    subject: str = ""
 
 
 class Usage(Frozen, frozen=True):

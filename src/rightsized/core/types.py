@@ -50,7 +50,8 @@ class Request(Frozen, frozen=True):
     Where text is to be written, `generation` says which, and `text` is its body as JSON. `tenant` and `key` say for
     whom; both are kept with the decision. `roles` are those of whoever asks, for the policy. `data_class` is that of a
     request to a task; one to a tier has it in `generation`. `detected`: what was found in the text. `trace`: a list to
-    which whoever answers adds each attempt as it is made, for the record of a request that gets no reply.
+    which whoever answers adds each attempt as it is made, for the record of a request that gets no reply. `subject`:
+    the person whom it is about, by whatever name the client has for them; the record is sealed under their key.
     """
 
     task: str
@@ -65,6 +66,7 @@ class Request(Frozen, frozen=True):
     data_class: DataClass | None = None
     detected: Detected | None = None
     trace: list[Attempt] | None = None
+    subject: str = ""
 
     @property
     def held(self) -> DataClass | None:
@@ -154,7 +156,8 @@ class Decision(Frozen, frozen=True):
     `audit` is the outcome of the audit coin; `audit_probability` the known probability it was thrown with.
     Times are seconds since the epoch, UTC. `verdicts` and `policy` are those of the reply; where there is none, of the
     refusal. `attempts` are those made for a request that failed, those under way when it did included; None where they
-    were not kept. Those of an answered one are in its reply.
+    were not kept. Those of an answered one are in its reply. `subject` is whom it is about, in the record a reference
+    that means nothing without the subject's key; `sealed` is what only that key opens, empty once it was opened.
     """
 
     id: str
@@ -176,6 +179,8 @@ class Decision(Frozen, frozen=True):
     verdicts: tuple[Verdict, ...] = ()
     policy: str = ""
     attempts: tuple[Attempt, ...] | None = None
+    subject: str = ""
+    sealed: str = ""
 
     @property
     def tried(self) -> tuple[Attempt, ...] | None:

@@ -23,11 +23,12 @@ from rightsized.core.errors import InputError, NotFoundError
 from rightsized.core.types import Decision
 from rightsized.ledger import columns
 from rightsized.ledger.database import FileLock, explained, open_writer
+from rightsized.ledger.erasure import ErasureNote, log_erasure
 from rightsized.ledger.group import QUEUE_ROWS, ROW_ERRORS, Batch, Entry, GroupSetup, GroupWriter
 from rightsized.ledger.head import TreeHead
 from rightsized.ledger.log_keys import Secrets
 from rightsized.ledger.migrations import migrate
-from rightsized.ledger.reader import LedgerReader
+from rightsized.ledger.reader import SECRETS, LedgerReader
 from rightsized.ledger.schema import (
     End,
     EventRow,
@@ -38,6 +39,8 @@ from rightsized.ledger.schema import (
     retraction,
     waits,
 )
+from rightsized.ledger.sealing import Sealer
+from rightsized.ledger.subjects import PERSON, TENANT, SubjectKeys
 
 T = TypeVar("T")
 
@@ -63,6 +66,7 @@ class SqliteLedger:
         group_ms: while other decisions are being answered, commits start at least this many milliseconds apart.
         queue_rows: rows that may wait; more get BusyError.
         secrets: where the keys are that sign every commit; without, nothing is signed.
+        tenants: a request that names no subject is about its tenant.
         key_lost: open although the signing key is lost, to put another in its place and for nothing else.
     Raises:
         HomeLockedError: another process writes to this file.
@@ -78,6 +82,7 @@ class SqliteLedger:
         queue_rows: int = QUEUE_ROWS,
         secrets: Secrets | None = None,
         key_lost: bool = False,
+        tenants: bool = False,
     ) -> None:
         self.path = Path(path)
         with explained(self.path):
@@ -91,7 +96,9 @@ class SqliteLedger:
                 migrate(self._connection)
                 self.run = self._begin_run()
                 self._head = TreeHead(self._connection, self.path, secrets, lost=key_lost)
-            self.reader = LedgerReader(self.path)
+            self._subjects = SubjectKeys(self.path.parent / SECRETS)
+            self._tenants = tenants
+            self.reader = LedgerReader(self.path, self._subjects)
             undo.pop_all()
         self._open: dict[str, Entry] = {}  # decisions begun here and not yet ended
         setup = GroupSetup(_INSERTS, group_ms, queue_rows, lambda: bool(self._open), self._head.seal)
@@ -132,10 +139,13 @@ class SqliteLedger:
         Raises BusyError, DiskFullError, InputError (the id is taken), StoreError.
         """
 
-        def work(batch: Batch) -> None:
-            d = decision
+        def work(batch: Batch) -> Sealer | None:
+            d, kept, sealer = decision, (decision.text_sha256, text), self._sealer(decision)
+            if sealer is not None:
+                d, kept = sealer.start(d, text, tenant=not d.subject)
             batch.append("starts", (*columns.of_start(d), self.run), encode(d))
-            batch.add("texts", (d.text_sha256, d.started, text))
+            batch.add("texts", (kept[0], d.started, kept[1]))
+            return sealer
 
         if decision.id in self._open:  # its end would be taken for that of the one under way
             raise InputError(f"Decision {decision.id} is being answered already.", fix="Give each request its own id.")
@@ -174,9 +184,10 @@ class SqliteLedger:
         def work(batch: Batch) -> None:
             if start.error is not None:
                 raise InputError(f"Decision {decision.id} was never started: {start.error}.")
-            decision_id, status, tier = columns.of_end(end)
-            batch.append("ends", (decision_id, decision.task, status, tier), encode(end))
-            for digest, text in texts:
+            last, kept = start.result.end(end, list(texts)) if start.result is not None else (end, texts)
+            decision_id, status, tier = columns.of_end(last)
+            batch.append("ends", (decision_id, decision.task, status, tier), encode(last))
+            for digest, text in kept:
                 batch.add("texts", (digest, end.ended, text))
             if decision.reply and waits(decision.reply, audit=decision.audit):
                 kind = "audit" if decision.audit else "abstained"  # both: the reviewer must see no suggestion
@@ -244,6 +255,19 @@ class SqliteLedger:
 
         await self._writer.submit(work, bounded=False).future
 
+    async def log_erasures(self) -> list[ErasureNote]:
+        """Delete the texts of subjects whose key was destroyed, and say so in the log; returns what was newly said."""
+        done = []
+        for erased in await asyncio.to_thread(self._subjects.unlogged):
+            note = await self._writer.submit(functools.partial(log_erasure, erased=erased), bounded=False).future
+            if note is not None:
+                done.append(note)
+                await self._write(_forget_unreadable)
+            await asyncio.to_thread(self._subjects.mark_logged, erased.reference)
+        if done:
+            await self._give_back()
+        return done
+
     async def purge_texts(self, older_than: float, labelled_older_than: float | None = None) -> int:
         """Delete texts last used before `older_than` (seconds since the epoch) and give their space back.
 
@@ -262,10 +286,22 @@ class SqliteLedger:
             deleted += await self._write(functools.partial(_delete, numbers=chunk, older_than=older_than))
         if deleted:
             await self._write(_forget_unreadable)
-            while await self._write(_vacuum):
-                pass
-            await asyncio.to_thread(_empty_write_ahead_log, self.path)
+            await self._give_back()
+            await self.note(EventRow("retention", "", "", time.time(), f"{deleted} texts were deleted"))
         return deleted
+
+    async def _give_back(self) -> None:
+        while await self._write(_vacuum):
+            pass
+        await asyncio.to_thread(_empty_write_ahead_log, self.path)
+
+    def _sealer(self, decision: Decision) -> Sealer | None:
+        """Seals under the key of whom the decision is about; in the writer's thread. None where it names nobody."""
+        if decision.subject:
+            return Sealer(self._subjects.key_of(PERSON + decision.subject))
+        if self._tenants and decision.tenant:
+            return Sealer(self._subjects.key_of(TENANT + decision.tenant))
+        return None
 
     async def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
         def work(batch: Batch) -> T:
@@ -279,6 +315,7 @@ class SqliteLedger:
         """Write what waits and let the file go to the next writer."""
         self._writer.close()
         self.reader.close()
+        self._subjects.close()
         self._connection.close()
         self._lock.release()
 

@@ -130,7 +130,7 @@ class Prover:
         found = self._reader.get(decision_id)
         if found is None:
             return {}
-        digests = {found.text_sha256} | {a.completion.sha256 for a in found.tried if a.completion}
+        digests = {found.text_sha256} | {a.completion.sha256 for a in found.tried or () if a.completion}
         texts = ((digest, self._reader.text_of(digest)) for digest in sorted(digests))
         return {digest: text for digest, text in texts if text is not None}
 

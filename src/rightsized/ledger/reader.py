@@ -9,8 +9,24 @@ from typing import Any, Literal
 
 from rightsized.core.types import Decision, Frozen
 from rightsized.ledger.database import explained, open_reader, writer_lives
-from rightsized.ledger.schema import EventRow, LogRow, ReviewRow, decision, decode_event, decode_review, last_seq
+from rightsized.ledger.schema import (
+    EventRow,
+    LogRow,
+    ReviewRow,
+    assembled,
+    decode_end,
+    decode_event,
+    decode_review,
+    decode_start,
+    encode,
+    last_seq,
+)
+from rightsized.ledger.sealing import Sealer, opened_end, opened_start, reference_of
+from rightsized.ledger.subjects import SubjectKey, SubjectKeys
 from rightsized.ledger.tree import log_rows
+
+SECRETS = "secrets"  # folder beside the file
+SEALERS_AT_HAND = 1000
 
 _SELECT = "SELECT s.seq, s.run, s.record, e.record FROM starts s LEFT JOIN ends e ON e.id = s.id"
 
@@ -32,13 +48,23 @@ class Search(Frozen, frozen=True):
 class LedgerReader:
     """A read-only view of `decisions.sqlite`; may be used from any thread.
 
-    Raises NotFoundError where there is no file, IntegrityError where it is damaged.
+    What was sealed under a subject's key is opened with it. In SQL, `opened(t.sha256, t.text)` is a text in the clear
+    (NULL without its key), and `opened_start(s.record)` a started record with what was sealed in its place.
+
+    Args:
+        subjects: the keys; by default those in the folder of secrets beside the file.
+    Raises:
+        NotFoundError: there is no file. IntegrityError: it is damaged.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, subjects: SubjectKeys | None = None) -> None:
         self.path = Path(path)
         self._connection = open_reader(self.path)
         self._lock = threading.Lock()
+        self._subjects = subjects or SubjectKeys(self.path.parent / SECRETS)
+        self._sealers: dict[str, tuple[bytes, Sealer]] = {}
+        self._connection.create_function("opened", 2, self._opened_text)
+        self._connection.create_function("opened_start", 1, self._opened_start)
 
     def __enter__(self) -> LedgerReader:
         return self
@@ -50,6 +76,7 @@ class LedgerReader:
         """Close the file, once a query under way in another thread has ended: SQLite must not lose it in mid-query."""
         with self._lock:
             self._connection.close()
+            self._subjects.close()
 
     def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Rows of a SELECT on the tables of ledger/schema.py."""
@@ -63,14 +90,15 @@ class LedgerReader:
     def text(self, decision_id: str) -> str | None:
         """The text of a decision; None once retention has deleted it, or where there is no such decision."""
         rows = self.query(
-            "SELECT t.text FROM starts s JOIN texts t ON t.sha256 = s.text_sha256 WHERE s.id = ?", (decision_id,)
+            "SELECT opened(t.sha256, t.text) FROM starts s JOIN texts t ON t.sha256 = s.text_sha256 WHERE s.id = ?",
+            (decision_id,),
         )
         return rows[0][0] if rows else None
 
     def text_of(self, digest: str) -> str | None:
         """A text that is kept apart, by its digest; None once it was deleted."""
-        rows = self.query("SELECT text FROM texts WHERE sha256 = ?", (digest,))
-        return str(rows[0][0]) if rows else None
+        rows = self.query("SELECT opened(sha256, text) FROM texts WHERE sha256 = ?", (digest,))
+        return rows[0][0] if rows else None
 
     def search(self, search: Search, *, limit: int = 100, before: str | None = None) -> list[Decision]:
         """Decisions that match, newest first; `before` is the id of the last one of the page before."""
@@ -120,7 +148,39 @@ class LedgerReader:
     def _decisions(self, sql: str, values: tuple[Any, ...]) -> list[Decision]:
         rows = self.query(sql, values)
         live = self.live_run() if any(end is None for *_, end in rows) else None
-        return [decision(start, end, live=run == live) for _, run, start, end in rows]
+        return [self._decision(start, end, live=run == live) for _, run, start, end in rows]
+
+    def _decision(self, start: bytes, end: bytes | None, *, live: bool) -> Decision:
+        begun, last = decode_start(start), decode_end(end) if end is not None else None
+        if begun.sealed or (last and last.sealed):
+            sealer = self._sealer(begun.subject)
+            begun, last = opened_start(begun, sealer), opened_end(last, sealer) if last else None
+        return assembled(begun, last, live=live)
+
+    def _sealer(self, reference: str) -> Sealer | None:
+        key = self._subjects.by_reference(reference)
+        if key is None:
+            self._sealers.pop(reference, None)
+            return None
+        held = self._sealers.get(reference)
+        if held is None or held[0] != key:
+            if len(self._sealers) >= SEALERS_AT_HAND:
+                self._sealers.clear()
+            held = self._sealers[reference] = key, Sealer(SubjectKey(reference, key))
+        return held[1]
+
+    def _opened_text(self, digest: str, text: str) -> str | None:
+        reference = reference_of(digest)
+        if not reference:
+            return text
+        sealer = self._sealer(reference)
+        return sealer.open(text, digest) if sealer else None
+
+    def _opened_start(self, record: bytes) -> bytes:
+        if b'"sealed":""' in record or b'"sealed":"' not in record:
+            return record
+        begun = decode_start(record)
+        return encode(opened_start(begun, self._sealer(begun.subject)))
 
 
 def _only_outcome(search: Search) -> bool:

@@ -150,6 +150,7 @@ class Recorded(Answerer):
             key=request.key,
             data_class=request.held,
             detected=request.detected,
+            subject=request.subject,
         )
 
     async def _finish(self, started: asyncio.Future[None], begun: Decision, reply: Reply) -> Reply:

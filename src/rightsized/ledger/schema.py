@@ -31,6 +31,7 @@ class End(Frozen, frozen=True):
     """How a decision ended; together with its started row it is the whole Decision.
 
     `verdicts` and `policy` are those of a refusal, `attempts` those of a failure; an answer has them in its reply.
+    `sealed`: the words of an error, where only the subject's key opens them.
     """
 
     id: str
@@ -41,6 +42,7 @@ class End(Frozen, frozen=True):
     verdicts: tuple[Verdict, ...] = ()
     policy: str = ""
     attempts: tuple[Attempt, ...] | None = None
+    sealed: str = ""
 
 
 class ReviewRow(Frozen, frozen=True):
@@ -95,11 +97,14 @@ def leaf(row: LogRow) -> bytes:
 
 
 def decision(start: bytes, end: bytes | None, *, live: bool) -> Decision:
+    """A decision from its two records, as they are stored."""
+    return assembled(decode_start(start), decode_end(end) if end is not None else None, live=live)
+
+
+def assembled(begun: Decision, last: End | None, *, live: bool) -> Decision:
     """Put a decision together; a start without an end is `started` while its writer lives, else `interrupted`."""
-    begun = decode_start(start)
-    if end is None:
+    if last is None:
         return begun if live else msgspec.structs.replace(begun, phase="interrupted")
-    last = decode_end(end)
     ruled = last.reply or last
     return msgspec.structs.replace(
         begun,
@@ -110,6 +115,7 @@ def decision(start: bytes, end: bytes | None, *, live: bool) -> Decision:
         verdicts=ruled.verdicts,
         policy=ruled.policy,
         attempts=last.attempts,
+        sealed=begun.sealed or last.sealed,
     )
 
 

@@ -27,22 +27,22 @@ _QUEUE_KINDS: tuple[ReviewKind, ...] = ("audit", "abstained")
 
 _IN_FORCE = "r.retracts IS NULL AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq)"
 _LABELS = "json_extract(CAST(s.record AS TEXT), '$.data_class') IS NULL"  # not a verdict on text, `is_written`
-_WAITING = """SELECT w.decision, w.task, t.text, w.created, w.kind, e.record, s.record FROM waiting w
+_WAITING = """SELECT w.decision, w.task, opened(t.sha256, t.text), w.created, w.kind, e.record, s.record FROM waiting w
     JOIN starts s ON s.id = w.decision JOIN texts t ON t.sha256 = s.text_sha256 JOIN ends e ON e.id = w.decision"""
 _REVIEWS = f"SELECT r.record FROM reviews r WHERE r.task = ? AND {_IN_FORCE}"  # noqa: S608 - constants only
 _OF_DECISION = f"SELECT r.record FROM reviews r WHERE r.decision = ? AND {_IN_FORCE}"  # noqa: S608 - constants only
-_TRAINING = f"""SELECT r.decision, t.text, r.kind, r.record, s.record FROM reviews r JOIN starts s ON s.id = r.decision
-    JOIN texts t ON t.sha256 = s.text_sha256
+_TRAINING = f"""SELECT r.decision, opened(t.sha256, t.text), r.kind, r.record, opened_start(s.record) FROM reviews r
+    JOIN starts s ON s.id = r.decision JOIN texts t ON t.sha256 = s.text_sha256
     WHERE r.task = ? AND s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND {_IN_FORCE} AND {_LABELS}
     ORDER BY r.decision, r.kind = 'abstained', r.seq"""  # noqa: S608 - constants only
-_VERDICTS = f"""SELECT t.text, r.kind, r.record, s.record, e.record FROM reviews r JOIN starts s ON s.id = r.decision
-    JOIN ends e ON e.id = s.id JOIN texts t ON t.sha256 = s.text_sha256
+_VERDICTS = f"""SELECT opened(t.sha256, t.text), r.kind, r.record, opened_start(s.record), e.record FROM reviews r
+    JOIN starts s ON s.id = r.decision JOIN ends e ON e.id = s.id JOIN texts t ON t.sha256 = s.text_sha256
     WHERE r.task = ? AND s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND {_IN_FORCE} AND NOT {_LABELS}
     ORDER BY r.decision, r.kind = 'abstained', r.seq"""  # noqa: S608 - constants only
 _TEXTLESS = f"""SELECT count(DISTINCT r.decision) FROM reviews r JOIN starts s ON s.id = r.decision
     WHERE r.task = ? AND s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND {_IN_FORCE}
     AND NOT EXISTS (SELECT 1 FROM texts t WHERE t.sha256 = s.text_sha256)"""  # noqa: S608 - constants only
-_AUDITS = f"""SELECT s.record, e.record,
+_AUDITS = f"""SELECT opened_start(s.record), e.record,
     (SELECT r.record FROM reviews r WHERE r.decision = s.id AND r.kind = 'audit' AND {_IN_FORCE})
     FROM starts s JOIN ends e ON e.id = s.id WHERE s.audit = 1 AND s.task = ?1 AND s.seq < coalesce(
         (SELECT min(o.seq) FROM starts o WHERE o.audit = 1 AND o.task = ?1 AND o.run = ?2
@@ -136,7 +136,7 @@ class ReviewQueue:
         where = "" if task is None else " WHERE w.task = ?"
         values = (limit,) if task is None else (task, limit)
         rows = self._reader.query(f"{_WAITING}{where} ORDER BY w.created, w.decision LIMIT ?", values)
-        return [self._item(*row) for row in rows]
+        return [self._item(*row) for row in rows if row[2] is not None]  # sealed, and the key destroyed just now
 
     def _item(
         self, decision: str, task: str, text: str, created: float, kind: ReviewKind, end: bytes, start: bytes
@@ -150,8 +150,7 @@ class ReviewQueue:
 
     def text_of(self, sha256: str) -> str | None:
         """A text that is kept apart, by its digest; None once retention deleted it."""
-        rows = self._reader.query("SELECT text FROM texts WHERE sha256 = ?", (sha256,))
-        return str(rows[0][0]) if rows else None
+        return self._reader.text_of(sha256)
 
     def count(self, task: str | None = None) -> int:
         """How many messages wait."""
@@ -208,6 +207,7 @@ class ReviewQueue:
         found = {
             decision: TrainingRow(decision, text, decode_review(record).label, kind, _decode_start(start).conversation)
             for decision, text, kind, record, start in self._reader.query(_TRAINING, (task,))
+            if text is not None
         }
         return list(found.values())
 
@@ -216,7 +216,7 @@ class ReviewQueue:
         found: dict[str, Verdict] = {}
         for body, kind, record, start, end in self._reader.query(_VERDICTS, (task,)):
             begun, reply = _decode_start(start), _decode_end(end).reply
-            if reply is not None:
+            if reply is not None and body is not None:
                 right = decode_review(record).label == RIGHT
                 found[begun.id] = Verdict(begun.id, body, right, kind, reply, begun.conversation)
         return list(found.values())
