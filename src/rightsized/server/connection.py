@@ -16,6 +16,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from rightsized.server import problems
+from rightsized.server.gathered import Gathered
 from rightsized.server.guards import API_HEADERS
 from rightsized.server.problems import RefusedError
 from rightsized.server.reading import CLIENT, WHOLE
@@ -36,7 +37,7 @@ class TimedProtocol(HttpToolsProtocol):
     _watchers: set[Callable[[], None]]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
-        super().connection_made(transport)
+        super().connection_made(Gathered(transport, self.loop))
         self._watchers = set()
         self._start()
 
