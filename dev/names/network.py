@@ -24,7 +24,6 @@ class Layer(nn.Module):
             {name.replace(".", "_"): nn.Parameter(torch.tensor(start[name])) for name in self.names}
         )
         self.epsilon = epsilon
-        self.dropout = nn.Dropout(0.1)
 
     def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
         return functional.linear(x, self.values[f"{name}_weight"].T, self.values[f"{name}_bias"])
@@ -41,9 +40,9 @@ class Layer(nn.Module):
         # written out: torch's fused attention takes three times as long backwards on a processor
         mixed = scores.masked_fill(~mask, -1e4).softmax(-1).to(parts.dtype) @ parts[2]
         mixed = mixed.transpose(1, 2).reshape(batch, tokens, WIDTH)
-        x = self._norm(x + self.dropout(self._linear(mixed, "mix")), "mix_norm")
+        x = self._norm(x + self._linear(mixed, "mix"), "mix_norm")
         wide = functional.gelu(self._linear(x, "widen"))
-        return self._norm(x + self.dropout(self._linear(wide, "narrow")), "narrow_norm")
+        return self._norm(x + self._linear(wide, "narrow"), "narrow_norm")
 
 
 class TaggerNetwork(nn.Module):
