@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from reference import api, command_line, errors, figures, http, settings
+from reference import api, command_line, errors, figures, http, roles, settings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 README = Path(__file__).parents[1] / "README.md"
@@ -22,6 +22,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors.page,
     "http.md": http.page,
     "python.md": api.page,
+    "roles.md": roles.page,
 }
 
 

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from rightsized.core.errors import BusyError, InputError, JobError, NotFoundError
+from rightsized.core.generation import Caller, DataClass
 from rightsized.core.protocols import Encoded, Encoder
 from rightsized.core.types import (
     Attempt,
@@ -122,6 +123,7 @@ class FakeService:
         self.delay, self.busy, self.broken, self.started, self.closed = delay, False, False, False, False
         self.arrived, self.waiting, self.closed_while_busy = threading.Event(), 0, False
         self.unopenable: dict[str, str] = {}
+        self.unrecordable = ""
         self.gateway: Gateway | None = None
         self._ids = count(1)
         self._tasks = {} if empty else {
@@ -163,10 +165,23 @@ class FakeService:
     async def close(self) -> None:
         self.closed, self.closed_while_busy = True, self.waiting > 0
 
+    async def trouble(self) -> str:
+        return self.unrecordable
+
     def ready(self) -> bool:
         return self.started and not self.closed and not self.unopenable
 
-    async def classify(self, task: str, text: str, *, conversation: str = "") -> Reply:
+    def permit(self, operation: str, model: str, caller: Caller, data_class: DataClass) -> None: ...
+
+    async def classify(
+        self,
+        task: str,
+        text: str,
+        *,
+        conversation: str = "",
+        caller: Caller | None = None,
+        data_class: DataClass | None = None,
+    ) -> Reply:
         self.task(task)
         if self.busy:
             raise BusyError("The queue of 256 texts is full.", fix="Try again in a second, or raise [engine] queue.")
@@ -187,7 +202,9 @@ class FakeService:
         await asyncio.sleep(self.delay)
         self.waiting -= 1
 
-    async def classify_many(self, task: str, texts: Sequence[str]) -> list[Reply]:
+    async def classify_many(
+        self, task: str, texts: Sequence[str], *, caller: Caller | None = None, data_class: DataClass | None = None
+    ) -> list[Reply]:
         return [await self.classify(task, text) for text in texts]
 
     def encoders(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""API keys in front of a real server: what each scope opens, what is never open, and what a refusal says."""
+"""API keys in front of a real server: what each role opens, what is never open, and what a refusal says."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ from live_server import WAIT, Client
 
 from rightsized.core.config import Config, ServerConfig
 from rightsized.core.errors import ConfigError
+from rightsized.core.roles import ROLES
+from rightsized.server.access import needed
 from rightsized.server.app import create_app
-from rightsized.server.keys import Gate, scope_of
+from rightsized.server.keys import Gate
 from rightsized.server.routes import OPERATIONS
 from rightsized.server.run import Listening, Tls, serve
 from rightsized.store.home import Home
@@ -63,21 +65,28 @@ def bearer(shown: str) -> dict[str, str]:
 @pytest.fixture
 def keys(tmp_path: Path) -> dict[str, tuple[ApiKey, str]]:
     store = KeyStore(Home(tmp_path))
-    return {scope: store.create(scope, scopes=(scope,)) for scope in ("ask", "review", "admin")}
+    return {role: store.create(role, roles=(role,)) for role in ROLES}
 
 
-def test_each_scope_opens_its_own_addresses(tmp_path: Path, keys: dict[str, tuple[ApiKey, str]]) -> None:
+def test_each_role_opens_its_own_addresses(tmp_path: Path, keys: dict[str, tuple[ApiKey, str]]) -> None:
     with guarded(tmp_path) as client:
         got = {
-            scope: [
+            role: [
                 client.post("/v1/classify", ASK, **bearer(shown)).status,
                 client.send("GET", "/v1/queue", headers=bearer(shown)).status,
                 client.send("GET", "/metrics", headers=bearer(shown)).status,
                 client.send("GET", "/", headers=bearer(shown)).status,
             ]
-            for scope, (_, shown) in keys.items()
+            for role, (_, shown) in keys.items()
         }
-    assert got == {"ask": [200, 403, 403, 403], "review": [403, 200, 403, 403], "admin": [200, 200, 200, 200]}
+    assert got == {
+        "client": [200, 403, 403, 403],
+        "viewer": [403, 403, 403, 200],
+        "reviewer": [403, 200, 403, 200],
+        "operator": [200, 403, 200, 200],
+        "auditor": [403, 403, 200, 200],
+        "admin": [200, 200, 200, 200],
+    }
 
 
 def test_without_a_key_only_health_is_open(tmp_path: Path, keys: dict[str, tuple[ApiKey, str]]) -> None:
@@ -94,7 +103,7 @@ def test_without_a_key_only_health_is_open(tmp_path: Path, keys: dict[str, tuple
 
 
 def test_a_refusal_never_repeats_the_key(tmp_path: Path, keys: dict[str, tuple[ApiKey, str]]) -> None:
-    wrong = keys["ask"][1][:-1] + ("A" if keys["ask"][1][-1] != "A" else "B")
+    wrong = keys["client"][1][:-1] + ("A" if keys["client"][1][-1] != "A" else "B")
     with guarded(tmp_path) as client:
         answer = client.post("/v1/classify", ASK, **bearer(wrong))
         assert answer.status == 401
@@ -105,7 +114,7 @@ def test_a_refusal_never_repeats_the_key(tmp_path: Path, keys: dict[str, tuple[A
 
 
 def test_a_revoked_key_stops_within_a_moment(tmp_path: Path, keys: dict[str, tuple[ApiKey, str]]) -> None:
-    key, shown = keys["ask"]
+    key, shown = keys["client"]
     with guarded(tmp_path) as client:
         assert client.post("/v1/classify", ASK, **bearer(shown)).status == 200
         KeyStore(Home(tmp_path)).revoke(key.id)
@@ -148,10 +157,11 @@ def test_beyond_loopback_a_server_without_keys_does_not_start(tmp_path: Path) ->
 
 
 def test_what_no_line_of_the_table_names_needs_admin() -> None:
-    assert scope_of("GET", "/v1/jobs") == "admin"
-    assert scope_of("GET", "/anything/else") == "admin"
-    assert scope_of("DELETE", "/v1/tasks/x") == "admin"
-    assert scope_of("HEAD", "/v1/tasks/x") == "ask"
+    assert needed("GET", "/anything/else") == "administer"
+    assert needed("DELETE", "/v1/tasks/x") == "administer"
+    assert needed("HEAD", "/v1/tasks/x") == "list"
+    assert needed("GET", "/v1/models/a/b") == "list"
+    assert needed("GET", "/v1/tasks/a/b") == "administer"
 
 
 def test_https_with_the_certificate_of_the_settings(tmp_path: Path, keys: dict[str, tuple[ApiKey, str]]) -> None:

@@ -14,7 +14,7 @@ from fake_service import FakeService
 from live_server import WAIT, Answer, Client, running
 from scripted_gateway import FAILURES, TOOL_CALL, ScriptedGateway
 
-from rightsized.core.generation import Caller
+from rightsized.core.roles import LOCAL_ADMIN
 from rightsized.core.tiers import GatewayConfig
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
@@ -94,7 +94,7 @@ def test_what_a_client_sends_reaches_the_gateway(openai: Client, gateway: Script
     assert generation.body == {"messages": ASKED["messages"], **fields}
     assert (generation.model, generation.stream, generation.operation) == ("small", False, "chat")
     assert (generation.data_class, generation.region, conversation) == ("personal", "eu", "c-9")
-    assert caller == Caller()
+    assert caller == LOCAL_ADMIN.caller
 
 
 def test_without_a_header_the_most_restrictive_class_holds(openai: Client, gateway: ScriptedGateway) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from rightsized.core.errors import InputError, IntegrityError, NotFoundError
 from rightsized.store.home import Home
-from rightsized.store.keys import LOOK_SECONDS, KeyStore, Limits
+from rightsized.store.keys import LOOK_SECONDS, ROLE_OF_SCOPE, KeyStore, Limits
 
 DAY = 86_400.0
 
@@ -106,3 +106,29 @@ def test_wrong_wishes_are_refused(store: KeyStore, tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text("{")
     with pytest.raises(IntegrityError, match=r"keys\.json"):
         store.all()
+
+
+def test_a_file_with_scopes_is_read_as_roles_and_rewritten_with_them(tmp_path: Path, store: KeyStore) -> None:
+    """Files of before there were roles: ask is client, review is reviewer, admin is admin."""
+    made = {scope: store.create(scope, roles=(role,)) for scope, role in ROLE_OF_SCOPE.items()}
+    file = tmp_path / "keys.json"
+    text = file.read_text().replace('"roles"', '"scopes"')
+    for scope, role in ROLE_OF_SCOPE.items():
+        text = text.replace(f'"{role}"\n', f'"{scope}"\n')
+    assert text.count('"scopes"') == 3
+    file.write_text(text)
+    later = KeyStore(Home(tmp_path))
+    for scope, (_, shown) in made.items():
+        found = later.find(shown)
+        assert found is not None
+        assert (found.name, found.roles) == (scope, (ROLE_OF_SCOPE[scope],))
+    later.revoke(made["ask"][0].id)
+    assert '"scopes"' not in file.read_text()
+
+
+def test_an_unknown_role_is_no_key_file(tmp_path: Path, store: KeyStore) -> None:
+    store.create("bot")
+    file = tmp_path / "keys.json"
+    file.write_text(file.read_text().replace('"client"', '"boss"'))
+    with pytest.raises(IntegrityError, match="boss"):
+        KeyStore(Home(tmp_path)).all()

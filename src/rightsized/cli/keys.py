@@ -15,11 +15,12 @@ from rightsized.cli.tables import aligned
 
 if TYPE_CHECKING:
     from rightsized.core.generation import DataClass
+    from rightsized.core.roles import Role as KeyRole
     from rightsized.store.keys import ApiKey, KeyStore, Period
-    from rightsized.store.keys import Scope as KeyScope
 
 app = typer.Typer(name="keys", help="API keys: create, list, rotate, revoke.", no_args_is_help=True)
-Scope = StrEnum("Scope", ["ask", "review", "admin"])
+Scope = StrEnum("Scope", ["ask", "review", "admin"])  # what roles were before; still taken
+Role = StrEnum("Role", ["client", "viewer", "reviewer", "operator", "auditor", "admin"])
 Budget = StrEnum("Budget", ["day", "month"])
 Class = StrEnum("Class", ["public", "internal", "personal", "health", "secret"])
 
@@ -27,7 +28,10 @@ Class = StrEnum("Class", ["public", "internal", "personal", "health", "secret"])
 @dataclass(frozen=True, kw_only=True)
 class CreateOptions(Common):
     name: Annotated[str, typer.Argument(help="What it is for, as you will know it again.")]
-    scope: Annotated[list[Scope] | None, typer.Option(help="What it may do. Default: ask.")] = None
+    role: Annotated[list[Role] | None, typer.Option(help="What it may do. Default: client.")] = None
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="Older words for roles: ask is client, review is reviewer.")
+    ] = None
     tenant: Annotated[str, typer.Option(help="For whom; kept with every decision.")] = ""
     days: Annotated[float | None, typer.Option(help="Days until it expires. Default: never.")] = None
     requests_per_minute: Annotated[int, typer.Option(help="Most requests a minute; 0 = no limit.")] = 0
@@ -51,16 +55,17 @@ class RotateOptions(KeyOptions):
 
 def create(options: CreateOptions) -> Result:
     """Make a key. It is shown this once; only its digest is kept."""
-    from rightsized.store.keys import Limits
+    from rightsized.store.keys import ROLE_OF_SCOPE, Limits
 
     limits = Limits(
         options.requests_per_minute, options.tokens_per_minute, options.budget, cast("Period", options.period.value)
     )
-    scopes = tuple(cast("KeyScope", scope.value) for scope in options.scope or [Scope.ask])
+    older = [ROLE_OF_SCOPE[scope.value] for scope in options.scope or ()]
+    roles = [cast("KeyRole", role.value) for role in options.role or ()] + older or ["client"]
     key, shown = _store(options).create(
         options.name,
         tenant=options.tenant,
-        scopes=scopes,
+        roles=tuple(dict.fromkeys(roles)),
         days=options.days,
         limits=limits,
         data_class=cast("DataClass", options.data_class.value) if options.data_class else None,
@@ -76,7 +81,7 @@ def list_keys(options: Common) -> Result:
             key.id,
             key.name,
             key.tenant,
-            " ".join(key.scopes),
+            " ".join(key.roles),
             key.state(time.time()),
             _day(key.expires),
             key.data_class or "",
@@ -84,7 +89,7 @@ def list_keys(options: Common) -> Result:
         ]
         for key in keys
     ]
-    heads = ["id", "name", "tenant", "scopes", "state", "expires", "data class", "limits"]
+    heads = ["id", "name", "tenant", "roles", "state", "expires", "data class", "limits"]
     text = aligned(heads, rows) if rows else "No keys yet. Make one: rightsized keys create NAME"
     return Result([_told(key) for key in keys], text)
 
@@ -121,7 +126,7 @@ def _told(key: ApiKey) -> dict[str, Any]:
         "id": key.id,
         "name": key.name,
         "tenant": key.tenant,
-        "scopes": key.scopes,
+        "roles": key.roles,
         "state": key.state(time.time()),
         "created": key.created,
         "expires": key.expires if key.expires < LATER else None,

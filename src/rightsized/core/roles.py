@@ -34,7 +34,7 @@ MEANINGS: dict[Role, str] = {
     "viewer": "sees tasks, tiers and reports, no messages",
     "reviewer": "works the queue, reads decisions",
     "operator": "runs the service: jobs, metrics, a test message; no decisions",
-    "auditor": "reads everything, changes nothing",
+    "auditor": "reads decisions and what stands behind them, changes nothing",
     "admin": "everything",
 }
 

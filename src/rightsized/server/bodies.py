@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from rightsized.core.generation import DataClass
 from rightsized.core.types import Decision, Frozen, Reply
 from rightsized.tasks.records import JobStatus, QueueItem, TaskStatus, Written
 
@@ -18,13 +19,15 @@ Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 class ClassifyRequest(Frozen, frozen=True):
     """One text (`text`) or several (`texts`, at most 1,000) for a task: exactly one of the two.
 
-    `conversation` names the thread that a single text belongs to; audits take one message a conversation.
+    `conversation` names the thread that a single text belongs to; audits take one message a conversation. `data_class`
+    says what the texts hold; the class of the key counts where that is stricter.
     """
 
     task: str
     text: str | None = None
     texts: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_TEXTS)] | None = None
     conversation: str = ""
+    data_class: DataClass | None = None
 
 
 class Replies(Frozen, frozen=True):

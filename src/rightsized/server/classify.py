@@ -10,10 +10,12 @@ import time
 import msgspec
 
 from rightsized.core.errors import BusyError
+from rightsized.core.generation import Caller
 from rightsized.core.types import Reply
 from rightsized.server import problems
 from rightsized.server.bodies import ClassifyRequest, Replies
 from rightsized.server.guards import API_HEADERS
+from rightsized.server.keys import CALLER
 from rightsized.server.metrics import Metrics
 from rightsized.server.problems import RefusedError
 from rightsized.server.reading import (
@@ -67,14 +69,19 @@ class Classify:
         headers = dict(scope["headers"])
         require_type(headers, JSON_TYPE)
         asked = decode(self._decoder, await read_body(receive, headers, self._limit))
-        replies = await self._ask(asked)
+        replies = await self._ask(asked, scope.get(CALLER))
         for reply in replies:
             self._metrics.reply(reply)
         return replies
 
-    async def _ask(self, asked: ClassifyRequest) -> list[Reply]:
+    async def _ask(self, asked: ClassifyRequest, caller: Caller | None) -> list[Reply]:
+        held = asked.data_class
         if asked.text is not None and asked.texts is None:
-            return [await self._service.classify(asked.task, asked.text, conversation=asked.conversation)]
+            about = asked.conversation
+            reply = await self._service.classify(
+                asked.task, asked.text, conversation=about, caller=caller, data_class=held
+            )
+            return [reply]
         if asked.texts is None or asked.text is not None:
             given = "neither" if asked.texts is None else "both"
             detail = f"The request holds {given} of `text` and `texts`."
@@ -82,12 +89,13 @@ class Classify:
         if asked.conversation:
             detail = "`conversation` belongs to a single text; this request holds `texts`."
             raise RefusedError("invalid-field", detail, fix="Send the texts of a conversation one by one.")
-        return await self._service.classify_many(asked.task, asked.texts)
+        return await self._service.classify_many(asked.task, asked.texts, caller=caller, data_class=held)
 
     def _refuse(self, error: Exception) -> tuple[int, Headers, bytes]:
         if isinstance(error, BusyError):
             self._metrics.busy()
         problem, extra = problems.from_error(error, ROUTE)
+        problems.log_failure(ROUTE, problem.status, problem.code, getattr(error, "decision", None))
         headers = [(b"content-type", problems.MEDIA_TYPE.encode()), *_FIXED[1:]]
         headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in extra.items()]
         return problem.status, headers, problems.encode(problem)

@@ -10,20 +10,23 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from rightsized.core.errors import InputError, IntegrityError, NotFoundError
 from rightsized.core.frozen import Frozen
 from rightsized.core.generation import DataClass
+from rightsized.core.roles import ROLES, Role
 from rightsized.store import atomic
 from rightsized.store.home import Home
 from rightsized.store.locks import one_at_a_time
 
-Scope = Literal["ask", "review", "admin"]
 Period = Literal["day", "month"]
 
+# Files written before there were roles hold scopes; a key keeps what it could do, and the file is rewritten with roles
+# at the next change.
+ROLE_OF_SCOPE: dict[str, Role] = {"ask": "client", "review": "reviewer", "admin": "admin"}
 PREFIX = "rs"
 ID_BYTES, SECRET_BYTES = 6, 32
 LOOK_SECONDS = 0.25  # between two looks at the file: a revoked key works no longer than that
@@ -50,15 +53,14 @@ class Secret(Frozen, frozen=True):
 class ApiKey(Frozen, frozen=True):
     """A key as kept: everything but the key itself.
 
-    Scopes: `ask` asks models and tasks and gives feedback; `review` works on the queue and reads decisions; `admin`
-    does everything. `data_class`: what its requests hold where they declare nothing, and the least restrictive class
-    they may declare; None leaves it to the request and the settings.
+    `roles` say what it may do (`core/roles.py`). `data_class`: what its requests hold where they declare nothing, and
+    the least restrictive class they may declare; None leaves it to the request and the settings.
     """
 
     id: str
     name: str
     tenant: str
-    scopes: tuple[Scope, ...]
+    roles: tuple[Role, ...]
     created: float
     expires: float
     secrets: tuple[Secret, ...]
@@ -72,10 +74,6 @@ class ApiKey(Frozen, frozen=True):
             return "revoked"
         return "valid" if now < self.expires else "expired"
 
-    def allows(self, scope: Scope) -> bool:
-        """Whether it covers a scope."""
-        return scope in self.scopes or "admin" in self.scopes
-
 
 class _Kept(Frozen, frozen=True):
     keys: tuple[ApiKey, ...] = ()
@@ -86,7 +84,7 @@ class KeyStore:
 
     >>> import tempfile
     >>> store = KeyStore(Home(tempfile.mkdtemp()))
-    >>> key, shown = store.create("billing bot", tenant="billing", scopes=("ask",))
+    >>> key, shown = store.create("billing bot", tenant="billing", roles=("client",))
     >>> store.find(shown).name, store.find(shown + "x")
     ('billing bot', None)
     """
@@ -124,18 +122,18 @@ class KeyStore:
         name: str,
         *,
         tenant: str = "",
-        scopes: tuple[Scope, ...] = ("ask",),
+        roles: tuple[Role, ...] = ("client",),
         days: float | None = None,
         limits: Limits | None = None,
         data_class: DataClass | None = None,
     ) -> tuple[ApiKey, str]:
         """A new key and what to hand out, which is shown this once. `days` None: it does not expire.
 
-        Raises InputError (no name, no scope, a limit below 0), StoreError, DiskFullError.
+        Raises InputError (no name, no role, a limit below 0), StoreError, DiskFullError.
         """
         limits = limits or Limits()
-        if not name.strip() or not scopes:
-            raise InputError("A key needs a name and at least one scope.", fix="Scopes: ask, review, admin.")
+        if not name.strip() or not roles:
+            raise InputError("A key needs a name and at least one role.", fix=f"Roles: {', '.join(ROLES)}.")
         if min(limits.requests_per_minute, limits.tokens_per_minute, limits.budget_usd) < 0 or (
             days is not None and days <= 0
         ):
@@ -147,7 +145,7 @@ class KeyStore:
             key_id,
             name.strip(),
             tenant,
-            scopes,
+            roles,
             now,
             expires,
             (Secret(_digest(shown), LATER),),
@@ -208,7 +206,7 @@ class KeyStore:
         stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         if stamp != self._read[0]:
             try:
-                kept = msgspec.json.decode(self._file.read_bytes(), type=_Kept)
+                kept = msgspec.convert(_with_roles(msgspec.json.decode(self._file.read_bytes())), _Kept)
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise IntegrityError(
                     f"{self._file} cannot be read: {error}.",
@@ -217,6 +215,14 @@ class KeyStore:
             self._read = (stamp, {key.id: key for key in kept.keys})
         self._looked = now
         return self._read[1]
+
+
+def _with_roles(document: Any) -> Any:
+    """A file's document with roles in place of scopes. An unknown scope is kept, and refused as no role."""
+    for key in document.get("keys", ()) if isinstance(document, dict) else ():
+        if isinstance(key, dict) and "scopes" in key and "roles" not in key:
+            key["roles"] = [ROLE_OF_SCOPE.get(scope, scope) for scope in key.pop("scopes")]
+    return document
 
 
 def _shown(key_id: str) -> str:

@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 from rightsized.core.config import Config
 from rightsized.core.egress import is_loopback
 from rightsized.core.errors import RightsizedError
-from rightsized.core.generation import Generator
+from rightsized.core.generation import Caller, DataClass, Generator, strictest
 from rightsized.core.tiers import TierConfig
+from rightsized.core.types import Request
+from rightsized.guard.policy.answerer import denial
 from rightsized.guard.policy.file import FILE_NAME
-from rightsized.guard.policy.rulebook import Destination
+from rightsized.guard.policy.rulebook import HERE, Destination, Facts, Rulebook
 from rightsized.guard.policy.store import PolicyStore
 from rightsized.guard.safety import ENFORCED
 from rightsized.tasks.chat_identity import open_tier
@@ -30,6 +32,40 @@ def open_policy(config: Config) -> PolicyStore:
         required=bool(config.guard.policy),
         undeclared=config.gateway.data_class,
         enforced=ENFORCED,
+    )
+
+
+class Permits:
+    """Asks the policy about work that leaves no decision, such as vectors made by a model here."""
+
+    def __init__(self, store: PolicyStore) -> None:
+        self._store = store
+        self._book: Rulebook | None = None
+
+    def check(self, facts: Facts) -> None:
+        """Raises ForbiddenError where the policy in force does not allow it."""
+        policy = self._store.current
+        if policy is None:
+            return
+        if self._book is None or self._book.policy is not policy:
+            self._book = Rulebook(policy, (HERE,))
+        ruling = self._book.rule(facts)
+        denied = next((verdict for verdict in ruling.verdicts if verdict.effect == "deny"), None)
+        if denied is not None:
+            raise denial(denied)
+
+
+def task_request(task: str, text: str, caller: Caller, conversation: str, declared: DataClass | None) -> Request:
+    """A request to a task. Its class is the strictest that anybody named; None where nobody did."""
+    named = [one for one in (declared, caller.data_class) if one is not None]
+    return Request(
+        task=task,
+        text=text,
+        conversation=conversation,
+        tenant=caller.tenant,
+        key=caller.key,
+        roles=caller.roles,
+        data_class=strictest(*named) if named else None,
     )
 
 

@@ -7,7 +7,6 @@ With `record`, this process is the home's one writer and every decision is on di
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,20 +15,25 @@ from typing import Protocol, Self
 
 from rightsized.cascade.coin import AuditCoin
 from rightsized.core.config import Config
-from rightsized.core.errors import InputError, NotFoundError, RightsizedError, StoreError
-from rightsized.core.types import Decision, Explanation, Reply, Request
+from rightsized.core.errors import InputError, NotFoundError, StoreError
+from rightsized.core.generation import Caller, DataClass
+from rightsized.core.roles import LOCAL_ADMIN
+from rightsized.core.types import Decision, Explanation, Reply
 from rightsized.engines.onnx import OnnxEncoder
+from rightsized.guard.policy.rulebook import Facts
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader, Search
 from rightsized.ledger.recorded import audited_as, no_coin
 from rightsized.store.home import Home, WriterLock
 from rightsized.store.secrets import SecretFolder
+from rightsized.tasks.background import Background
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.explanations import Explainer
 from rightsized.tasks.gateway import LocalGateway
 from rightsized.tasks.opened import Encoders
-from rightsized.tasks.policies import open_policy
+from rightsized.tasks.policies import Permits, open_policy, task_request
 from rightsized.tasks.queue import ReviewQueue
+from rightsized.tasks.readiness import WriteCheck
 from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus, Written
 from rightsized.tasks.snapshot import Builder, Loaded, Snapshot
 from rightsized.tasks.spending import Spending
@@ -65,6 +69,8 @@ class LocalService:
         self._home = Home(config.home)
         self._stack = ExitStack()
         self._background: list[asyncio.Task[None]] = []
+        self._aside = Background()
+        self._check: WriteCheck | None = None
         self._snapshot = Snapshot({}, {})
         self._queue: ReviewQueue | None = None
         self._reader: LedgerReader | None = None
@@ -78,6 +84,7 @@ class LocalService:
         try:
             self._home.ensure()
             self.policy = open_policy(self._config)
+            self.permits = Permits(self.policy)
             ledger = self._open_ledger() if self._record else None
             coin = self._coin(ledger) if ledger else no_coin
             self._encoders = Encoders(self._config)
@@ -107,7 +114,7 @@ class LocalService:
         ledger = SqliteLedger(self._home.decisions, group_ms=self._config.record.group_ms, secrets=secrets)
         self._stack.enter_context(ledger)
         self._reader = self.spending.reader = ledger.reader
-        self._queue = ReviewQueue(ledger.reader, ledger)
+        self._queue, self._check = ReviewQueue(ledger.reader, ledger), WriteCheck(ledger)
         return ledger
 
     def _past(self) -> LedgerReader | None:
@@ -147,8 +154,20 @@ class LocalService:
         if self._lock is not None:
             self._lock.announce(address)
 
-    async def classify(self, task: str, text: str, *, conversation: str = "") -> Reply:
-        """Answer one text. Raises NotFoundError, InputError, BusyError."""
+    def permit(self, operation: str, model: str, caller: Caller, data_class: DataClass) -> None:
+        """Ask the policy about work of a model here that leaves no decision. Raises ForbiddenError."""
+        self.permits.check(Facts("", operation, model, data_class, caller.tenant, caller.key, caller.roles))
+
+    async def classify(
+        self,
+        task: str,
+        text: str,
+        *,
+        conversation: str = "",
+        caller: Caller | None = None,
+        data_class: DataClass | None = None,
+    ) -> Reply:
+        """Answer one text. Raises NotFoundError, InputError, BusyError, ForbiddenError."""
         loaded = self.loaded(task)
         if not text.strip():  # no row without text was tested, so nothing is promised about one
             raise InputError("The text is empty.", fix="Send at least one word.")
@@ -160,7 +179,8 @@ class LocalService:
         ticket = loaded.watch.begin() if loaded.watch else 0
         reply = None
         try:
-            reply = await loaded.answerer.answer(Request(task=task, text=text, conversation=conversation))
+            who = caller or LOCAL_ADMIN.caller
+            reply = await loaded.answerer.answer(task_request(task, text, who, conversation, data_class))
         finally:
             if loaded.watch:
                 loaded.watch.see(ticket, reply)
@@ -170,13 +190,15 @@ class LocalService:
             loaded.counts.answered += 1
         return reply
 
-    async def classify_many(self, task: str, texts: Sequence[str]) -> list[Reply]:
+    async def classify_many(
+        self, task: str, texts: Sequence[str], *, caller: Caller | None = None, data_class: DataClass | None = None
+    ) -> list[Reply]:
         """Answer several; replies stand in the order of the texts."""
         gate = asyncio.Semaphore(max(1, self._config.engine.queue // 4))  # one batch leaves room for other callers
 
         async def one(text: str) -> Reply:
             async with gate:
-                return await self.classify(task, text)
+                return await self.classify(task, text, caller=caller, data_class=data_class)
 
         return list(await asyncio.gather(*(one(text) for text in texts)))
 
@@ -241,9 +263,7 @@ class LocalService:
         body = self._records().text(decision_id)
         if not is_written(decision) or body is None:
             return None
-        return shown(
-            decision.reply, body, self._reviews().text_of, drafts=True, failed=decision.attempts or ()
-        )
+        return shown(decision.reply, body, self._reviews().text_of, drafts=True, failed=decision.attempts or ())
 
     async def explain(self, task: str, text: str) -> Explanation:
         """Which words moved the label, and the nearest labelled examples."""
@@ -286,6 +306,10 @@ class LocalService:
             raise NotFoundError(f"There is no job {job_id!r}.")
         self._jobs.cancel(job_id)
 
+    async def trouble(self) -> str:
+        """Why decisions cannot be recorded now, in words; empty where they can, or where none are."""
+        return await self._check.trouble() if self._check else ""
+
     def ready(self) -> bool:
         """Whether requests can be answered; one broken task does not take the others out of service."""
         return self._started and (bool(self._snapshot.tasks) or not self._snapshot.broken)
@@ -327,22 +351,23 @@ class LocalService:
             self.policy.refresh()
             # A task removed between two looks, a full disk: whatever it is, the next look must still come, since alarms
             # are raised by it. An alarm that cannot be written has stopped local answers already.
-            with contextlib.suppress(RightsizedError):
-                if self._builder.changed(self._snapshot):
-                    self._snapshot = await self._builder.build(self._snapshot)
-            for loaded in self._snapshot.tasks.values():
+            await self._aside.attempt("Looking for new versions of tasks", self._rebuild())
+            for name, loaded in self._snapshot.tasks.items():
                 if loaded.watch is not None:
-                    with contextlib.suppress(RightsizedError):
-                        await loaded.watch.refresh()
+                    await self._aside.attempt(f"Watching the promise of {name}", loaded.watch.refresh())
             if self.gateway is not None:
-                with contextlib.suppress(RightsizedError):
-                    await self.gateway.refresh()
+                await self._aside.attempt("Watching the gateway's promise", self.gateway.refresh())
+
+    async def _rebuild(self) -> None:
+        if self._builder.changed(self._snapshot):
+            self._snapshot = await self._builder.build(self._snapshot)
 
     async def _retention_loop(self, ledger: SqliteLedger) -> None:
         while True:
             kept = self._config.record
             now = time.time()
-            await ledger.purge_texts(now - kept.text_days * DAY_S, now - kept.labelled_text_days * DAY_S)
+            old = ledger.purge_texts(now - kept.text_days * DAY_S, now - kept.labelled_text_days * DAY_S)
+            await self._aside.attempt("Deleting texts whose time is over", old)
             await asyncio.sleep(RETENTION_S)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from rightsized.core.generation import Caller, DataClass
 from rightsized.core.protocols import Encoder
 from rightsized.core.types import Decision, Explanation, Reply
 from rightsized.tasks.gateway_protocol import Gateway
@@ -30,11 +31,28 @@ class Service(Protocol):
         """An installed encoder, opened at its first use. Raises NotFoundError, IntegrityError."""
         ...
 
-    async def classify(self, task: str, text: str, *, conversation: str = "") -> Reply:
-        """Answer one text. Raises NotFoundError (no such task), InputError, BusyError."""
+    def permit(self, operation: str, model: str, caller: Caller, data_class: DataClass) -> None:
+        """Ask the policy about work of a model here that leaves no decision. Raises ForbiddenError."""
         ...
 
-    async def classify_many(self, task: str, texts: Sequence[str]) -> list[Reply]:
+    async def classify(
+        self,
+        task: str,
+        text: str,
+        *,
+        conversation: str = "",
+        caller: Caller | None = None,
+        data_class: DataClass | None = None,
+    ) -> Reply:
+        """Answer one text. `caller` None is this machine's own user; `data_class` is what the request declares.
+
+        Raises NotFoundError (no such task), InputError, BusyError, ForbiddenError (the policy).
+        """
+        ...
+
+    async def classify_many(
+        self, task: str, texts: Sequence[str], *, caller: Caller | None = None, data_class: DataClass | None = None
+    ) -> list[Reply]:
         """Answer several; replies stand in the order of the texts. Raises as `classify` does."""
         ...
 
@@ -100,6 +118,10 @@ class Service(Protocol):
 
     def cancel_job(self, job_id: str) -> None:
         """Stop a job. Raises NotFoundError (no such job), JobError (it had already ended)."""
+        ...
+
+    async def trouble(self) -> str:
+        """Why decisions cannot be recorded now, in words; empty where they can, or where none are."""
         ...
 
     def ready(self) -> bool:

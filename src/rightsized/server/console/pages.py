@@ -85,7 +85,7 @@ class Console:
     async def try_message(self, asked: Asked) -> Response:
         task, text = asked.form.get("task", ""), asked.form.get("text", "")
         try:
-            reply = await self._service.classify(task, text)
+            reply = await self._service.classify(task, text, caller=asked.caller)
             outcome = await self._outcome(reply, text)
         except RightsizedError as error:
             problem, _ = problems.from_error(error, "/try")

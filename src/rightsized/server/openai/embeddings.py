@@ -49,11 +49,11 @@ class Embeddings:
             body["data"] = [_as_asked(row, number, fields) for number, row in enumerate(_rows(body, len(texts)))]
             headers: Headers = [*JSON_HEADERS, *answered_by(reply)]
         else:
-            body, headers = await self._here(fields, texts), JSON_HEADERS
+            body, headers = await self._here(fields, texts, asked), JSON_HEADERS
         await exchange.json(200, msgspec.json.encode(body), headers)
 
-    async def _here(self, fields: EmbeddingsRequest, texts: list[Any]) -> dict[str, Any]:
-        encoder = await open_encoder(self._parts.service, fields.model, "embeddings")
+    async def _here(self, fields: EmbeddingsRequest, texts: list[Any], asked: wishes.Asked) -> dict[str, Any]:
+        encoder = await open_encoder(self._parts.service, fields.model, "embeddings", asked)
         if fields.dimensions not in (None, encoder.dimension):
             raise InvalidError(f"{fields.model} gives {encoder.dimension} dimensions and no others.", "dimensions")
         if not all(isinstance(text, str) for text in texts):

@@ -44,7 +44,7 @@ class Rerank:
             scores, usage, more = await self._by_tier(exchange, given, fields, asked)
             headers = [*headers, *more]
         else:
-            scores, usage = await self._here(fields, texts)
+            scores, usage = await self._here(fields, texts, asked)
         body: dict[str, Any] = {"id": uuid.uuid4().hex, "object": "list", "model": fields.model, "usage": usage}
         body["results"] = _results(fields, scores)
         await exchange.json(200, msgspec.json.encode(body), headers)
@@ -57,8 +57,8 @@ class Rerank:
         reply, completion = await self._writers.whole(exchange, generation, asked)
         return _scores(completion.body, len(fields.documents)), usage_of(reply, completion), answered_by(reply)
 
-    async def _here(self, fields: RerankRequest, texts: list[str]) -> tuple[Scores, dict[str, Any]]:
-        encoder = await open_encoder(self._parts.service, fields.model, "rerank")
+    async def _here(self, fields: RerankRequest, texts: list[str], asked: Asked) -> tuple[Scores, dict[str, Any]]:
+        encoder = await open_encoder(self._parts.service, fields.model, "rerank", asked)
         made = await encode(encoder, [fields.query, *texts])
         cosines = made.rows[1:] @ made.rows[0]
         usage = {"prompt_tokens": made.tokens, "total_tokens": made.tokens, "cut_inputs": made.cut, "cost_usd": 0.0}

@@ -35,7 +35,8 @@ class TaskModel:
         name = generation.model.removeprefix(PREFIX)
         self._service.task(name)
         text = _text(generation)
-        reply = await self._service.classify(name, text, conversation=conversation)
+        held = generation.data_class
+        reply = await self._service.classify(name, text, conversation=conversation, caller=caller, data_class=held)
         return msgspec.structs.replace(reply, completion=_completion(generation, reply))
 
     async def stream(

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rightsized.core.generation import strictest
 from rightsized.core.protocols import Encoder
+from rightsized.server.openai.asked import Asked
 from rightsized.server.openai.errors import InvalidError
 from rightsized.tasks.service_protocol import Service
 
@@ -24,8 +26,8 @@ class Vectors(NamedTuple):
     cut: int
 
 
-async def open_encoder(service: Service, model: str, operation: str) -> Encoder:
-    """The encoder of that name. Raises InvalidError (404), which names those there are."""
+async def open_encoder(service: Service, model: str, operation: str, asked: Asked) -> Encoder:
+    """The encoder of that name. Raises InvalidError (404), which names those there are; ForbiddenError (the policy)."""
     known = service.encoders()
     if model not in known:
         gateway = service.gateway
@@ -35,6 +37,7 @@ async def open_encoder(service: Service, model: str, operation: str) -> Encoder:
         raise InvalidError(
             f"No model {model!r} does {operation} here. Models that do: {there}.", "model", "model_not_found", 404
         )
+    service.permit(operation, model, asked.caller, strictest(asked.data_class, asked.caller.data_class))
     return await service.encoder(model)
 
 
