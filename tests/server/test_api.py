@@ -150,6 +150,13 @@ def test_health_and_readiness(client: Client) -> None:
     finally:
         client.service.started = True
     assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "not-ready", "1")
+    client.service.unrecordable = "No space is left to record decisions."
+    try:
+        answer = client.get("/readyz")
+    finally:
+        client.service.unrecordable = ""
+    assert (answer.status, answer.json["detail"]) == (503, "No space is left to record decisions.")
+    assert client.get("/readyz").status == 200
 
 
 def test_head_has_no_body(client: Client) -> None:

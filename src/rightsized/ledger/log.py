@@ -45,6 +45,7 @@ from rightsized.ledger.subjects import PERSON, TENANT, SubjectKeys
 T = TypeVar("T")
 
 PURGE_ROWS = 256  # texts deleted in one transaction; requests are recorded in between
+PROBE_BYTES = 32_768  # as much as a decision with a long text takes
 VACUUM_PAGES = 512  # pages (4 KiB) given back to the file system in one transaction
 
 _INSERTS = {
@@ -119,6 +120,13 @@ class SqliteLedger:
     def checkpoint(self) -> str:
         """The signed checkpoint of the last commit; empty where nothing is signed, or nothing recorded."""
         return self._head.note
+
+    async def probe(self) -> None:
+        """Write some pages and take them back, to see whether the log can be written.
+
+        Raises DiskFullError, StoreError.
+        """
+        await self._write(_probe)
 
     async def keep_checkpoint(self) -> str:
         """Keep the checkpoint of the last commit for good, and return it."""
@@ -346,6 +354,12 @@ def _append(batch: Batch, row: ReviewRow) -> None:
 
 def _append_event(batch: Batch, event: EventRow) -> None:
     batch.append("events", columns.of_event(event), encode(event))
+
+
+def _probe(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE probe (filler BLOB)")
+    connection.execute("INSERT INTO probe VALUES (zeroblob(?))", (PROBE_BYTES,))
+    connection.execute("DROP TABLE probe")
 
 
 def _forget_unreadable(connection: sqlite3.Connection) -> None:

@@ -100,5 +100,11 @@ async def health(service: Service, call: Call) -> bodies.Health:
 async def ready(service: Service, call: Call) -> bodies.Health:
     if not service.ready():
         unopened = " ".join(f"The task {name!r} could not be opened: {why}" for name, why in service.unopened().items())
-        raise RefusedError("not-ready", unopened or "The tasks are still being loaded.", headers={"retry-after": "1"})
+        raise _not_ready(unopened or "The tasks are still being loaded.")
+    if trouble := await service.trouble():
+        raise _not_ready(trouble)
     return bodies.Health("ready")
+
+
+def _not_ready(why: str) -> RefusedError:
+    return RefusedError("not-ready", why, headers={"retry-after": "1"})

@@ -34,7 +34,7 @@ HTTP_KINDS: dict[str, tuple[int, str]] = {
     "invalid-field": (422, "A field or parameter is missing, unknown or of the wrong type."),
     "header-too-large": (431, "The header of the request is larger than this server takes."),
     "internal": (500, "Something went wrong inside the server."),
-    "not-ready": (503, "The server cannot answer for every task yet."),
+    "not-ready": (503, "The server cannot answer now: tasks are being loaded, or decisions cannot be recorded."),
 }
 
 

@@ -136,7 +136,8 @@ OPERATIONS = (
     Operation("DELETE", "/v1/jobs/{id}", "Cancel a job.", api.cancel_job,
               problems=("cross-site", "not-found", "job-ended")),
     Operation("GET", "/healthz", "Say that the process is alive.", api.health, bodies.Health),
-    Operation("GET", "/readyz", "Say whether every task is loaded.", api.ready, bodies.Health, problems=("not-ready",)),
+    Operation("GET", "/readyz", "Say whether every task is loaded and decisions can be recorded.", api.ready,
+              bodies.Health, problems=("not-ready",)),
     Operation("GET", "/metrics", "Figures for Prometheus.", None, media="text/plain"),
     Operation("GET", "/openapi.json", "This description.", None),
 )  # fmt: skip
