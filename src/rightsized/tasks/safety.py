@@ -6,13 +6,16 @@ The only place where `guard/safety` meets engines.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Mapping
 
+from rightsized import data
 from rightsized.cascade.replay import pieces_of
 from rightsized.cascade.tier import Tier
 from rightsized.core.config import Config
 from rightsized.core.errors import ConfigError
 from rightsized.core.protocols import Answerer
+from rightsized.engines.injection import InjectionModel
 from rightsized.engines.language import LanguageDetector
 from rightsized.guard.policy.store import PolicyStore
 from rightsized.guard.safety import Means, Safe
@@ -26,7 +29,13 @@ def safe(
 ) -> Safe:
     """The ladder under the safety rules of the policy."""
     adapters = {tier.name: tuple(tier.config.options.get("adapters", ())) for tier in tiers}
-    means = Means(topics=Topics(config, encoders).tell, language=_Language(), adapters=adapters)
+    means = Means(
+        topics=Topics(config, encoders).tell,
+        language=_Language(),
+        injection=_injection().score,
+        injection_threshold=_injection().card.threshold,
+        adapters=adapters,
+    )
     return Safe(inner, policy, means, tiers=[tier.name for tier in tiers], replay=pieces_of)
 
 
@@ -59,6 +68,12 @@ class Topics:
                 opened = await asyncio.to_thread(open_task, self._store, self._encoders, task)
                 found = self._opened[task] = (version, opened)
         return found[1]
+
+
+@functools.cache
+def _injection() -> InjectionModel:
+    """The model that comes with the package, read once a process."""
+    return InjectionModel.open(data.folder("injection"))
 
 
 class _Language:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from rightsized.core.generation import Completion, Generation
@@ -68,6 +69,9 @@ class Injection(Check[InjectionRule]):
     async def request(self, generation: Generation) -> str:
         whole = self.rule.about == "all"
         texts = others(generation) if whole else untrusted(generation, tool_results=True)
-        score = max((self.means.injection(text) for text in texts if text.strip()), default=0.0)
+        score = await asyncio.to_thread(self._highest, texts) if texts else 0.0
         threshold = self.rule.threshold or self.means.injection_threshold
         return FINE if score < threshold else f"score {score:.2f}, threshold {threshold:.2f}"
+
+    def _highest(self, texts: list[str]) -> float:
+        return max((self.means.injection(text) for text in texts if text.strip()), default=0.0)
