@@ -5,6 +5,7 @@ It stands around one tier's engine, below everything else: checks, the record an
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
@@ -100,6 +101,8 @@ class Pseudonymised:
             raise EgressDeniedError(f"{error.message} So nothing was sent.") from None
 
     async def start(self) -> None:
+        """Open the detector and the engine. Raises what makes either unusable for good."""
+        await asyncio.to_thread(lambda: self._detector.digest)
         await self._inner.start()
 
     async def close(self) -> None:
