@@ -13,6 +13,7 @@ from rightsized.core.config import Config
 from rightsized.core.egress import Egress
 from rightsized.core.generation import Generator
 from rightsized.core.tiers import EngineContext, TierConfig
+from rightsized.tasks.pseudonyms import detector_digest, pseudonymised
 
 # What can change the answers of a model behind an address. Prices, time limits and where data may go do not.
 _ANSWERS_DEPEND_ON = ("engine", "model", "url", "preset", "options")
@@ -41,7 +42,7 @@ def open_tier(tier: TierConfig, config: Config) -> Generator:
     """A tier's engine, opened and not started: nothing is loaded and nothing is reached."""
     context = EngineContext(Egress(frozenset(config.egress.allow)), config.home)
     generator: Generator = registry.resolve("rightsized.engines", tier.engine)(tier, context)
-    return generator
+    return pseudonymised(generator, tier, config)
 
 
 def sample_plans(config: Config) -> dict[str, SamplePlan]:
@@ -61,4 +62,6 @@ def _plain(tier: TierConfig, config: Config, opened: Mapping[str, Generator]) ->
     if not tier.url:
         return (opened.get(tier.name) or open_tier(tier, config)).digest
     body = [getattr(tier, name) for name in _ANSWERS_DEPEND_ON]
+    if tier.pseudonymise:  # other placeholders may give other answers
+        body += [tier.pseudonyms, detector_digest(config)]
     return "sha256:" + hashlib.sha256(msgspec.json.encode(body, order="deterministic")).hexdigest()
