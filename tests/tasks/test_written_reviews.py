@@ -191,20 +191,6 @@ def test_wrong_audits_sound_the_alarm_and_the_promise_stays_suspended(home: Path
     asyncio.run(after_restart(asyncio.run(until_alarm())))
 
 
-def test_a_promise_of_regret_is_not_judged_by_labels_of_errors(tmp_path: Path) -> None:
-    assert certified(tmp_path, loss="regret").certificate.state == "certified"
-
-    async def main() -> None:
-        async with opened(tmp_path) as service:
-            assert service.gateway is not None
-            await label_all(service, await replies(service, 40), "wrong")
-            assert service.gateway.watch is not None
-            assert service.gateway.watch.status is None
-            assert state_of(service) == "certified"
-
-    asyncio.run(main())
-
-
 @pytest.mark.parametrize(
     ("body", "turns"),
     [

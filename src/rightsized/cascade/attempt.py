@@ -50,7 +50,6 @@ class Run:
 
     def passed_over(self, tier: Tier, reason: str) -> None:
         """A tier that may not be asked, or is not to be."""
-        self.as_tested = False
         self.attempts.append(_attempt(tier, reason=reason))
 
     def skipped(self, tier: Tier, score: float, skip: float) -> None:
@@ -72,7 +71,7 @@ class Run:
         one = _attempt(tier, reason=reason_of(error), latency_ms=_since(started))
         sent = ours is None or ours.sent
         self.attempts.append(structs.replace(one, destination=tier.destination if sent else ""))
-        self._log(tier, error)
+        self._note(tier, error)
 
     def broke_off(self, tier: Tier, said: list[str], error: BaseException, started: float) -> None:
         """A tier whose stream ended half-way. What it said was passed on, so it is kept; tokens go by the length."""
@@ -80,17 +79,21 @@ class Run:
         one = _attempt(tier, reason=reason_of(error), latency_ms=_since(started), completion=completion)
         cost, destination = tier.cost(completion.usage), tier.destination
         self.attempts.append(structs.replace(one, cost=cost, destination=destination))
-        self._log(tier, error)
+        self._note(tier, error)
 
     def unchecked(self, error: BaseException) -> None:
         """The draft just noted could not be checked."""
         self.attempts[-1] = structs.replace(self.attempts[-1], reason=f"not checked: {reason_of(error)}")
 
-    def _log(self, tier: Tier, error: BaseException) -> None:
-        if isinstance(error, RightsizedError):  # else nobody waited, or the boundary reports what nobody foresaw
+    def _note(self, tier: Tier, error: BaseException) -> None:
+        """Count and log a failure of the tier; that nobody waited any longer is none."""
+        if isinstance(error, RightsizedError):
+            tier.failures[error.code] += 1
             level = logging.INFO if error.status < 500 or isinstance(error, BusyError) else logging.WARNING
             about = {"decision": self.request.id, "tier": tier.name, **failure_fields(error)}
             log.log(level, "A tier failed", extra=about)
+        elif isinstance(error, Exception):  # the boundary logs what nobody foresaw
+            tier.failures["internal"] += 1
 
     def tried(self, tier: Tier, drawn: Drawn, started: float, *, score: float, bar: float, accepted: bool) -> None:
         """A tier that wrote something. What its further samples cost is part of it."""

@@ -17,17 +17,17 @@ from typing import Literal, NamedTuple, Protocol
 from rightsized.cascade.attempt import Run
 from rightsized.cascade.logprobs import with_logprobs, without_logprobs
 from rightsized.cascade.promise import Promise
+from rightsized.cascade.refusals import none_left
 from rightsized.cascade.replay import pieces_of
 from rightsized.cascade.samples import Drawn, SamplePlan, draw
 from rightsized.cascade.tier import Tier
 from rightsized.core.errors import (
     BusyError,
+    ConfigError,
     ContextLengthError,
     EgressDeniedError,
-    ForbiddenError,
     InputError,
     NotFoundError,
-    RightsizedError,
     UnsupportedError,
     UpstreamError,
 )
@@ -71,6 +71,8 @@ class Calibrated:
         skips: on `Verifier.before`; a tier below its own is not asked.
         logprobs: tiers whose check reads the log probabilities of what they wrote; they are asked for them.
         samples: tiers whose check reads further samples, and how those are drawn.
+        afresh: each request begins at the first tier, whatever its conversation did before: a promise about the answers
+            given here is about all that pass the check, not about those of conversations that never moved up.
     """
 
     names: tuple[str, ...]
@@ -79,6 +81,7 @@ class Calibrated:
     verifier: Verifier
     logprobs: frozenset[str] = frozenset()
     samples: Mapping[str, SamplePlan] = field(default_factory=dict)
+    afresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class LadderSetup:
         uncertified_tier: who answers `auto` where no promise holds; empty: the last tier that may.
         stream: whether a cascaded stream waits for its check (`buffer`) or is routed by the prompt alone (`route`).
         sticky: whether a conversation stays on its tier unless it must move up.
+        go_on: whether a promise that is void leaves the calibrated steps in service, uncertified.
     """
 
     tiers: tuple[Tier, ...]
@@ -99,6 +103,7 @@ class LadderSetup:
     uncertified_tier: str = ""
     stream: Literal["buffer", "route"] = "buffer"
     sticky: bool = True
+    go_on: bool = False
 
 
 class _Step(NamedTuple):
@@ -117,6 +122,7 @@ class Ladder(Answerer):
         self.setup = setup
         self._by_name = {tier.name: tier for tier in setup.tiers}
         self._homes: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self.fallen_back: tuple[float | None, ...] | None = None  # thresholds that answer after an alarm, if any may
 
     async def answer(self, request: Request) -> Reply:
         """The whole answer. Raises NotFoundError, ForbiddenError, InputError, BusyError, UpstreamError."""
@@ -150,6 +156,15 @@ class Ladder(Answerer):
                 return
         yield run.abstained()
 
+    def fall_back(self, thresholds: tuple[float | None, ...] | None) -> None:
+        """Once suspended: let these thresholds answer, uncertified; None stops answers below the last tier again.
+
+        Raises ConfigError while the promise stands, which was made of the tested thresholds only.
+        """
+        if self.setup.promise.state != "suspended":
+            raise ConfigError("Other thresholds may answer only once the promise is suspended.")
+        self.fallen_back = thresholds
+
     def may_ask(self, generation: Generation) -> list[Tier]:
         """Every tier that a request could reach, fallbacks included."""
         tiers = [t for t in self.setup.tiers if generation.model in (AUTO, t.name, t.config.model)]
@@ -180,14 +195,19 @@ class Ladder(Answerer):
         return run, self._stay(run, steps)
 
     def _cascade(self) -> list[_Step]:
-        """The calibrated steps while their promise, or its estimate, stands; else none."""
+        """The calibrated steps while their promise, or its estimate, stands, or what goes on after it; else none."""
         calibrated, promise = self.setup.calibrated, self.setup.promise
-        if calibrated is None or promise.void or promise.state not in ("certified", "estimated"):
+        if calibrated is None:
             return []
-        steps = []
+        thresholds, steps = calibrated.thresholds, []
+        if promise.void or promise.state not in ("certified", "estimated"):
+            if self.fallen_back is not None:
+                thresholds = self.fallen_back
+            elif not self.setup.go_on:
+                return []
         for k, name in enumerate(calibrated.names):
-            local = k < len(calibrated.thresholds)
-            threshold = calibrated.thresholds[k] if local else ALWAYS
+            local = k < len(thresholds)
+            threshold = thresholds[k] if local else ALWAYS
             bar = NEVER if threshold is None else threshold
             if bar != NEVER:
                 skip = calibrated.skips[k] if local and k < len(calibrated.skips) else ALWAYS
@@ -195,18 +215,21 @@ class Ladder(Answerer):
         return steps
 
     def _allowed(self, run: Run, steps: Sequence[_Step]) -> list[_Step]:
-        """Steps that no rule vetoes, then the last one's fallbacks; what was vetoed is noted. Raises ForbiddenError."""
+        """Steps that no rule vetoes, then the last one's fallbacks; what was vetoed is noted. Raises ForbiddenError.
+
+        A tier that stands after a vetoed one answers by another path than was tested; one before it does not.
+        """
         last = steps[-1]
         if last.bar == ALWAYS:
             steps = [*steps, *self._fallbacks(last.tier, run.generation)]
-        kept = []
-        for step in steps:
+        kept: list[_Step] = []
+        for number, step in enumerate(steps):
             if why := step.tier.veto(run.generation):
                 run.passed_over(step.tier, why)
             else:
-                kept.append(step)
+                kept.append(step if len(kept) == number else step._replace(local=False))
         if not kept:
-            raise _none_left(run, [step.tier for step in steps])
+            raise none_left(run.generation, [step.tier for step in steps])
         return kept
 
     def _default(self, run: Run) -> list[_Step]:
@@ -217,7 +240,7 @@ class Ladder(Answerer):
             return self._named(run, self.setup.uncertified_tier)
         able = [tier for tier in self.setup.tiers if not tier.veto(run.generation)]
         if not able:
-            raise _none_left(run, list(self.setup.tiers))
+            raise none_left(run.generation, list(self.setup.tiers))
         return self._named(run, able[-1].name)
 
     def _named(self, run: Run, model: str) -> list[_Step]:
@@ -238,13 +261,16 @@ class Ladder(Answerer):
 
     def _stay(self, run: Run, steps: list[_Step]) -> list[_Step]:
         """Begin with the tier on which this conversation already is, where it is among the steps."""
+        calibrated = self.setup.calibrated
         if not self.setup.sticky or not run.request.conversation:
+            return steps
+        if calibrated is not None and calibrated.afresh and run.state == "certified":
             return steps
         home = self._homes.get((run.request.tenant, run.request.conversation))
         at = next((k for k, step in enumerate(steps) if step.tier.name == home), 0)
         for step in steps[:at]:
             run.passed_over(step.tier, "the conversation has moved up")
-        return steps[at:]
+        return [step._replace(local=False) for step in steps[at:]] if at else steps
 
     def _move(self, run: Run, tier: Tier) -> None:
         if self.setup.sticky and run.request.conversation:
@@ -359,17 +385,3 @@ class Ladder(Answerer):
     def _answered(self, run: Run, step: _Step) -> Reply:
         self._move(run, step.tier)
         return run.answered(certified=self._certified(run, step))
-
-
-def _none_left(run: Run, tiers: Sequence[Tier]) -> RightsizedError:
-    """Why no tier may take the request, as the error that says what to do."""
-    generation = run.generation
-    why = "; ".join(f"{tier.name}: {tier.veto(generation)}" for tier in tiers)
-    if any(tier.forbidden(generation) for tier in tiers):
-        return ForbiddenError(
-            f"No tier may take this request. {why}.",
-            fix="Declare its class with the header X-Rightsized-Data-Class, or let a tier take it: data_classes.",
-        )
-    if any("tokens are needed" in tier.unfit(generation) for tier in tiers):
-        return ContextLengthError(f"The prompt is too long for every tier. {why}.")
-    return UnsupportedError(f"No tier can take this request. {why}.")

@@ -7,8 +7,9 @@ alarm is written to the ledger and stays, whatever is relabelled afterwards; onl
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -23,6 +24,9 @@ from rightsized.tasks.fallback import Fallback
 from rightsized.tasks.judged import judge_of
 from rightsized.tasks.queue import AuditOutcome, ReviewQueue
 from rightsized.tasks.records import MonitorStatus
+from rightsized.tasks.regret import Regret, shadow_id, with_regret
+
+log = logging.getLogger("rightsized.promise")
 
 
 class AuditWatch:
@@ -34,6 +38,7 @@ class AuditWatch:
         audit: the coin's rate and the chance of a false alarm.
         on_alarm: called with the reason, in words, once the alarm has sounded, and again after each restart.
         fallback: what may answer after the alarm; None where nothing may, or everything goes on.
+        regret: asks the last tier where a wrong answer counts only if that tier would have been right.
         clock: seconds since the epoch.
     """
 
@@ -45,6 +50,7 @@ class AuditWatch:
         *,
         on_alarm: Callable[[str], None],
         fallback: Fallback | None = None,
+        regret: Regret | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
@@ -52,7 +58,7 @@ class AuditWatch:
         self._certificate = certificate
         self._plan = monitor_plan(certificate, audit)
         self._on_alarm = on_alarm
-        self._fallback = fallback
+        self._fallback, self._regret = fallback, regret
         self._clock = clock
         self._seen: tuple[int, int] | None = None  # last rows of ends and reviews at the last look
         self.status: MonitorStatus | None = None
@@ -69,8 +75,10 @@ class AuditWatch:
             return None
         marks = await asyncio.to_thread(self._marks)
         if marks != self._seen:
-            outcomes = await asyncio.to_thread(self._outcomes)
+            found = await asyncio.to_thread(self._queue.audit_outcomes, self._certificate.task)
+            outcomes = outcomes_of(found, self._certificate)
             whole = self._fallback is None or await self._fallback.complete(outcomes)
+            whole = (self._regret is None or await self._regret.ask(by_kind(found, self._certificate))) and whole
             status, chain = await asyncio.to_thread(self._look, self._plan, outcomes)
             if status.alarmed and self.alarm is None:
                 await self._sound(status)
@@ -86,24 +94,19 @@ class AuditWatch:
         )[0]
         return row[0], row[1]
 
-    def _outcomes(self) -> list[AuditOutcome]:
-        """All audits under this certificate. A promise about a judge is watched by that judge's labels only."""
-        found = self._queue.audit_outcomes(self._certificate.task, certificate=self._certificate.id)
-        judge = judge_of(self._certificate.label_kind)
-        if not judge:
-            return found
-        return [o if o.reviewer == judge else msgspec.structs.replace(o, label=None) for o in found]
-
     def _look(self, plan: MonitorPlan, outcomes: list[AuditOutcome]) -> tuple[MonitorStatus, ChainMonitor | None]:
         chain = self._fallback.chain(plan, outcomes) if self._fallback else None
         status = status_of(chain.deployed.reading()) if chain else monitor_status(plan, outcomes)
         return (status if self.alarm is None else msgspec.structs.replace(status, alarmed=True)), chain
 
     async def _sound(self, status: MonitorStatus) -> None:
+        regret = f" where {self._certificate.rungs[-1]} was right" if self._certificate.loss == "regret" else ""
         detail = (
-            f"{status.wrong} of {status.audits} audited answers were wrong: the error rate was above "
+            f"{status.wrong} of {status.audits} audited answers were wrong{regret}: the error rate was above "
             f"{self._certificate.epsilon:g} at some time (evidence {status.e_value:.1f}, alarm at {status.alarm_at:g})."
         )
+        about = {"task": self._certificate.task, "certificate": self._certificate.id, "reason": detail}
+        log.error("The monitor raised an alarm", extra=about)
         self._on_alarm(detail)  # stop first: the promise is gone whether or not the row can be written
         alarm = EventRow("alarm", self._certificate.task, self._certificate.id, self._clock(), detail)
         await self._ledger.note(alarm)
@@ -113,12 +116,34 @@ class AuditWatch:
 def monitor_plan(certificate: Certificate, audit: AuditConfig) -> MonitorPlan | None:
     """What to watch; None where nothing was certified, or no coin is thrown.
 
-    Nor is there anything where a wrong answer counts only if the last tier would have been right: a person who sees one
-    answer cannot tell, and labels of errors alone would sound false alarms.
+    Nor is there anything where a wrong answer counts only if the last tier would have been right, and that tier may not
+    be asked (`audit.last_tier`): a person who sees one answer cannot tell, and labels of errors alone would sound false
+    alarms.
     """
-    if certificate.state != "certified" or certificate.loss != "error" or audit.rate <= 0:
+    watched = certificate.loss == "error" or (certificate.loss == "regret" and audit.last_tier)
+    if certificate.state != "certified" or not watched or audit.rate <= 0:
         return None
     return MonitorPlan(certificate.promise, certificate.epsilon, audit.alarm_delta, audit.rate)
+
+
+def by_kind(found: Sequence[AuditOutcome], certificate: Certificate) -> list[AuditOutcome]:
+    """The audits with the labels that count: a promise about a judge is watched by that judge's only."""
+    judge = judge_of(certificate.label_kind)
+    return [o if not judge or o.reviewer == judge else msgspec.structs.replace(o, label=None) for o in found]
+
+
+def outcomes_of(found: Sequence[AuditOutcome], certificate: Certificate) -> list[AuditOutcome]:
+    """Of all audits of a task, those under this certificate, labelled as its promise counts.
+
+    Under `regret` a wrong answer is labelled right where the last tier's was wrong too, and has no label while nobody
+    has said.
+    """
+    counted = by_kind(found, certificate)
+    own = [o for o in counted if o.reply.certificate == certificate.id]
+    if certificate.loss != "regret":
+        return own
+    last = {o.decision: o.label for o in counted}
+    return [with_regret(o, last.get(shadow_id(o.decision))) for o in own]
 
 
 def monitor_status(plan: MonitorPlan, outcomes: list[AuditOutcome]) -> MonitorStatus:

@@ -122,7 +122,15 @@ def open_calibrated(
     digests = (serving or {}) | cascade_digests(verifiers, encoder, domain)
     digests |= {"reference": reference.digest, "rules": record.digest}
     skips = tuple(ALWAYS if skip is None else skip for skip in record.skips)
-    calibrated = Calibrated(record.names, certificate.thresholds, skips, verifier, logprobs, record.samples)
+    calibrated = Calibrated(
+        record.names,
+        certificate.thresholds,
+        skips,
+        verifier,
+        logprobs,
+        record.samples,
+        afresh=certificate.promise == "selective_error",
+    )
     void = why_void(without_data(certificate), now=now, requests=requests, digests=digests)
     again = rescored(verifiers, encoder, reference, record.loss)
     drifted = why_drifted(reference, again, certificate.thresholds)

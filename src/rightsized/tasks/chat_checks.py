@@ -16,12 +16,19 @@ from rightsized.core.errors import RightsizedError
 from rightsized.core.types import Certificate, State
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
-from rightsized.tasks.audits import standing_alarm
 from rightsized.tasks.chat_cascade import OpenedCascade, gateways, open_calibrated, without_data
 from rightsized.tasks.chat_identity import serving_tiers
 from rightsized.tasks.counts import version_counts
 from rightsized.tasks.opened import Encoders
-from rightsized.tasks.standing import ALARM, FILE, Check, Standing, expiry_check, signature_check
+from rightsized.tasks.standing import (
+    ALARM,
+    FILE,
+    Check,
+    Standing,
+    expiry_check,
+    signature_check,
+    standing_alarm_of,
+)
 from rightsized.tasks.versions import TaskStore
 
 
@@ -97,5 +104,5 @@ def _recorded(home: Home, certificate: Certificate, version: str) -> tuple[int, 
     if not home.decisions.is_file():
         return 0, ""
     with LedgerReader(home.decisions) as reader:
-        alarm = standing_alarm(reader, certificate.id)
-        return version_counts(reader, certificate, version).requests, alarm.detail if alarm else ""
+        alarm = standing_alarm_of(gateways(home), reader, certificate)
+        return version_counts(reader, certificate, version).requests, alarm

@@ -15,11 +15,11 @@ from rightsized.core.generation import Generator
 from rightsized.core.types import Certificate
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
-from rightsized.tasks.audits import standing_alarm
 from rightsized.tasks.chat_cascade import gateways, open_calibrated
 from rightsized.tasks.chat_identity import serving_tiers
 from rightsized.tasks.counts import version_counts
 from rightsized.tasks.opened import Encoders
+from rightsized.tasks.standing import standing_alarm_of
 
 
 class InForce(Struct, frozen=True):
@@ -81,7 +81,7 @@ def _judged(
         expires_requests=certificate.expires_requests,
         requests=counts.requests if counts else 0,
     )
-    alarm = standing_alarm(reader, certificate.id) if reader else None
-    if alarm is not None:
-        promise.suspend(alarm.detail)
+    alarm = standing_alarm_of(gateways(home), reader, certificate)
+    if alarm:
+        promise.suspend(alarm)
     return InForce(promise, opened.calibrated, certificate, version, promise.void)

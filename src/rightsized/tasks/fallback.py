@@ -70,11 +70,15 @@ class Fallback:
         self._alarmed: set[Thresholds] = set()
         for event in ledger.reader.events(certificate.id):
             if event.kind == "shadow":
-                shadow = msgspec.json.decode(event.detail, type=Shadow)
-                self._shadows[shadow.decision] = shadow
+                self._remember(event.detail)
             elif event.kind == "stricter-alarm":
                 self._alarmed.add(msgspec.json.decode(event.detail, type=Thresholds))
         self.chosen: Thresholds | None = None
+
+    def _remember(self, detail: str) -> None:
+        """Take in what was found out before this process."""
+        shadow = msgspec.json.decode(detail, type=Shadow)
+        self._shadows[shadow.decision] = shadow
 
     async def complete(self, outcomes: Sequence[AuditOutcome]) -> bool:
         """Ask the rungs that a stricter configuration needs; False where some of it is left for the next look."""

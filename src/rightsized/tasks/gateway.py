@@ -43,6 +43,7 @@ from rightsized.store.keys import KeyStore
 from rightsized.tasks.audits import AuditWatch
 from rightsized.tasks.chat_identity import open_tier
 from rightsized.tasks.chat_standing import InForce, in_force, version_in_force
+from rightsized.tasks.chat_watch import watched
 from rightsized.tasks.gateway_protocol import GatewayStatus, ModelEntry
 from rightsized.tasks.gateway_status import gateway_status, tier_status
 from rightsized.tasks.opened import Encoders
@@ -97,6 +98,7 @@ class LocalGateway:
             uncertified_tier=gateway.uncertified_tier,
             stream=gateway.stream,
             sticky=gateway.sticky,
+            go_on=self._config.audit.after_alarm == "continue",
         )
         self.force, self.ladder = force, Ladder(setup)
         self.watch: AuditWatch | None = None
@@ -107,13 +109,10 @@ class LocalGateway:
         ruled = Policy(safe(inner, self._policy, self._config, self._tiers, self._encoders), self._policy, places)
         self._answerer: Answerer = ruled
         if self._ledger is not None:
-            recorded = Recorded(ruled, self._ledger, coin=self._coin, version=force.version or self._version())
+            watch = watched(self._ledger, force, self._config.audit, self.ladder, ruled, self._coin)
+            recorded = Recorded(ruled, self._ledger, coin=watch.coin, version=force.version or self._version())
             self._retired.append(recorded)
-            self._answerer = recorded
-            if force.certificate is not None and force.calibrated is not None:
-                self.watch = AuditWatch(
-                    self._ledger, force.certificate, self._config.audit, on_alarm=force.promise.suspend
-                )
+            self._answerer, self.watch = watch.around(recorded), watch.audits
 
     async def refresh(self) -> None:
         """Take up a cascade that was calibrated meanwhile, and look at the audits again."""
@@ -175,6 +174,10 @@ class LocalGateway:
         """How each tier is."""
         return {tier.name: tier.generator.status() for tier in self._tiers}
 
+    def failures(self) -> dict[tuple[str, str], int]:
+        """Attempts that came to nothing since the start, by tier and the error's code."""
+        return {(tier.name, code): count for tier in self._tiers for code, count in tier.failures.items()}
+
     async def generate(self, generation: Generation, caller: Caller, conversation: str = "") -> Reply:
         """The whole answer, once its decision is on the disk. Raises as gateway_protocol.Gateway says."""
         request = self._request(generation, caller, conversation)
@@ -215,7 +218,9 @@ class LocalGateway:
         deadline = min(generation.deadline, time.monotonic() + self._config.gateway.timeout_s)
         data_class = strictest(generation.data_class, caller.data_class)
         within = f"{caller.tenant}/{conversation}" if conversation else ""
-        generation = msgspec.structs.replace(generation, deadline=deadline, data_class=data_class, conversation=within)
+        generation = msgspec.structs.replace(
+            generation, deadline=deadline, data_class=data_class, least=caller.data_class, conversation=within
+        )
         return Request(
             task=self._config.gateway.cascade,
             text=msgspec.json.encode(generation.body).decode(),

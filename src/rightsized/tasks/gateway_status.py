@@ -15,7 +15,7 @@ from rightsized.core.generation import DATA_CLASSES, EngineStatus, Generator
 from rightsized.core.tiers import GatewayConfig, TierConfig
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
-from rightsized.tasks.audits import monitor_plan, monitor_status
+from rightsized.tasks.audits import monitor_plan, monitor_status, outcomes_of
 from rightsized.tasks.chat_identity import open_tier
 from rightsized.tasks.chat_standing import InForce, in_force
 from rightsized.tasks.gateway_protocol import GatewayStatus, TierStatus
@@ -115,5 +115,5 @@ def _monitor(config: Config, force: InForce, reader: LedgerReader) -> MonitorSta
     plan = monitor_plan(force.certificate, config.audit) if force.certificate is not None else None
     if plan is None or force.certificate is None:
         return None
-    outcomes = ReviewQueue(reader).audit_outcomes(force.certificate.task, certificate=force.certificate.id)
-    return monitor_status(plan, outcomes)
+    found = ReviewQueue(reader).audit_outcomes(force.certificate.task)
+    return monitor_status(plan, outcomes_of(found, force.certificate))
