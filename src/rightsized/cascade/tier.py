@@ -6,8 +6,9 @@ asked, whatever else fails.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from rightsized.core.generation import Completion, Generation, Generator, Usage, words_of
@@ -30,11 +31,13 @@ class Tier:
 
     Args:
         language: text -> ISO 639-1 code, or empty where it cannot tell.
+        failures: attempts that came to nothing since the start, by the error's code.
     """
 
     config: TierConfig
     generator: Generator
     language: Language = unknown_language
+    failures: Counter[str] = field(default_factory=Counter)
 
     @property
     def name(self) -> str:

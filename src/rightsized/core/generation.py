@@ -32,6 +32,7 @@ class Generation(Frozen, frozen=True):
         region: where the data must stay; empty: anywhere that the data class may go.
         deadline: `time.monotonic()` after which nobody waits for the answer any more.
         vetoes: tiers that the policy keeps this request from, each with the reason. Set by `guard/policy`.
+        least: the class below which the API key's requests do not count, whatever they declare.
         conversation: whose conversation it belongs to and which, where that is known; no model is shown it.
         untrusted: whether all of it but its instructions is content that nobody vouches for.
     """
@@ -44,6 +45,7 @@ class Generation(Frozen, frozen=True):
     region: str = ""
     deadline: float = float("inf")
     vetoes: dict[str, str] = field(default_factory=dict)
+    least: DataClass | None = None
     conversation: str = ""
     untrusted: bool = False
 
@@ -160,11 +162,17 @@ class Generator(Protocol):
 
 
 class EngineStatus(Frozen, frozen=True):
-    """How an engine is: whether it takes requests, how many it works on, and in words what is wrong."""
+    """How an engine is: whether it takes requests, how many it works on, and in words what is wrong.
+
+    `breaker` is that of a server that fails (engines/remote/breaker.py); empty where there is none. `starts`: how often
+    the process of a model on this machine was started; 0 where it has none.
+    """
 
     ready: bool
     in_flight: int = 0
     detail: str = ""
+    breaker: Literal["", "closed", "open", "half-open"] = ""
+    starts: int = 0
 
 
 def strictest(*classes: DataClass | None) -> DataClass:

@@ -91,6 +91,10 @@ class Gateway(Protocol):
         """How each tier is, from memory."""
         ...
 
+    def failures(self) -> dict[tuple[str, str], int]:
+        """Attempts that came to nothing since the start, by tier and the error's code."""
+        ...
+
     async def generate(self, generation: Generation, caller: Caller, conversation: str = "") -> Reply:
         """The whole answer: `Reply.completion.body` is the OpenAI-shaped response.
 

@@ -83,6 +83,7 @@ class LlamaCppGenerator:
             ready=self._supervisor.ready,
             in_flight=self._gate.inside + self._gate.waiting,
             detail=self._supervisor.detail,
+            starts=self._supervisor.lives,
         )
 
     async def generate(self, generation: Generation) -> Completion:

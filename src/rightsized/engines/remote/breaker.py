@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Literal
 
 FAILURES = 5
 WINDOW = 20
@@ -46,6 +47,13 @@ class Breaker:
     @property
     def open(self) -> bool:
         return self._until is not None
+
+    @property
+    def state(self) -> Literal["closed", "open", "half-open"]:
+        """Where it stands; half open once its rest is over, until a request has shown how the server is."""
+        if self._until is None:
+            return "closed"
+        return "open" if self._until > self._clock() else "half-open"
 
     def succeeded(self) -> None:
         """The server answered, if only to refuse."""

@@ -92,7 +92,8 @@ class RemoteGenerator:
 
     def status(self) -> EngineStatus:
         detail = self._breaker.reason if self._breaker.open else self._settings.key.problem
-        return EngineStatus(ready=not self._breaker.open, in_flight=self._places.taken, detail=detail)
+        ready, state = not self._breaker.open, self._breaker.state
+        return EngineStatus(ready=ready, in_flight=self._places.taken, detail=detail, breaker=state)
 
     async def generate(self, generation: Generation) -> Completion:
         """The whole answer. Raises as `Generator.generate` says."""
