@@ -73,6 +73,8 @@ def _made(field: msgspec.structs.FieldInfo) -> bool:
 
 
 def _type(kind: Any) -> str:
+    if "PatternConfig" in str(kind):
+        return "list of tables"
     if "tuple" in str(kind):
         return "list of text"
     if "dict" in str(kind):

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from rightsized.core.errors import ConfigError
+from rightsized.core.pii import PiiConfig
 from rightsized.core.tables import told as _told
 from rightsized.core.tiers import GatewayConfig, TierConfig, check_tiers
 
@@ -112,6 +113,7 @@ class Config(_Section, frozen=True):
     egress: EgressConfig = EgressConfig()
     guard: GuardConfig = GuardConfig()
     gateway: GatewayConfig = GatewayConfig()
+    pii: PiiConfig = PiiConfig()
     tiers: tuple[TierConfig, ...] = ()
 
 
@@ -125,7 +127,10 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "egress": EgressConfig,
     "guard": GuardConfig,
     "gateway": GatewayConfig,
+    "pii": PiiConfig,
 }
+# Settings that an environment variable gives as words with commas between them.
+_LISTS = frozenset({"egress.allow", "pii.off", "pii.regions", "pii.deny", "pii.allow", "pii.allow_types"})
 _RANGES: dict[str, tuple[float, float]] = {
     "server.port": (0, 65535),
     "server.max_body_mb": (0.001, 1024),
@@ -143,6 +148,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "gateway.keep_alive_s": (0, 3600),
     "gateway.cache_entries": (0, 10_000_000),
     "gateway.cache_seconds": (0, 31_536_000),
+    "pii.min_score": (0.0, 1.0),
+    "pii.budget_ms": (1, 600_000),
     "audit.rate": (0.0, 1.0),
     "audit.alarm_delta": (1e-6, 0.5),
 }
@@ -196,7 +203,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[Any, st
         name = variable(dotted)
         if name in environment:
             text = environment[name]
-            value = [part.strip() for part in text.split(",") if part.strip()] if dotted == "egress.allow" else text
+            value = [part.strip() for part in text.split(",") if part.strip()] if dotted in _LISTS else text
             found[dotted] = (value, f"the environment variable {name}")
     return found
 
