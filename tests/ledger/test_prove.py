@@ -53,7 +53,7 @@ class Sample:
             self.recent = prover.decision(self.ids[-1])
             self.consistency = prover.consistency(parse_checkpoint(self.early))
             self.old_only = prover.consistency(parse_checkpoint(self.early), parse_checkpoint(self.early))
-            chain = prover._chain
+            chain = prover.chain
         self.keys = [str(key) for key in chain.keys]
 
 

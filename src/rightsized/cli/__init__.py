@@ -14,10 +14,12 @@ from rightsized.cli import (
     certificate,
     decisions,
     demo,
+    egress,
     evaluation,
     fit,
     gateway,
     keys,
+    ledger,
     models,
     queue,
     report,
@@ -57,7 +59,17 @@ add(app, "eval", evaluation.EvalOptions, evaluation.run)
 add(app, "serve", serve.ServeOptions, serve.run)
 add(app, "gateway", gateway.GatewayOptions, gateway.run)
 add(app, "demo", demo.DemoOptions, demo.run)
-for group in (models.app, tasks.app, queue.app, decisions.app, calibrate.app, certificate.app, report.app, keys.app):
+for group in (
+    models.app,
+    tasks.app,
+    queue.app,
+    decisions.app,
+    ledger.app,
+    calibrate.app,
+    certificate.app,
+    report.app,
+    keys.app,
+):
     app.add_typer(group)
 
 

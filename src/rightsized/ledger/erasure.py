@@ -14,7 +14,7 @@ import msgspec
 from rightsized.core.frozen import Frozen
 from rightsized.ledger import columns
 from rightsized.ledger.group import Batch
-from rightsized.ledger.schema import EventRow, encode
+from rightsized.ledger.schema import EventRow, Query, decode_event, encode
 from rightsized.ledger.sealing import SEALED_DIGEST
 from rightsized.ledger.subjects import Erased
 
@@ -43,9 +43,15 @@ def log_erasure(batch: Batch, erased: Erased) -> ErasureNote | None:
     return note
 
 
+def erasures(query: Query) -> list[EventRow]:
+    """What the log says of erasures, oldest first."""
+    rows = query("SELECT record FROM events WHERE kind = 'erased' ORDER BY seq", ())
+    return [decode_event(record) for (record,) in rows]
+
+
 def _is_logged(connection: sqlite3.Connection, reference: str) -> bool:
-    rows = connection.execute("SELECT record FROM events WHERE kind = 'erased'")
-    return any(reference.encode() in record for (record,) in rows)
+    said = erasures(lambda sql, values: connection.execute(sql, values).fetchall())
+    return any(reference in event.detail for event in said)
 
 
 def _within(reference: str) -> tuple[str, str]:

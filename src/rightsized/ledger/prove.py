@@ -69,7 +69,7 @@ class Prover:
         self.note: str = reader.query("SELECT note FROM head")[0][0]
         if chain is None or not self.note:
             raise ProofError("This log is not signed, so nothing in it can be proven.", fix="Run: rightsized serve")
-        self._chain: KeyChain = chain
+        self.chain: KeyChain = chain
         self.head = parse_checkpoint(self.note)
 
     def decision(self, decision_id: str, *, with_texts: bool = False) -> Proof:
@@ -116,9 +116,9 @@ class Prover:
         texts: dict[str, str] | None = None,
     ) -> Proof:
         under = checkpoint or self.head
-        handed = tuple(self._proven(h.seq, under.size) for h in self._chain.handovers if h.seq <= under.size)
+        handed = tuple(self._proven(h.seq, under.size) for h in self.chain.handovers if h.seq <= under.size)
         return Proof(
-            FORMAT, kind, str(self._chain.first), handed, str(under.note), entries, older, consistency, texts or {}
+            FORMAT, kind, str(self.chain.first), handed, str(under.note), entries, older, consistency, texts or {}
         )
 
     def _proven(self, seq: int, size: int | None = None) -> ProvenEntry:
