@@ -14,7 +14,6 @@ from rightsized.cli import (
     certificate,
     decisions,
     demo,
-    egress,
     evaluation,
     fit,
     gateway,
