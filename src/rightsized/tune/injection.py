@@ -31,9 +31,10 @@ from rightsized.tune.ngrams import NgramTable
 SEED = 20261128
 ATTACKS, BENIGN = 6000, 6000  # texts made of our own phrases
 SPEC = NgramSpec(char_sizes=(3, 4), word_sizes=(1, 2))
-STRENGTH = 0.1  # of the SVM; 1.0 finds as many attacks and errs as often
+STRENGTH = 1.0  # of the SVM; 0.1 finds fewer attacks at as many false alarms
 FOLDS = 5
-ERRS = 0.015  # share of benign texts that may reach the threshold
+ERRS_PUBLIC = 0.02  # share of public benign texts that may reach the threshold
+ERRS_OWN = 0.01  # the same for phrases of our own, by models that saw nothing like them
 HELD_OUT_DOCUMENTS = 10  # of BIPIA's, the last ones: not learned from
 SMALLEST = 3  # weights of absolute int8 value below this on every label are dropped
 SAMPLES = ("support_train.csv", "support_calibrate.csv")
@@ -70,7 +71,7 @@ def fit(folder: Path) -> tuple[NgramModel, InjectionCard]:
     model = _pruned(_fitted(table, np.arange(len(texts)), hostile))
     bare = InjectionModel(model, InjectionCard(SPEC, slope, offset, 1.0, SOURCES))
     unseen = [bare.margin(text) for text in (*notinject(folder), *documents(folder)[-HELD_OUT_DOCUMENTS:])]
-    reached = max(_reached_by(np.array(unseen)), _reached_by(margins[~hostile]))
+    reached = max(_reached_by(np.array(unseen), ERRS_PUBLIC), _reached_by(margins[~hostile], ERRS_OWN))
     return model, InjectionCard(SPEC, slope, offset, round(squashed(slope * reached + offset), 4), SOURCES)
 
 
@@ -110,10 +111,10 @@ def _logistic(margins: NDArray[np.float64], hostile: NDArray[np.bool_]) -> tuple
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
 
-def _reached_by(margins: NDArray[np.float64]) -> float:
-    """The least margin that at most `ERRS` of these reach."""
+def _reached_by(margins: NDArray[np.float64], share: float) -> float:
+    """The least margin that at most this share of these reach."""
     ordered = np.sort(margins)[::-1]
-    return float(np.nextafter(ordered[int(ERRS * len(ordered))], np.inf))
+    return float(np.nextafter(ordered[int(share * len(ordered))], np.inf))
 
 
 def _pruned(model: NgramModel) -> NgramModel:
