@@ -14,6 +14,7 @@ from rightsized.cli import (
     certificate,
     decisions,
     demo,
+    egress,
     evaluation,
     fit,
     gateway,
@@ -68,6 +69,7 @@ for group in (
     certificate.app,
     report.app,
     keys.app,
+    egress.app,
 ):
     app.add_typer(group)
 

@@ -53,7 +53,7 @@ def pull(options: Pull) -> Result:
     from rightsized.tasks.encoders import plan_pull, pull_encoder
 
     store = _store(options)
-    egress = Egress(frozenset(options.settings().egress.allow))
+    egress = Egress.at(store.home.path, options.settings().egress.allow)
     if options.file or options.source.endswith(".gguf"):
         return _pull_gguf(options, store, egress)
     destination = plan_pull(options.source, store, name=options.name).destination

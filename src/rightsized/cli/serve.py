@@ -46,7 +46,7 @@ def serve_home(config: Config, as_json: bool, stream: tuple[str, list[str]] | No
     from rightsized.store.home import Home
     from rightsized.tasks.service import LocalService
 
-    Egress(frozenset(config.egress.allow)).watch()
+    Egress.at(config.home, config.egress.allow).watch()
     service = LocalService(config, purpose="serve", record=True, jobs=LocalJobs(Home(config.home)), gateway=True)
     sending: list[asyncio.Task[object]] = []
 

@@ -1,39 +1,115 @@
-"""The allow-list that every opener of an outgoing connection asks, and a net beneath it.
+"""The one opener of what leaves this machine: an allow-list that everything asks, a journal of what was opened, and a
+net beneath both.
 
-Empty by default: nothing leaves this machine. A command that fetches (`models pull`) grants exactly the
-destination it was told to use, for as long as it runs. Listening and loopback are not egress.
+Empty by default: nothing leaves. A command that fetches (`models pull`) grants exactly the destination it was told to
+use, for as long as it runs. Listening and loopback are not egress. Programs that fetch (pip) are started here and
+nowhere else; the HTTP client of remote tiers asks here before each connection and notes it.
 """
 
 from __future__ import annotations
 
-import functools
-import ipaddress
+import os
+import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import IO, Literal
+
+import msgspec
 
 from rightsized.core.errors import EgressDeniedError
+from rightsized.core.frozen import Frozen
+from rightsized.core.net import beyond
+from rightsized.core.net import is_loopback as is_loopback  # also from here
 
-_LOCAL_NAMES = frozenset({"", "localhost", "localhost.localdomain", "0.0.0.0", "::"})  # noqa: S104 - names, not a bind
+JOURNAL = "egress.jsonl"  # in the home folder
+Counted = Callable[[], int | None]
+DECISION: ContextVar[str] = ContextVar("decision", default="")  # the decision that this task works on
 
 
-@functools.lru_cache(maxsize=1024)  # asked before every request; few hosts, and a text alone decides
-def is_loopback(host: str) -> bool:
-    """True for names and addresses that stay on this machine."""
-    if host in _LOCAL_NAMES:
-        return True
+class Opening(Frozen, frozen=True):
+    """One line of the journal.
+
+    Args:
+        at: seconds since the epoch, UTC.
+        kind: `opened` before anything is sent; `closed` at the end of a fetch, with what is known by then.
+        destination: the host, or the name of a fetch (`pypi`, `hub`).
+        decision: id of the decision that a connection was opened for; it may serve later ones too.
+        hosts: hosts that this process reached meanwhile, where a library chose them itself.
+        received: bytes fetched; None where nobody counted.
+    """
+
+    at: float
+    kind: Literal["opened", "closed"]
+    destination: str
+    purpose: str
+    decision: str = ""
+    hosts: tuple[str, ...] = ()
+    received: int | None = None
+    pid: int = 0
+
+
+class Journal:
+    """Appends to the journal of a home: whole lines, by several processes at a time. Holds no file open."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self.path, self._clock = path, clock
+
+    def note(self, kind: Literal["opened", "closed"], destination: str, purpose: str, **more: object) -> None:
+        """Write one line. Raises EgressDeniedError where it cannot be written: what is not noted is not opened."""
+        facts = {"at": self._clock(), "kind": kind, "destination": destination, "purpose": purpose, **more}
+        line = msgspec.json.encode(msgspec.convert({**facts, "pid": os.getpid()}, Opening)) + b"\n"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(descriptor, line)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise EgressDeniedError(
+                f"{purpose} would connect to {destination!r}, and {self.path} cannot be written: {error.strerror}.",
+                fix="What cannot be noted is not opened. Make the home writable.",
+            ) from None
+
+
+def read_journal(path: Path, since: float = 0.0) -> list[Opening]:
+    """The lines of a journal from a time on, oldest first; a line that was cut off is left out."""
+    found = []
     try:
-        return ipaddress.ip_address(host.split("%")[0].strip("[]")).is_loopback
-    except ValueError:
-        return False
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    for line in lines:
+        try:
+            one = msgspec.json.decode(line, type=Opening)
+        except msgspec.MsgspecError:
+            continue
+        if one.at >= since:
+            found.append(one)
+    return found
 
 
 class Egress:
-    """Destinations that may be reached, by name: a host (`pypi`, `hub`, `api.example.com`)."""
+    """Destinations that may be reached, by name: a host (`api.example.com`), or a fetch (`pypi`, `hub`).
 
-    def __init__(self, allowed: frozenset[str] = frozenset()) -> None:
+    Args:
+        journal: where openings are noted; None notes nothing (tests, and processes that open nothing).
+    """
+
+    def __init__(self, allowed: frozenset[str] = frozenset(), journal: Journal | None = None) -> None:
         self._allowed = set(allowed)
+        self._journal = journal
         self._open = 0  # grants that let a fetching library choose its own hosts
+        self._reached: set[str] = set()  # hosts seen by the net while one was open
+
+    @classmethod
+    def at(cls, home: str | Path, allowed: Sequence[str] = ()) -> Egress:
+        """With the settings' allow-list and the journal of a home."""
+        return cls(frozenset(allowed), Journal(Path(home).expanduser() / JOURNAL))
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -48,6 +124,11 @@ class Egress:
             fix="Nothing leaves this machine unless you say so; name the destination in [egress] allow.",
         )
 
+    def note(self, destination: str, purpose: str) -> None:
+        """Note a connection that is being opened, with the decision at work. Raises EgressDeniedError."""
+        if self._journal is not None and not is_loopback(destination):
+            self._journal.note("opened", destination, purpose, decision=DECISION.get())
+
     @contextmanager
     def granted(self, destination: str) -> Iterator[None]:
         """Allow `destination` inside the block: a person asked for this very fetch."""
@@ -61,6 +142,50 @@ class Egress:
             if added:
                 self._allowed.discard(destination)
 
+    @contextmanager
+    def opening(
+        self, destination: str, purpose: str, counted: Callable[[], int | None] = lambda: None
+    ) -> Iterator[None]:
+        """Fetch inside the block. `counted` says at the end how many bytes came. Raises EgressDeniedError before it."""
+        self.require(destination, purpose)
+        self.note(destination, purpose)
+        self._reached.clear()
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+            if self._journal is not None and not is_loopback(destination):
+                reached = tuple(sorted(self._reached))
+                self._journal.note("closed", destination, purpose, hosts=reached, received=counted())
+
+    @contextmanager
+    def program(
+        self,
+        command: Sequence[str],
+        destination: str,
+        purpose: str,
+        *,
+        errors: IO[bytes],
+        environment: Mapping[str, str],
+        counted: Counted = lambda: None,
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """A program that fetches, such as pip, with its output to read. Killed where the block is left by an error.
+
+        Raises EgressDeniedError before it is started.
+        """
+        with (
+            self.opening(destination, purpose, counted),
+            subprocess.Popen(  # noqa: S603 - no shell; the arguments are this program's own
+                list(command), stdout=subprocess.PIPE, stderr=errors, env=dict(environment)
+            ) as child,
+        ):
+            try:
+                yield child
+            except BaseException:
+                child.kill()
+                raise
+
     def watch(self) -> None:
         """Install the net: from now on this process refuses to connect or look up names outside loopback.
 
@@ -69,15 +194,10 @@ class Egress:
         sys.addaudithook(self._audit)
 
     def _audit(self, event: str, arguments: tuple[object, ...]) -> None:
-        if self._open or event not in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        host = beyond(event, arguments)
+        if not host:
             return
-        target = arguments[0] if event == "socket.getaddrinfo" else arguments[1]
-        host = target[0] if isinstance(target, tuple) and target else target
-        if isinstance(host, bytes):
-            host = host.decode("ascii", "replace")
-        if not isinstance(host, str) or host.startswith("/") or host in self._allowed:
-            return  # Unix sockets, and names a rule allows
-        if event == "socket.getaddrinfo" and host == "":
-            return
-        if not is_loopback(host):
+        if self._open:
+            self._reached.add(host)
+        elif host not in self._allowed:
             raise EgressDeniedError(f"A connection to {host!r} was stopped; no rule allows it.")

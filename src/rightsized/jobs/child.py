@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from rightsized.core.egress import Egress
 from rightsized.core.errors import JobError, RightsizedError
 from rightsized.jobs.table import Ending, Job, JobFolder, Process, Step
 from rightsized.store import atomic
@@ -131,6 +132,7 @@ def _limit(memory_mb: float | None) -> None:
 
 def main() -> int:
     """Entry of the process; exit status 0 only for a job that is done."""
+    Egress().watch()  # a job fetches nothing
     folder, descriptor = JobFolder(Path(sys.argv[1])), int(sys.argv[2])
     os.set_inheritable(descriptor, False)
     return 0 if run(folder).state == "done" else 1

@@ -40,7 +40,7 @@ def serving_tiers(
 
 def open_tier(tier: TierConfig, config: Config) -> Generator:
     """A tier's engine, opened and not started: nothing is loaded and nothing is reached."""
-    context = EngineContext(Egress(frozenset(config.egress.allow)), config.home)
+    context = EngineContext(Egress.at(config.home, config.egress.allow), config.home)
     generator: Generator = registry.resolve("rightsized.engines", tier.engine)(tier, context)
     return pseudonymised(generator, tier, config)
 

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from rightsized.core.config import EngineConfig
+from rightsized.core.egress import Egress
 from rightsized.core.errors import JobError
 from rightsized.core.types import Frozen
 from rightsized.tasks.records import Latency
@@ -143,5 +144,6 @@ def _peak_bytes() -> int:
 
 
 if __name__ == "__main__":
+    Egress().watch()
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=Measurement)
     sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(_measure(request))))

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from rightsized.core import net
 from rightsized.core.errors import JobError, MissingExtraError
 
 NEEDED = ("torch", "transformers", "sentencepiece")
@@ -44,10 +45,16 @@ def training_python(given: str = "") -> str:
     return sys.executable
 
 
+def inside_the_net(command: Sequence[str]) -> list[str]:
+    """The command of a script, run so that it cannot reach beyond this machine. A module of ours installs the net."""
+    python, script = command[0], command[1]
+    return list(command) if script == "-m" else [python, "-P", net.__file__, *command[1:]]
+
+
 def run(command: Sequence[str]) -> str:
     """Run a child to its end; what it said. Raises JobError with its last words."""
     done = subprocess.run(  # noqa: S603 - no shell; the arguments are this program's own
-        list(command), capture_output=True, text=True, errors="replace", check=False, env=_environment()
+        inside_the_net(command), capture_output=True, text=True, errors="replace", check=False, env=_environment()
     )
     said = done.stderr + done.stdout
     if done.returncode:
@@ -64,7 +71,7 @@ class Peer:
         self._errors = Path(self._folder.name) / "errors.txt"
         with self._errors.open("wb") as errors:
             self._child = subprocess.Popen(  # noqa: S603 - no shell; the arguments are this program's own
-                list(command),
+                inside_the_net(command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

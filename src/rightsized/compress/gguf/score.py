@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from rightsized.compress.gguf.native import Runner
+from rightsized.core.egress import Egress
 from rightsized.store.gguf import read_header
 
 TIMEOUT = 600.0  # seconds for one answer of the runtime
@@ -114,6 +115,7 @@ class Converted:
 
 
 def main() -> None:
+    Egress().watch()
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # llama.cpp prints on both; the answers must stand alone
     converted = Converted(sys.argv[1], int(sys.argv[2]))

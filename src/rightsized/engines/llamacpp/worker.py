@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from rightsized.core.egress import Egress
 from rightsized.engines.llamacpp.wire import Report, WorkerSettings, encode
 
 ERRORS_ONLY = 1  # llama.cpp's verbosity
@@ -29,6 +30,7 @@ FIRST_TO_GO = "900"  # when memory runs out the kernel ends the model, never the
 
 def main() -> None:
     """Load, report, wait for the parent's end."""
+    Egress().watch()
     answers = _private_output()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     _die_with_parent(signal.SIGKILL)

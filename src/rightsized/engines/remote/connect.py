@@ -109,6 +109,7 @@ class Connections:
             if connection.open and since > oldest:
                 return connection
             self._drop(connection)
+        self._egress.note(self._settings.host, self._purpose)
         connection = await self._open(seconds)
         self._all.add(connection)
         return connection

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 
+from rightsized.core.egress import DECISION
 from rightsized.core.errors import ForbiddenError, RightsizedError
 from rightsized.core.generation import Piece
 from rightsized.core.protocols import Answerer
@@ -45,6 +46,7 @@ class Policy(Answerer):
 
     async def answer(self, request: Request) -> Reply:
         """Rule, then ask. Raises ForbiddenError, and what the answerer raises."""
+        DECISION.set(request.id)
         ruling = self.rule(request)
         if ruling is None:
             return await self._inner.answer(request)
@@ -58,6 +60,7 @@ class Policy(Answerer):
 
     async def stream(self, request: Request) -> AsyncGenerator[Begun | Piece | Reply, None]:
         """As `answer`, in pieces."""
+        DECISION.set(request.id)
         ruling = self.rule(request)
         asked = request if ruling is None else admitted(request, ruling)
         try:

@@ -84,9 +84,15 @@ class HubSource:
 
     def fetch(self, into: Path, *, egress: Egress, progress: Progress) -> Fetched:
         """See `Source.fetch`. Sizes and sha256 are checked against what the hub lists."""
-        egress.require(self.destination, f"Fetching {self.repository} from {self.endpoint}")
-        progress("download", 0, 0)
+        purpose = f"Fetching {self.repository} from {self.endpoint}"
+        egress.require(self.destination, purpose)
         hub = _library()
+        received: list[int] = []
+        with egress.opening(self.destination, purpose, lambda: sum(received)):
+            return self._fetch(hub, into, received, progress)
+
+    def _fetch(self, hub: Any, into: Path, received: list[int], progress: Progress) -> Fetched:
+        progress("download", 0, 0)
         with self._explained(hub):
             commit, wanted = self._list(hub)
         plain = re.sub(r"[^\w.-]", "--", self.repository)
@@ -94,6 +100,7 @@ class HubSource:
         with one_at_a_time(kept.with_name(f"{kept.name}.lock")), atomic.disk_errors(into):
             with self._explained(hub), atomic.disk_errors(kept):
                 self._download(hub, kept, commit, wanted, progress)
+            received += [facts.size for facts in wanted]
             for facts in wanted:
                 (into / facts.name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(kept / facts.name, into / facts.name)

@@ -19,7 +19,7 @@ from rightsized.core.frozen import Frozen
 from rightsized.core.protocols import Progress
 from rightsized.store import atomic, cards
 from rightsized.store.locks import one_at_a_time
-from rightsized.store.sources.wheel import DESTINATION, follow, progress_option
+from rightsized.store.sources.wheel import DESTINATION, Pip, follow, progress_option
 
 
 class SdistPin(Frozen, frozen=True):
@@ -50,14 +50,15 @@ def fetch_files(
     kept = downloads / f"{pin.project}-{pin.version}-{pin.sha256[:16]}.tar.gz"
     with one_at_a_time(kept.with_suffix(".lock")), atomic.disk_errors(kept):
         if not (kept.exists() and cards.describe(kept).sha256 == pin.sha256):
-            egress.require(DESTINATION, f"Fetching {pin.project} {pin.version} with pip")
-            _download(pin, kept, progress)
+            _download(pin, kept, egress, progress)
         progress("unpack", 0, 0)
         _copy(kept, choose, into)
     return kept
 
 
-def _download(pin: SdistPin, kept: Path, progress: Progress) -> None:
+def _download(pin: SdistPin, kept: Path, egress: Egress, progress: Progress) -> None:
+    purpose = f"Fetching {pin.project} {pin.version} with pip"
+    egress.require(DESTINATION, purpose)
     with tempfile.TemporaryDirectory(prefix=f".{kept.name}.", dir=kept.parent) as work:
         requirements = Path(work) / "requirements.txt"
         requirements.write_text(f"{pin.project}=={pin.version} --hash=sha256:{pin.sha256}\n", "utf-8")
@@ -65,7 +66,8 @@ def _download(pin: SdistPin, kept: Path, progress: Progress) -> None:
         command += ["--require-hashes", "--no-input", "--disable-pip-version-check", *progress_option()]
         command += ["--dest", work, "--requirement", str(requirements)]
         with (Path(work) / "errors.txt").open("w+b") as errors:
-            status = follow(command, errors, {**os.environ, "TMPDIR": work}, progress)
+            pip = Pip(command, errors, {**os.environ, "TMPDIR": work}, Path(work))
+            status = follow(pip, egress, purpose, progress)
             errors.seek(0)
             said = errors.read().decode("utf-8", "replace")
         found = next(iter(Path(work).glob("*.tar.gz")), None)

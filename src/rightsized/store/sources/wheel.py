@@ -11,12 +11,11 @@ import importlib.util
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from rightsized.core.egress import Egress
 from rightsized.core.errors import DownloadError, IntegrityError
@@ -74,8 +73,7 @@ class WheelSource:
             for stale in self._kept.parent.glob(f".{self._kept.name}.*"):  # of a killed pull; the lock is ours now
                 shutil.rmtree(stale, ignore_errors=True)
             if not self._is_whole():
-                egress.require(DESTINATION, f"Fetching {self.pin.project} {self.pin.version} with pip")
-                self._download(progress)
+                self._download(egress, progress)
             self._unpack(self._kept, into)
         return Fetched(folder=str(into), source=source, finished=(str(self._kept),))
 
@@ -96,28 +94,34 @@ class WheelSource:
         self._kept.unlink()
         return False
 
-    def _download(self, progress: Progress) -> None:
+    def _download(self, egress: Egress, progress: Progress) -> None:
+        egress.require(DESTINATION, self._purpose)
         if importlib.util.find_spec("pip") is None:
             raise DownloadError("This Python has no pip.", fix=self._by_hand("Run `python -m ensurepip`, or check"))
         with tempfile.TemporaryDirectory(prefix=f".{self._kept.name}.", dir=self._kept.parent) as work:
             requirements = Path(work) / "requirements.txt"
             pinned = f"{self.pin.project}=={self.pin.version} --hash=sha256:{self.pin.sha256}\n"
             requirements.write_text(pinned, "utf-8")
-            self._run_pip(requirements, Path(work), progress)
+            self._run_pip(requirements, Path(work), egress, progress)
             found = next(iter(Path(work).glob("*.whl")), None)
             if found is None or cards.describe(found).sha256 != self.pin.sha256:
                 raise DownloadError(f"pip brought no wheel with sha256 {self.pin.sha256}.", fix=self._by_hand())
             with atomic.disk_errors(self._kept):
                 found.replace(self._kept)
 
-    def _run_pip(self, requirements: Path, work: Path, progress: Progress) -> None:
+    @property
+    def _purpose(self) -> str:
+        return f"Fetching {self.pin.project} {self.pin.version} with pip"
+
+    def _run_pip(self, requirements: Path, work: Path, egress: Egress, progress: Progress) -> None:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
         command += ["--no-input", "--disable-pip-version-check", *progress_option()]
         command += ["--dest", str(work), "--requirement", str(requirements)]
         environment = {**os.environ, "TMPDIR": str(work)}  # what a killed pip leaves goes with the work folder
         progress("download", 0, 0)
         with (work / "errors.txt").open("w+b") as errors:
-            status = follow(command, errors, environment, progress)
+            pip = Pip(command, errors, environment, work)
+            status = follow(pip, egress, self._purpose, progress)
             errors.seek(0)
             said = errors.read().decode("utf-8", "replace")
         if status:
@@ -138,19 +142,29 @@ class WheelSource:
         )
 
 
-def follow(command: list[str], errors: IO[bytes], environment: dict[str, str], progress: Progress) -> int:
-    """Run pip to its end and pass its progress on; its exit status."""
-    with subprocess.Popen(  # noqa: S603 - no shell; the arguments are this program's own
-        command, stdout=subprocess.PIPE, stderr=errors, env=environment
-    ) as child:
+class Pip(NamedTuple):
+    """A call of pip: its command, where its errors go, its environment, and the folder that it downloads to."""
+
+    command: list[str]
+    errors: IO[bytes]
+    environment: dict[str, str]
+    folder: Path
+
+    def received(self) -> int:
+        """Bytes of archives in the folder."""
+        return sum(path.stat().st_size for path in self.folder.iterdir() if path.suffix in (".whl", ".gz"))
+
+
+def follow(pip: Pip, egress: Egress, purpose: str, progress: Progress) -> int:
+    """Run pip to its end and pass its progress on; its exit status. Raises EgressDeniedError before it starts."""
+    fetching = egress.program(
+        pip.command, DESTINATION, purpose, errors=pip.errors, environment=pip.environment, counted=pip.received
+    )
+    with fetching as child:
         assert child.stdout is not None
-        try:
-            for line in child.stdout:
-                if match := _PROGRESS.search(line):
-                    progress("download", int(match[1]), int(match[2]))
-        except BaseException:
-            child.kill()
-            raise
+        for line in child.stdout:
+            if match := _PROGRESS.search(line):
+                progress("download", int(match[1]), int(match[2]))
         return child.wait()
 
 
