@@ -6,6 +6,7 @@ It stands around one tier's engine, below everything else: checks, the record an
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
@@ -46,7 +47,7 @@ class Pseudonymised:
     def name(self) -> str:
         return self._inner.name
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """Over the model, the detector and the settings: other placeholders may give other answers."""
         parts = ["pseudonymised", self._inner.digest, self._detector.digest, self._config]
