@@ -8,23 +8,31 @@ parse to the values themselves. The costs are those of pseudonymising alone: the
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import csv
 import itertools
 import json
+import os
 import random
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.harness import Options, finish, note, options, percentiles
+from benchmarks.harness import Clock, Options, finish, note, options, percentiles
+from rightsized import data
 from rightsized.core.generation import Completion, Delta, EngineStatus, Generation, Operation, Piece, Usage
-from rightsized.core.pii import Finding, Findings
+from rightsized.core.pii import Finding, Findings, PiiConfig
 from rightsized.core.pseudonyms import PseudonymConfig
 from rightsized.guard.pseudonym import Pseudonymised
 from rightsized.guard.pseudonym.answers import Answers
 from rightsized.guard.pseudonym.rewrite import Sent, hide
 from rightsized.guard.pseudonym.streams import PieceRestorer
+from rightsized.store.home import Home
+from rightsized.store.models import ModelStore
+from rightsized.tasks.pseudonyms import LateDetector
 
 STREAMS, QUICK_STREAMS = 1000, 30
 RANDOM_CUTS = 5  # ways to cut a stream at random, beside every cut in two
@@ -219,6 +227,32 @@ async def piece_cost(repeats: int) -> dict[str, float]:
     return percentiles(took, (50, 95))
 
 
+def messages_of_a_shop(count: int) -> list[str]:
+    """Sample messages of this package, which a detector has to search."""
+    with data.path("support_train.csv").open(encoding="utf-8", newline="") as file:
+        return [str(row["text"]) for row in csv.DictReader(file)][:count]
+
+
+async def detection_cost(home: Path, messages: int) -> dict[str, Any] | None:
+    """Milliseconds of a turn with the detector of a home: the first of a conversation, and the next one."""
+    if not ModelStore(Home(home)).has("minilm"):
+        return None
+    detector = LateDetector(str(home), PiiConfig())
+    texts = messages_of_a_shop(messages + 2)
+    detector.detect(texts.pop())
+    around, took = Pseudonymised(Silent(), detector), []
+    for turn in (texts[:-1], texts):
+        with Clock() as clock:
+            await around.generate(Generation("chat", {"messages": [{"role": "user", "content": t} for t in turn]}))
+        took.append({"wall_ms": clock.wall * 1e3, "cpu_ms": clock.cpu * 1e3})
+    return {"messages": messages, "chars": sum(map(len, texts)), "first": took[0], "next": took[1]}
+
+
+def _home(parser: argparse.ArgumentParser) -> None:
+    default = Path(os.environ.get("RIGHTSIZED_TEST_HOME", Path.home() / ".cache" / "rightsized-test"))
+    parser.add_argument("--home", type=Path, default=default, help="a home with the encoder, for the real detector")
+
+
 async def measure(given: Options) -> dict[str, Any]:
     streams = QUICK_STREAMS if given.quick else STREAMS
     repeats = 20 if given.quick else 300
@@ -227,11 +261,12 @@ async def measure(given: Options) -> dict[str, Any]:
         "request_ms": {str(n): await request_cost(n, repeats) for n in (1, 10, 50)},
         "piece_us": await piece_cost(repeats),
         "values": len(VALUES),
+        "with_detector": await detection_cost(given.extra.home, 20),
     }
 
 
 def main() -> int:
-    given = options("pseudonyms", __doc__ or "")
+    given = options("pseudonyms", __doc__ or "", _home)
     result = asyncio.run(measure(given))
     trips = result["round_trips"]
     lines = [
@@ -243,6 +278,12 @@ def main() -> int:
         ),
         f"a piece of a stream: {result['piece_us']['p50']:.1f} us (95%: {result['piece_us']['p95']:.1f})",
     ]
+    if real := result["with_detector"]:
+        lines.append(
+            f"with the detector, {real['messages']} messages of {real['chars']:,} characters: "
+            f"{real['first']['cpu_ms']:.0f} ms "
+            f"of CPU the first time, {real['next']['cpu_ms']:.0f} ms when one message was added"
+        )
     return finish(given, result, lines) or int(trips["wrong"] > 0)
 
 

@@ -6,7 +6,10 @@ The detector is opened when such a tier starts, or at the first text; tiers of o
 from __future__ import annotations
 
 import functools
+import hashlib
+import os
 import threading
+from collections import OrderedDict
 
 import msgspec
 
@@ -18,6 +21,8 @@ from rightsized.guard.pseudonym import Pseudonymised
 from rightsized.store.home import Home
 from rightsized.store.models import ModelStore
 from rightsized.tasks.names import open_detector
+
+REMEMBERED = 8192  # texts whose findings are kept, a few hundred bytes each
 
 
 def pseudonymised(generator: Generator, tier: TierConfig, config: Config) -> Generator:
@@ -41,12 +46,18 @@ def _shared(home: str, settings: bytes) -> LateDetector:
 
 
 class LateDetector:
-    """The detector of a home, opened when it is first needed. Raises as `names.open_detector` until it can be."""
+    """The detector of a home, opened when it is first needed. Raises as `names.open_detector` until it can be.
+
+    A conversation is sent whole at each turn, so what was found in a text is remembered: the places, by a keyed digest
+    of the text, never the text.
+    """
 
     def __init__(self, home: str, settings: PiiConfig) -> None:
         self._home, self._settings = home, settings
-        self._opening = threading.Lock()
+        self._opening, self._keeping = threading.Lock(), threading.Lock()
         self._opened: Detector | None = None
+        self._key = os.urandom(32)
+        self._known: OrderedDict[bytes, Findings] = OrderedDict()
 
     @property
     def digest(self) -> str:
@@ -54,7 +65,19 @@ class LateDetector:
 
     def detect(self, text: str) -> Findings:
         """See `core.pii.Detector`; raises where the detector cannot be opened."""
-        return self._open().detect(text)
+        name = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=32).digest()
+        with self._keeping:
+            found = self._known.get(name)
+            if found is not None:
+                self._known.move_to_end(name)
+                return found
+        found = self._open().detect(text)
+        if found.complete:  # what failed once may not fail again
+            with self._keeping:
+                self._known[name] = found
+                while len(self._known) > REMEMBERED:
+                    self._known.popitem(last=False)
+        return found
 
     def _open(self) -> Detector:
         with self._opening:

@@ -34,7 +34,7 @@ class Known:
 
     def find(self, text: str) -> list[Span]:
         """Every place where a value stands; places may overlap."""
-        if not self._by_word:
+        if not self._by_word or self._by_word.keys().isdisjoint(_WORD.findall(text)):
             return []
         found = []
         for word in _WORD.finditer(text):
