@@ -74,8 +74,11 @@ class ScriptedGateway:
             ModelEntry("acme/small-1b", "model", 2, operations, 4096),
         ]
 
+    def failures(self) -> dict[tuple[str, str], int]:
+        return {("fails", "upstream"): 3, ("fails", "busy"): 1}
+
     def status(self) -> dict[str, EngineStatus]:
-        return {"small": EngineStatus(True, 0), "fails": EngineStatus(False, 0, "refused the connection")}
+        return {"small": EngineStatus(True, 0), "fails": EngineStatus(False, 0, "refused the connection", "open", 2)}
 
     async def generate(self, generation: Generation, caller: Caller, conversation: str = "") -> Reply:
         self._see(generation, caller, conversation)

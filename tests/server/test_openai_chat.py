@@ -349,5 +349,10 @@ def test_metrics_count_tokens_and_cost(own: tuple[Client, ScriptedGateway]) -> N
         f'rightsized_first_byte_seconds_count{{route="{CHAT}"}} 2.0',
         'rightsized_tier_ready{rung="small"} 1.0',
         'rightsized_tier_ready{rung="fails"} 0.0',
+        'rightsized_tier_breaker{rung="fails",state="open"} 1.0',
+        'rightsized_tier_breaker{rung="fails",state="closed"} 0.0',
+        'rightsized_tier_starts_total{rung="fails"} 2.0',
+        'rightsized_tier_failures_total{error="upstream",rung="fails"} 3.0',
+        'rightsized_tier_failures_total{error="busy",rung="fails"} 1.0',
     ):
         assert line in found

@@ -37,7 +37,7 @@ class Tier:
     config: TierConfig
     generator: Generator
     language: Language = unknown_language
-    failures: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter, kw_only=True)
 
     @property
     def name(self) -> str:

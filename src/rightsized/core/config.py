@@ -38,6 +38,7 @@ class ServerConfig(_Section, frozen=True):
     body_seconds: float = 30.0  # longest time a client may take to send a request body
     drain_seconds: float = 10.0  # how long a shutdown waits for requests in flight
     require_key: Literal["beyond-loopback", "always"] = "beyond-loopback"  # when requests need an API key
+    metric_tenants: int = 50  # tenants that metrics count by name; further ones count together
     tls_cert: str = ""  # file of the certificate chain, PEM; with tls_key the server speaks HTTPS only
     tls_key: str = ""  # file of its private key, PEM
 
@@ -136,6 +137,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "server.max_body_mb": (0.001, 1024),
     "server.body_seconds": (0.01, 3600),
     "server.drain_seconds": (0, 3600),
+    "server.metric_tenants": (0, 10_000),
     "engine.sessions": (0, 1024),
     "engine.queue": (1, 1_000_000),
     "engine.max_text_chars": (1, 100_000_000),

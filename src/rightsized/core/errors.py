@@ -157,6 +157,8 @@ class RateLimitError(BusyError):
 
     status = 429
 
+    tenant = ""  # of the key
+
     def __init__(self, message: str, *, fix: str = "", retry_after: float = 1.0) -> None:
         super().__init__(message, fix=fix)
         self.retry_after = retry_after

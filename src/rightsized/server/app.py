@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from rightsized.core.config import Config
-from rightsized.core.errors import RightsizedError, UnauthorizedError
+from rightsized.core.errors import RateLimitError, RightsizedError, UnauthorizedError
 from rightsized.server import openapi
 from rightsized.server.classify import ROUTE as CLASSIFY
 from rightsized.server.classify import Classify
@@ -38,7 +38,7 @@ class App:
         self._gate = gate or Gate(config, Spending())
         self._service = service
         limit = int(config.server.max_body_mb * MIB)
-        self._metrics = Metrics(service)
+        self._metrics = Metrics(service, config.server.metric_tenants)
         self._guard = Guard(config.server.host)
         self._classify = Classify(service, self._metrics, limit)
         self._openai = Surface(service, config.gateway, self._metrics, limit)
@@ -66,6 +66,8 @@ class App:
             if isinstance(error, UnauthorizedError) and wants_page(scope):
                 response.headers.update(BROWSER)
             self._metrics.request("refused", "any", response.status_code, 0.0)
+            if isinstance(error, RateLimitError):
+                self._metrics.tenant_request(error.tenant, response.status_code)
             await response(scope, receive, send)
             return
         if WHOLE not in scope:

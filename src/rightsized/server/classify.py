@@ -59,6 +59,8 @@ class Classify:
             status, headers, body = 200, _headers(replies), self._encoder.encode(Replies(tuple(replies)))
         headers.append((b"content-length", b"%d" % len(body)))
         self._metrics.request(ROUTE, scope["method"], status, time.perf_counter() - started)
+        caller = scope.get(CALLER)
+        self._metrics.tenant_request(caller.tenant if caller else "", status)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, cast
 
 from rightsized.core.config import Config
-from rightsized.core.errors import ConfigError, ForbiddenError, UnauthorizedError
+from rightsized.core.errors import ConfigError, ForbiddenError, RateLimitError, UnauthorizedError
 from rightsized.core.roles import LOCAL_ADMIN, Identity, Permission, who_may
 from rightsized.server.access import OPEN, needed
 from rightsized.server.guards import is_loopback
@@ -74,7 +74,11 @@ class KeyHolder:
         state = key.state(self._spending.clock())
         if state != "valid":
             raise UnauthorizedError(f"The API key {key.name!r} is {state}.", fix="Ask for a new one.")
-        self._spending.admit(key)
+        try:
+            self._spending.admit(key)
+        except RateLimitError as error:
+            error.tenant = key.tenant
+            raise
         return Identity("key", key.id, key.name, key.tenant, key.roles, key.data_class)
 
 

@@ -1,7 +1,8 @@
 """What Prometheus reads at /metrics: counters kept here, and gauges read from the service at each scrape.
 
 One registry an application, so that two in one process do not share figures. Labels come from routes, tasks and
-rungs only: their number is bounded by what is served, never by what is asked.
+rungs, whose number is bounded by what is served, never by what is asked; and from tenants, of which a bounded number
+keeps its names.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from rightsized.core.config import ServerConfig
+from rightsized.core.generation import Usage
 from rightsized.core.types import Certificate, Reply, State
+from rightsized.server.tenants import TenantLabels
 from rightsized.tasks.records import MonitorStatus
 from rightsized.tasks.service_protocol import Service
 
@@ -24,8 +28,9 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 class Metrics:
     """Counts requests and replies."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, tenants: int = ServerConfig().metric_tenants) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
+        self._tenants = TenantLabels(tenants)
         ProcessCollector(registry=self.registry)
         self.registry.register(_TaskGauges(service))
         self._requests = self._counter("requests", "HTTP requests answered.", "route", "method", "status")
@@ -40,6 +45,9 @@ class Metrics:
             "replies", "Texts answered, by the rung that did.", "task", "rung", "tier", "state"
         )
         self._abstained = self._counter("abstentions", "Texts handed to a person.", "task", "state")
+        self._of_tenant = self._counter("tenant_requests", "Requests to the API, by tenant.", "tenant", "status")
+        self._tenant_tokens = self._counter("tenant_tokens", "Tokens of answers, by tenant.", "tenant", "kind")
+        self._tenant_cost = self._counter("tenant_cost_usd", "US dollars that answers cost, by tenant.", "tenant")
         self._busy = self._counter("busy", "Requests turned away because the queue was full.")
         self._busy.inc(0)
         self._known: dict[tuple[str, ...], Counter] = {}
@@ -55,6 +63,17 @@ class Metrics:
         if timed is None:
             timed = self._timed[route] = self._seconds.labels(route)
         timed.observe(seconds)
+
+    def tenant_request(self, tenant: str, status: int) -> None:
+        """Count one request of a tenant, empty where it has none."""
+        self._child(self._of_tenant, ("tenant", self._tenants.of(tenant), str(status))).inc()
+
+    def tenant_used(self, tenant: str, usage: Usage, cost: float) -> None:
+        """Count what an answer took: its tokens, and the US dollars that it cost, drafts included."""
+        label = self._tenants.of(tenant)
+        self._child(self._tenant_tokens, ("read", label, "prompt")).inc(usage.prompt_tokens)
+        self._child(self._tenant_tokens, ("wrote", label, "completion")).inc(usage.completion_tokens)
+        self._child(self._tenant_cost, ("cost", label)).inc(max(cost, 0.0))
 
     def reply(self, reply: Reply) -> None:
         """Count one text, answered or handed to a person."""

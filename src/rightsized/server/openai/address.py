@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from rightsized.core.errors import BusyError
+from rightsized.core.errors import BusyError, RateLimitError
 from rightsized.core.generation import Operation
 from rightsized.core.tiers import GatewayConfig
+from rightsized.server.openai.asked import CALLER
 from rightsized.server.openai.errors import ErrorBody, ErrorDetail, Failure, NeedsPersonError, from_exception
 from rightsized.server.openai.exchange import CLIENT_GONE, JSON_HEADERS, Exchange
 from rightsized.server.openai.figures import Figures
@@ -69,6 +70,8 @@ class Address:
         if exchange.first_byte:
             figures.first_byte(self._route, exchange.first_byte - started)
         figures.request(self._route, scope["method"], exchange.status, time.perf_counter() - started)
+        caller = scope.get(CALLER)
+        figures.tenant_request(caller.tenant if caller else "", exchange.status)
 
     def _check_method(self, method: str) -> None:
         if method != self._method and not (method == "HEAD" and self._method == "GET"):
@@ -82,6 +85,8 @@ class Address:
         started = time.perf_counter()
         await self._fail(exchange, error)
         self._parts.figures.request("refused", "any", exchange.status, time.perf_counter() - started)
+        if isinstance(error, RateLimitError):
+            self._parts.figures.tenant_request(error.tenant, exchange.status)
 
     async def _interrupt(self, exchange: Exchange) -> None:
         """Say that the server ends, so that half an answer is not taken for a whole one."""

@@ -1,6 +1,6 @@
 """What the OpenAI-compatible API adds to /metrics: answers, tokens and cost by tier, first bytes, clients that left.
 
-Labels come from tiers, tasks and routes only, so their number is bounded by the settings.
+Labels come from tiers, tasks, routes and errors, so their number is bounded by the settings.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from prometheus_client import Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from rightsized.core.generation import Operation, Usage
@@ -17,6 +17,7 @@ from rightsized.core.types import Reply
 from rightsized.server.metrics import SECONDS, Metrics
 from rightsized.tasks.service_protocol import Service
 
+BREAKER_STATES = ("closed", "open", "half-open")
 LONG = (*SECONDS, 30.0, 60.0, 120.0, 300.0)
 
 
@@ -66,8 +67,13 @@ class Figures:
         """Count one HTTP request."""
         self._metrics.request(route, method, status, seconds)
 
-    def written(self, operation: Operation, reply: Reply, usage: Usage) -> None:
-        """Count one text written, with its tokens and cost."""
+    def tenant_request(self, tenant: str, status: int) -> None:
+        """Count one request of a tenant, empty where it has none."""
+        self._metrics.tenant_request(tenant, status)
+
+    def written(self, operation: Operation, reply: Reply, usage: Usage, tenant: str) -> None:
+        """Count one text written, with its tokens and cost, and for whom."""
+        self._metrics.tenant_used(tenant, usage, reply.cost)
         key = (operation, reply.rung, reply.tier, reply.certified)
         known = self._known.get(key)
         if known is None:
@@ -121,20 +127,45 @@ class _TierGauges(Collector):
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def describe(self) -> list[GaugeMetricFamily]:
+    def describe(self) -> list[Metric]:
         return list(_families())
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        ready, working = _families()
+    def collect(self) -> Iterator[Metric]:
+        families = _families()
         gateway = self._service.gateway
         for name, status in (gateway.status() if gateway else {}).items():
-            ready.add_metric([name], float(status.ready))
-            working.add_metric([name], status.in_flight)
-        yield from (ready, working)
+            families.ready.add_metric([name], float(status.ready))
+            families.working.add_metric([name], status.in_flight)
+            for state in BREAKER_STATES if status.breaker else ():
+                families.breaker.add_metric([name, state], float(state == status.breaker))
+            if status.starts:
+                families.starts.add_metric([name], status.starts)
+        for (name, code), count in (gateway.failures() if gateway else {}).items():
+            families.failures.add_metric([name, code], count)
+        yield from families
 
 
-def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
-    return (
+class _Families(NamedTuple):
+    ready: GaugeMetricFamily
+    working: GaugeMetricFamily
+    breaker: GaugeMetricFamily
+    starts: CounterMetricFamily
+    failures: CounterMetricFamily
+
+
+def _families() -> _Families:
+    return _Families(
         GaugeMetricFamily("rightsized_tier_ready", "1 where a tier takes requests.", labels=["rung"]),
         GaugeMetricFamily("rightsized_tier_in_flight", "Requests that a tier works on.", labels=["rung"]),
-    )
+        GaugeMetricFamily(
+            "rightsized_tier_breaker", "1 for the state of a remote tier's circuit breaker, 0 for the others.",
+            labels=["rung", "state"],
+        ),
+        CounterMetricFamily(
+            "rightsized_tier_starts", "Starts of the process of a model on this machine.", labels=["rung"]
+        ),
+        CounterMetricFamily(
+            "rightsized_tier_failures", "Attempts that came to nothing, by tier and the error's code.",
+            labels=["rung", "error"],
+        ),
+    )  # fmt: skip

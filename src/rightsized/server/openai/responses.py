@@ -64,7 +64,7 @@ class Responses:
         async with Watched(stream.exchange, self._parts.keep_alive):
             async with aclosing(self._writers.pieces(generation, asked)) as pieces:
                 reply = await stream.pass_on(pieces)
-            completion = self._writers.counted(generation, reply)
+            completion = self._writers.counted(generation, reply, asked.caller.tenant)
             if not stream.events.began:
                 stream.prepare(reply)
                 for chunk in chunks_of("chat", completion.body):

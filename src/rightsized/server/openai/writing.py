@@ -61,21 +61,21 @@ class Writers:
         """The whole answer, while the client waits. Raises NeedsPersonError, DisconnectedError, and what writers do."""
         async with Watched(exchange):
             reply = await self.of(generation.model).generate(generation, asked.caller, asked.conversation)
-        return reply, self.counted(generation, reply)
+        return reply, self.counted(generation, reply, asked.caller.tenant)
 
     def pieces(self, generation: Generation, asked: Asked) -> Pieces:
         """The pieces of an answer; to be closed by whoever takes them."""
         writer = self.of(generation.model)
         return cast("Pieces", writer.stream(generation, asked.caller, asked.conversation))
 
-    def counted(self, generation: Generation, reply: Reply) -> Completion:
+    def counted(self, generation: Generation, reply: Reply, tenant: str) -> Completion:
         """What was written, counted. Raises NeedsPersonError where nothing was."""
         if reply.completion is None:
             raise NeedsPersonError(reply)
         if generation.model.startswith(PREFIX):
             self._parts.figures.classified(reply)
         else:
-            self._parts.figures.written(generation.operation, reply, reply.completion.usage)
+            self._parts.figures.written(generation.operation, reply, reply.completion.usage, tenant)
         return reply.completion
 
 
@@ -131,7 +131,7 @@ class Writing:
         async with Watched(exchange, self._parts.keep_alive):
             async with aclosing(self._writers.pieces(generation, asked)) as pieces:
                 last = await events.pass_on(pieces)
-            completion = self._writers.counted(generation, last)
+            completion = self._writers.counted(generation, last, asked.caller.tenant)
             await events.end(last, completion, bool(fields.stream_options and fields.stream_options.include_usage))
 
 
