@@ -36,8 +36,7 @@ def detector_digest(config: Config) -> str:
 
 
 def _detector(config: Config) -> LateDetector:
-    settings: PiiConfig = getattr(config, "pii", PiiConfig())
-    return _shared(config.home, msgspec.json.encode(settings))
+    return _shared(config.home, msgspec.json.encode(config.pii))
 
 
 @functools.lru_cache(maxsize=8)

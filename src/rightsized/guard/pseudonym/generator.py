@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 import msgspec
 
-from rightsized.core.errors import EgressDeniedError, IntegrityError
+from rightsized.core.errors import EgressDeniedError, IntegrityError, UnsupportedError
 from rightsized.core.generation import Completion, EngineStatus, Generation, Generator, Operation, Piece
 from rightsized.core.pii import Detector
 from rightsized.core.pseudonyms import PseudonymConfig
@@ -100,6 +100,9 @@ class Pseudonymised:
             return await hide(generation, self._detector, self._config, naming)
         except IntegrityError as error:
             raise EgressDeniedError(f"{error.message} So nothing was sent.") from None
+        except UnsupportedError as error:
+            error.sent = False
+            raise
 
     async def start(self) -> None:
         """Open the detector and the engine. Raises what makes either unusable for good."""
