@@ -11,6 +11,7 @@ import msgspec
 
 from reference.markdown import cell, code, table
 from rightsized.core import config
+from rightsized.core.pseudonyms import PseudonymConfig
 
 OPENING = """# Settings
 
@@ -26,7 +27,8 @@ def page() -> str:
     parts = [OPENING, f"## General\n\n{_table('', config.Config, only=('home',))}"]
     for section, kind in config.SECTIONS.items():
         parts.append(f"\n## `[{section}]`\n\n{kind.__doc__}\n\n{_table(section, kind)}")
-    parts.append(f"\n## `[[tiers]]`\n\n{config.TierConfig.__doc__}\n\n{_tier_table()}")
+    parts.append(f"\n## `[[tiers]]`\n\n{config.TierConfig.__doc__}\n\n{tables_of(config.TierConfig)}")
+    parts.append(f"\n### `pseudonyms` of a tier\n\n{PseudonymConfig.__doc__}\n\n{tables_of(PseudonymConfig)}")
     parts.append(f"\n## Example\n\n```toml\n{_example()}```\n")
     return "".join(parts)
 
@@ -57,10 +59,10 @@ def _table(section: str, kind: type[msgspec.Struct], only: tuple[str, ...] = ())
     return table(("key", "type", "default", "range", "environment variable", "meaning"), rows)
 
 
-def _tier_table() -> str:
-    """One table a model; not in the environment."""
-    meaning, rows = comments(config.TierConfig), []
-    for field in msgspec.structs.fields(config.TierConfig):
+def tables_of(kind: type[msgspec.Struct], known: dict[str, str] | None = None) -> str:
+    """The fields of a table that is not in the environment. `known`: meanings of fields that it inherits."""
+    meaning, rows = {**(known or {}), **comments(kind)}, []
+    for field in msgspec.structs.fields(kind):
         default = "" if field.required else _shown(field.default_factory() if _made(field) else field.default)
         rows.append(
             (code(field.name), cell(_type(field.type)), code(default) if default else "", cell(meaning[field.name]))
@@ -75,6 +77,8 @@ def _made(field: msgspec.structs.FieldInfo) -> bool:
 def _type(kind: Any) -> str:
     if "PatternConfig" in str(kind):
         return "list of tables"
+    if "PseudonymConfig" in str(kind):
+        return "table"
     if "tuple" in str(kind):
         return "list of text"
     if "dict" in str(kind):
