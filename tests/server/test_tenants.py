@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fake_service import FakeService
 from live_server import Client, running
 from prometheus_client.parser import text_string_to_metric_families
@@ -23,11 +24,15 @@ def test_a_bounded_number_of_tenants_keep_their_names() -> None:
     assert TenantLabels(0).of("a") == OTHER
 
 
-def figures(client: Client, shown: str) -> dict[tuple[str, ...], float]:
+def figures(client: Client, shown: str) -> dict[tuple[str, ...], Any]:
     text = client.get("/metrics", authorization=f"Bearer {shown}").text
     found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {
-        (sample.name.removeprefix("rightsized_tenant_").removesuffix("_total"), *sample.labels.values()): sample.value
+        (
+            sample.name.removeprefix("rightsized_tenant_").removesuffix("_total"),
+            sample.labels["tenant"],
+            *(value for name, value in sample.labels.items() if name != "tenant"),
+        ): pytest.approx(sample.value)
         for sample in found
         if sample.name.startswith("rightsized_tenant_") and not sample.name.endswith("_created")
     }

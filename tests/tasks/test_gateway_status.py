@@ -125,7 +125,7 @@ def test_the_commands_show_it(home: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     text = rightsized(home, "gateway")
     assert "auto (chat): certified" in text
-    assert "in the long run at most 5% of the messages answered here are wrong" in text
+    assert "in the long run at most 5% of the requests answered here are wrong" in text
     assert "in the long run at most 5%" in rightsized(home, "certificate", "show", "chat")
     verified = json.loads(rightsized(home, "certificate", "verify", "chat", "--json"))
     assert [check["ok"] for check in verified["checks"]] == [True] * 5
