@@ -52,7 +52,7 @@ _FRENCH = (
 )
 _SAID = (
     r"(?:(?i:lives? (?:at|in)|living at|resid(?:es|ing|ent) (?:at|of)|addr?ess(?: is| was)?|located at|is at|moved to|"
-    r"ship(?:ped)? to|deliver(?:ed|y)? to|sent? to|return to|wohnt in|wohnhaft in|adresse(?: ist| est)?|"
+    r"ship(?:ped)? to|deliver(?:ed|y)? to|sent? to|return to|wohnt in|wohnhaft(?: in)?|adresse(?: ist| est)?|"
     r"direcci[óo]n(?: es)?|indirizzo):?[ \n\t>]{1,6})"
 )
 _PATTERNS = (
@@ -89,7 +89,7 @@ _CODES = (
     (_UK, LIKELY),
     (r"[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z] \d[ABCEGHJ-NPRSTV-Z]\d", LIKELY),
     (r"[1-9]\d{3} ?(?!SA|SD|SS)[A-Z]{2}(?= [A-Z][a-z])", LIKELY),
-    (r"(?:D|A|CH|F|I|NL|B|L|DK|PL|CZ|SE|FI|FIN|S|E)-\d{2,5}(?:[ -]?\d{2,3})?", LIKELY),
+    (r"(?:(?:D|F|I|E|FI|FIN|HR)-\d{5}|(?:A|CH|B|L|DK|NL|SI|H)-\d{4}|(?:S|SE|CZ|SK|GR)-\d{3} ?\d{2})", LIKELY),
     (r"\d{5}-\d{4}|\d{5}-\d{3}|\d{2}-\d{3}(?= [A-Z][a-z])|\d{4}-\d{3}(?= [A-Z][a-z])", POSSIBLE),
 )
 _CODE = re.compile("|".join(rf"(?P<c{i}>(?<![\w/.-]){one})(?![\w])(?!-\d)" for i, (one, _) in enumerate(_CODES)))

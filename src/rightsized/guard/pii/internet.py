@@ -23,8 +23,8 @@ _BARE = re.compile(
 _TOP = frozenset(
     """com org net edu gov mil int info biz name online site website shop store tech xyz cloud example test ac ad ae af
     ag al ar at au az ba be bg bo br by ca cc ch ci cl cn co cr cu cy cz de dk do dz ec ee eg es eu fi fo fr ge gh gl gr
-    gt hk hn hr hu id ie il in io ir is it jo jp ke kr kw kz lb li lk lt lu lv ma mc md me mk mt mx my mz ng ni nl no nz
-    om pa pe ph pk pl pr pt py qa ro rs ru sa se sg si sk sm sn sv th tn tr tt tv tw tz ua ug uk us uy uz va ve vn za
+    gt hk hn hr hu id ie il in io ir is it jo jp ke kr kw kz lb li lk lt lu lv ma mc me mk mt mx my mz ng ni nl no nz
+    om pa pe ph pk pl pr pt qa ro ru sa se sg si sk sm sn sv th tn tr tt tv tw tz ua ug uk us uy uz va ve vn za
     zw""".split()  # noqa: SIM905 - a list this long would take a page
 )
 _TAIL = ".,;:!?)]}*'\"…»”’"

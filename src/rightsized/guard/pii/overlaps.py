@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 from msgspec.structs import replace
 
@@ -17,29 +18,54 @@ def disjoint(found: Iterable[Finding], text: str) -> tuple[Finding, ...]:
     A finding inside a longer one gives way to it. Otherwise the higher score stands, then the longer, then the earlier;
     what is left of the other on either side stays, where it holds a letter or digit.
     """
-    ordered = sorted(set(found), key=lambda one: (one.start, -one.end, -one.score, one.type, one.source))
-    stand: list[Finding] = []
-    for one in ordered:
-        _settle(stand, one, text)
-    return tuple(sorted(stand, key=lambda one: one.start))
+    return tuple(one for cluster in _clusters(_outermost(found)) for one in _settled(cluster, text))
 
 
-def _settle(stand: list[Finding], one: Finding, text: str) -> None:
-    """Add a finding that begins at or after the beginnings of all that stand."""
-    if not stand or stand[-1].end <= one.start:
-        stand.append(one)
+def _outermost(found: Iterable[Finding]) -> Iterator[Finding]:
+    """Findings by place, without those that give way to a longer one around them."""
+    around: list[Finding] = []
+    for one in sorted(set(found), key=lambda one: (one.start, -one.end, -one.score, one.type, one.source)):
+        around = [other for other in around if other.end > one.start]
+        if any(one.end <= other.end and one.score <= other.score + NESTED for other in around):
+            continue
+        around.append(one)
+        yield one
+
+
+def _clusters(found: Iterable[Finding]) -> Iterator[list[Finding]]:
+    """Runs of findings each of which overlaps the one before."""
+    cluster: list[Finding] = []
+    end = 0
+    for one in found:
+        if cluster and one.start >= end:
+            yield cluster
+            cluster = []
+        cluster.append(one)
+        end = max(end, one.end) if len(cluster) > 1 else one.end
+    if cluster:
+        yield cluster
+
+
+def _settled(cluster: Sequence[Finding], text: str) -> Iterator[Finding]:
+    """Give each character to the best finding that wants it; each run of one finding's characters is a finding."""
+    if len(cluster) == 1:
+        yield cluster[0]
         return
-    last = stand.pop()
-    if one.end <= last.end:  # nested: `last` is at least as long
-        if one.score <= last.score + NESTED:
-            stand.append(last)
-            return
-        parts = [_bare(replace(last, end=one.start), text), one, _bare(replace(last, start=one.end), text)]
-    elif last.score >= one.score:
-        parts = [last, _bare(replace(one, start=last.end), text)]
-    else:
-        parts = [_bare(replace(last, end=one.start), text), one]
-    stand += [part for part in parts if part.end > part.start]
+    ranked = sorted(cluster, key=lambda one: (-one.score, one.start - one.end, one.start, one.type, one.source))
+    first = cluster[0].start
+    owners = [-1] * (max(one.end for one in cluster) - first)
+    for rank, one in enumerate(ranked):
+        for place in range(one.start - first, one.end - first):
+            if owners[place] < 0:
+                owners[place] = rank
+    place = first
+    for rank, run in groupby(owners):
+        end = place + len(list(run))
+        whole = ranked[rank].start == place and ranked[rank].end == end
+        part = ranked[rank] if whole else _bare(replace(ranked[rank], start=place, end=end), text)
+        if part.end > part.start:
+            yield part
+        place = end
 
 
 def _bare(one: Finding, text: str) -> Finding:

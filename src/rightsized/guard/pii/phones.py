@@ -128,7 +128,7 @@ _DATE = re.compile(
     r"(?:(?:19|20)\d{2}[-./ ](?:0?[1-9]|1[0-2])[-./ ](?:0?[1-9]|[12]\d|3[01])|"
     r"(?:0?[1-9]|[12]\d|3[01])[-./](?:0?[1-9]|[12]\d|3[01])[-./](?:(?:19|20)\d{2}|\d{2}))(?:[ T]\d.*)?$"
 )
-_RANGE = re.compile(r"\d{1,4} ?- ?\d{1,4}$|(?:19|20)\d{2}[-/ ](?:19|20)\d{2}$")
+_RANGE = re.compile(r"\d{3}-\d{2}-\d{4}$|\d{1,4} ?- ?\d{1,4}$|(?:19|20)\d{2}[-/ ](?:19|20)\d{2}$")
 _MOST_ASKED = 2000  # numbers of one text that the metadata are asked about; after that the shape decides
 
 
