@@ -121,7 +121,7 @@ class InjectionRule(OutputRule, frozen=True, kw_only=True, tag="injection"):
 
     threshold: float = 0.0  # score from which it counts; 0: the one that came with the model
     about: Literal["untrusted", "all"] = "untrusted"  # untrusted content, or all that is not an instruction
-    on_fail: OnFail = "flag"
+    on_fail: OnFail = "flag"  # what follows where the check fails
 
 
 KINDS: dict[str, type[OutputRule]] = {
