@@ -21,6 +21,7 @@ from rightsized.cli import (
     keys,
     ledger,
     models,
+    pii,
     queue,
     report,
     serve,
@@ -69,6 +70,7 @@ for group in (
     certificate.app,
     report.app,
     keys.app,
+    pii.app,
     egress.app,
 ):
     app.add_typer(group)
