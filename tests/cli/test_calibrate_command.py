@@ -86,3 +86,26 @@ def test_a_cascade_of_tiers_that_the_settings_do_not_name_replaces_none(tmp_path
     (tmp_path / "rightsized.toml").write_text('[[tiers]]\nname = "mine"\nengine = "fake"\n')
     said = json.loads(run(tmp_path, "--data", data, "--max-error", "0.3", "--encoder", "", "--json"))
     assert said["in_force"] == first["version"] != said["version"]
+
+
+def test_collect_asks_the_tiers_and_says_what_it_cost(tmp_path: Path) -> None:
+    (tmp_path / "rightsized.toml").write_text(
+        '[[tiers]]\nname = "small"\nengine = "fake"\nsamples = 2\nprice_out = 1000.0\n'
+        '[[tiers]]\nname = "large"\nengine = "fake"\ntier = 1\n'
+    )
+    (tmp_path / "prompts.jsonl").write_text('{"prompt": "one two"}\n{"prompt": "three"}\n')
+    command = [sys.executable, "-m", "rightsized.cli", "calibrate", "collect", "--home", str(tmp_path)]
+    command += ["--data", "prompts.jsonl", "--out", "rows.jsonl"]
+
+    def collected(*more: str, status: int = 0) -> str:
+        done = subprocess.run([*command, *more], capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    found = json.loads(collected("--json"))
+    assert (found["rows"], found["calls"], found["tiers"]) == (2, 8, ["small", "large"])
+    assert found["cost"] == pytest.approx((3 * 2 + 3 * 1) * 1000 / 1e6)
+    assert "0 rows asked" in collected() and "2 were there before" in collected()
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text("utf-8").splitlines()]
+    assert rows[0]["samples"] == {"small": ["one two", "one two"]}
+    assert "is not known" in collected("--data-class", "odd", status=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,16 @@ def test_a_judge_who_lets_mistakes_pass_certifies_nothing(tmp_path: Path) -> Non
     assert report.state != "certified", report.certificate.sentence
     assert report.certificate.label_kind == "judge gpt-x"
     assert calibrated(tmp_path, data).state == "certified"  # which says only that the judge agrees
+
+
+def test_rows_that_people_checked_never_train(tmp_path: Path) -> None:
+    data = judged(tmp_path / "judged.jsonl", 400)
+    rows = [json.loads(line) for line in data.read_text("utf-8").splitlines()]
+    people = [{**one, "judge": one["correct"], "label_kind": "human"} for one in rows[:100]]
+    plan: dict[str, Any] = {"calibrate": str(judged(tmp_path / "held.jsonl", 10))}
+    alone = calibrated(tmp_path, data, **plan)
+    found = calibrated(tmp_path, data, judge_check=str(write_rows(tmp_path / "people.jsonl", people)), **plan)
+    assert found.n_train <= alone.n_train - 80
 
 
 def test_what_cannot_be_checked_is_refused(tmp_path: Path) -> None:

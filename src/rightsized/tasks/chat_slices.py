@@ -46,7 +46,6 @@ class ChatSlices:
 def prepare(plan: ChatPlan) -> ChatSlices:
     """Read, check and split. Raises DataError, InputError, NotFoundError."""
     slices = _split(plan)
-    slices = replace(slices, people=_people(plan, slices))
     parts = [data for data in (slices.train, slices.calibrate, slices.people) if data is not None]
     fair, tiers = [row for data in parts for row in data.rows if not row.train_only], slices.train.tiers
     kept, drawn = tiers_with_logprobs(fair, tiers), tiers_with_samples(fair, tiers, plan.samples)
@@ -58,15 +57,15 @@ def prepare(plan: ChatPlan) -> ChatSlices:
     return replace(slices, partial=partial, logprobs=kept, sampled=drawn)
 
 
-def _people(plan: ChatPlan, slices: ChatSlices) -> ChatData | None:
+def _people(plan: ChatPlan, data: ChatData) -> ChatData | None:
     """The rows that people labelled beside the judge. Raises DataError, InputError."""
-    rule = label_rule(plan, slices.train.label_kind)
+    rule = label_rule(plan, data.label_kind)
     check_labels(rule)
     if plan.judge_check is None:
         return None
     if plan.loss != "error":
         raise InputError(f"Rows checked by people say nothing of the loss {plan.loss!r}.", fix="Use --loss error.")
-    given = read_chat(Path(plan.judge_check), slices.train.tiers, "human")
+    given = read_chat(Path(plan.judge_check), data.tiers, "human")
     if any(row.train_only or not row.judge for row in given.rows):
         raise DataError(
             f"{given.name} holds rows without the judge's labels, or rows that a model picked.",
@@ -85,6 +84,7 @@ def label_rule(plan: ChatPlan, label_kind: str) -> LabelRule:
 def _split(plan: ChatPlan) -> ChatSlices:
     data = read_chat(Path(plan.data), plan.tiers, plan.label_kind)
     _check(plan, data)
+    people = _people(plan, data)
     if plan.calibrate is not None:
         given = read_chat(Path(plan.calibrate), data.tiers, plan.label_kind)
         if given.label_kind != data.label_kind or any(row.train_only for row in given.rows):
@@ -94,7 +94,7 @@ def _split(plan: ChatPlan) -> ChatSlices:
             )
         split = Split(tuple(range(len(data.rows))), tuple(range(len(given.rows))), (), "file", "two files")
         sampling = plan.sampling or f"of {given.name}, taken to be a random sample of the traffic"
-        return _apart(data, given, split, sampling)
+        return _apart(data, given, people, split, sampling)
     fair = [i for i, row in enumerate(data.rows) if not row.train_only]
     groups, targets = [data.rows[i].conversation for i in fair], plan.targets
     drawn = split_rows(groups, OUTCOMES, targets.max_error, 1 - targets.confidence, plan.seed)
@@ -102,7 +102,7 @@ def _split(plan: ChatPlan) -> ChatSlices:
     train = sorted(set(range(len(data.rows))).difference(held))
     split = Split(tuple(train), tuple(sorted(held)), (), drawn.mode, drawn.note)
     sampling = plan.sampling or f"drawn at random from {data.name} before anything was fitted"
-    return _apart(data.take(train), data.take(split.calibrate) if held else None, split, sampling)
+    return _apart(data.take(train), data.take(split.calibrate) if held else None, people, split, sampling)
 
 
 def _check(plan: ChatPlan, data: ChatData) -> None:
@@ -118,13 +118,14 @@ def _check(plan: ChatPlan, data: ChatData) -> None:
         raise InputError(f"{len(plan.costs)} costs were given for {rungs} rungs: one each, a person's last.")
 
 
-def _apart(train: ChatData, held: ChatData | None, split: Split, sampling: str) -> ChatSlices:
-    """Take out of train what belongs with a row that calibrates: the same conversation, or nearly the same prompt."""
-    if held is None:
-        return _whole(train, None, split, sampling)
-    groups = {row.conversation for row in held.rows if row.conversation}
+def _apart(train: ChatData, held: ChatData | None, people: ChatData | None, split: Split, sampling: str) -> ChatSlices:
+    """Take out of train what belongs with a row that measures: the same conversation, or nearly the same prompt."""
+    measuring = [row for part in (held, people) if part is not None for row in part.rows]
+    if not measuring:
+        return _whole(train, held, people, split, sampling)
+    groups = {row.conversation for row in measuring if row.conversation}
     shared = {i for i, row in enumerate(train.rows) if row.conversation in groups}
-    near = {p.first for p in straddling([r.prompt for r in train.rows], [r.prompt for r in held.rows])}
+    near = {p.first for p in straddling([r.prompt for r in train.rows], [r.prompt for r in measuring])}
     findings: list[Finding] = []
     for kind, rows, words in (
         ("shared-group", shared, "share a conversation with calibrate rows"),
@@ -134,7 +135,7 @@ def _apart(train: ChatData, held: ChatData | None, split: Split, sampling: str) 
             numbers = tuple(train.rows[i].number for i in sorted(rows)[:100])
             findings.append(Finding(kind, f"{len(rows)} train rows {words} and were left out.", numbers))
     kept = [i for i in range(len(train.rows)) if i not in shared | near]
-    found = _whole(train.take(kept), held, split, sampling)
+    found = _whole(train.take(kept), held, people, split, sampling)
     if len(found.train.rows) < 2:
         raise DataError(
             f"{len(found.train.rows)} rows of {train.name} are left to train on; the others also calibrate."
@@ -143,11 +144,11 @@ def _apart(train: ChatData, held: ChatData | None, split: Split, sampling: str) 
     return found
 
 
-def _whole(train: ChatData, held: ChatData | None, split: Split, sampling: str) -> ChatSlices:
+def _whole(train: ChatData, held: ChatData | None, people: ChatData | None, split: Split, sampling: str) -> ChatSlices:
     """Rows of every tier apart from partial ones."""
     whole = [i for i, row in enumerate(train.rows) if len(row.answers) == len(train.tiers)]
     partial = [row for row in train.rows if len(row.answers) < len(train.tiers)]
-    return ChatSlices(train.take(whole), held, split, sampling, list(train.findings), partial)
+    return ChatSlices(train.take(whole), held, split, sampling, list(train.findings), partial, people=people)
 
 
 def groups_of(rows: Sequence[ChatRow]) -> Sequence[str]:
