@@ -8,9 +8,13 @@ reply = task.answer("Where is my parcel?")
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+# ONNX Runtime looks up its maker's telemetry host at the first session (seen in 1.32.0, its own switch comes too late).
+# It reads this when it is loaded, which is after this line; children inherit it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from rightsized.core.errors import RightsizedError

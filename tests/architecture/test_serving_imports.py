@@ -36,5 +36,11 @@ def test_import_is_light() -> None:
     assert loaded_by("import rightsized").isdisjoint(("numpy", "onnxruntime", "starlette", "typer", "rich"))
 
 
+def test_the_models_runtime_is_told_not_to_phone_home() -> None:
+    """ONNX Runtime reads it when it is loaded; tests/e2e/test_no_network.py shows that it helps."""
+    code = "import rightsized.engines.onnx, os, sys\nassert os.environ['ORT_DISABLE_TELEMETRY'] == '1'"
+    assert "onnxruntime" in loaded_by(code)
+
+
 def test_the_check_can_fail() -> None:
     assert "sklearn" in loaded_by("import sklearn")
