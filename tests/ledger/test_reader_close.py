@@ -40,7 +40,7 @@ def test_closing_waits_for_a_query_under_way(tmp_path: Path) -> None:
 
 def test_a_log_closes_while_retention_looks_for_old_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a command that ends at once: the look, in a thread of its own, outlives the task that was cancelled."""
-    monkeypatch.setattr(log, "_OLD", f"{SLOW} WHERE ?1 >= 0 AND ?2 >= 0")
+    monkeypatch.setattr(log, "OLD", f"{SLOW} WHERE ?1 >= 0 AND ?2 >= 0")
 
     async def main() -> None:
         ledger = SqliteLedger(tmp_path / "d.sqlite")

@@ -11,7 +11,13 @@ from typing import Any
 
 from rightsized.core.errors import NotFoundError
 
-GROUPS = ("rightsized.encoders", "rightsized.engines", "rightsized.recognisers", "rightsized.sources")
+GROUPS = (
+    "rightsized.encoders",
+    "rightsized.engines",
+    "rightsized.recognisers",
+    "rightsized.sinks",
+    "rightsized.sources",
+)
 
 
 def names(group: str) -> list[str]:

@@ -29,6 +29,14 @@ from rightsized.ledger.head import TreeHead
 from rightsized.ledger.log_keys import Secrets
 from rightsized.ledger.migrations import migrate
 from rightsized.ledger.reader import SECRETS, LedgerReader
+from rightsized.ledger.retention import (
+    OLD,
+    PURGE_ROWS,
+    delete_texts,
+    empty_write_ahead_log,
+    forget_unreadable,
+    vacuum,
+)
 from rightsized.ledger.schema import (
     End,
     EventRow,
@@ -44,9 +52,7 @@ from rightsized.ledger.subjects import PERSON, TENANT, SubjectKeys
 
 T = TypeVar("T")
 
-PURGE_ROWS = 256  # texts deleted in one transaction; requests are recorded in between
 PROBE_BYTES = 32_768  # as much as a decision with a long text takes
-VACUUM_PAGES = 512  # pages (4 KiB) given back to the file system in one transaction
 
 _INSERTS = {
     "starts": "INSERT INTO starts (seq, id, task, started, audit, text_sha256, run, record) VALUES {rows}",
@@ -131,6 +137,16 @@ class SqliteLedger:
     async def keep_checkpoint(self) -> str:
         """Keep the checkpoint of the last commit for good, and return it."""
         return await self._write(lambda _: self._head.keep())
+
+    async def mark_published(self, sink: str, size: int, cosignatures: str) -> None:
+        """Remember that a sink has the checkpoint of `size` entries, and what it signed."""
+
+        def mark(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR REPLACE INTO published VALUES (?, ?, ?)", (sink, size, time.time()))
+            if cosignatures:
+                connection.execute("INSERT OR REPLACE INTO cosignatures VALUES (?, ?, ?)", (size, sink, cosignatures))
+
+        await self._write(mark)
 
     async def rotate_key(self, *, lost: bool = False) -> str:
         """Let a new key sign from now on; the one so far signs the handover unless it is `lost`.
@@ -270,7 +286,7 @@ class SqliteLedger:
             note = await self._writer.submit(functools.partial(log_erasure, erased=erased), bounded=False).future
             if note is not None:
                 done.append(note)
-                await self._write(_forget_unreadable)
+                await self._write(forget_unreadable)
             await asyncio.to_thread(self._subjects.mark_logged, erased.reference)
         if done:
             await self._give_back()
@@ -286,22 +302,22 @@ class SqliteLedger:
                 no difference.
         """
         labelled = older_than if labelled_older_than is None else min(older_than, labelled_older_than)
-        old = (_OLD, (older_than, labelled))  # reads the whole table: not in the event loop
+        old = (OLD, (older_than, labelled))  # reads the whole table: not in the event loop
         numbers = [number for (number,) in await asyncio.to_thread(self.reader.query, *old)]
         deleted = 0
         for at in range(0, len(numbers), PURGE_ROWS):
             chunk = numbers[at : at + PURGE_ROWS]
-            deleted += await self._write(functools.partial(_delete, numbers=chunk, older_than=older_than))
+            deleted += await self._write(functools.partial(delete_texts, numbers=chunk, older_than=older_than))
         if deleted:
-            await self._write(_forget_unreadable)
+            await self._write(forget_unreadable)
             await self._give_back()
             await self.note(EventRow("retention", "", "", time.time(), f"{deleted} texts were deleted"))
         return deleted
 
     async def _give_back(self) -> None:
-        while await self._write(_vacuum):
+        while await self._write(vacuum):
             pass
-        await asyncio.to_thread(_empty_write_ahead_log, self.path)
+        await asyncio.to_thread(empty_write_ahead_log, self.path)
 
     def _sealer(self, decision: Decision) -> Sealer | None:
         """Seals under the key of whom the decision is about; in the writer's thread. None where it names nobody."""
@@ -337,17 +353,6 @@ class SqliteLedger:
         return cursor.lastrowid
 
 
-_OLD = """SELECT number FROM texts WHERE created < ?1 AND (created < ?2 OR sha256 NOT IN (
-    SELECT s.text_sha256 FROM reviews r JOIN starts s ON s.id = r.decision
-    WHERE s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND r.retracts IS NULL
-    AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq)
-    UNION SELECT json_extract(a.value, '$.completion.sha256') FROM reviews r JOIN starts s ON s.id = r.decision
-    JOIN ends e ON e.id = s.id, json_each(CAST(e.record AS TEXT), '$.reply.attempts') a
-    WHERE s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND r.retracts IS NULL
-    AND json_extract(a.value, '$.completion.sha256') IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq)))"""  # what was asked, and what was written
-
-
 def _append(batch: Batch, row: ReviewRow) -> None:
     batch.append("reviews", columns.of_review(row), encode(row))
 
@@ -360,29 +365,3 @@ def _probe(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE probe (filler BLOB)")
     connection.execute("INSERT INTO probe VALUES (zeroblob(?))", (PROBE_BYTES,))
     connection.execute("DROP TABLE probe")
-
-
-def _forget_unreadable(connection: sqlite3.Connection) -> None:
-    """A message whose text is gone cannot be judged any more; it leaves the queue."""
-    connection.execute(
-        "DELETE FROM waiting WHERE NOT EXISTS "
-        "(SELECT 1 FROM starts s JOIN texts t ON t.sha256 = s.text_sha256 WHERE s.id = waiting.decision)"
-    )
-
-
-def _delete(connection: sqlite3.Connection, numbers: list[int], older_than: float) -> int:
-    marks = ",".join("?" * len(numbers))
-    sql = f"DELETE FROM texts WHERE number IN ({marks}) AND created < ?"  # noqa: S608 - question marks only
-    return connection.execute(sql, (*numbers, older_than)).rowcount
-
-
-def _vacuum(connection: sqlite3.Connection) -> int:
-    connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
-    free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
-    return free
-
-
-def _empty_write_ahead_log(path: Path) -> None:
-    """Copy the log into the file and cut it to nothing: deleted text must not linger there."""
-    with explained(path), contextlib.closing(open_writer(path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -90,6 +90,15 @@ def _tree(connection: sqlite3.Connection) -> None:
     _grow_over_what_is_there(connection)
 
 
+@_migration
+def _sinks(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE published (sink TEXT PRIMARY KEY, size INTEGER NOT NULL, at REAL NOT NULL)")
+    connection.execute(
+        """CREATE TABLE cosignatures (size INTEGER NOT NULL, sink TEXT NOT NULL, lines TEXT NOT NULL,
+           PRIMARY KEY (size, sink)) WITHOUT ROWID"""
+    )
+
+
 def _grow_over_what_is_there(connection: sqlite3.Connection) -> None:
     def query(sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         return connection.execute(sql, values).fetchall()
