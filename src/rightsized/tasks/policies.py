@@ -73,7 +73,7 @@ def destination(config: TierConfig, generator: Generator | None) -> Destination:
     """A tier as the rules see it. One whose engine cannot be opened counts as off the premises if it has an address."""
     host = urlsplit(config.url).hostname or ""
     here = generator.on_premises if generator is not None else not host or is_loopback(host)
-    return Destination(config.name, here, host, config.region, config.model)
+    return Destination(config.name, here, host, config.region, config.model, config.pseudonymise)
 
 
 def destinations(config: Config) -> list[Destination]:

@@ -67,6 +67,7 @@ class FlowRule(_Table, frozen=True, kw_only=True):
     regions: tuple[str, ...] = ()  # regions that tiers say they run in
     models: tuple[str, ...] = ()  # models that tiers serve; * as above
     on_premises: bool | None = None  # true: models on this machine; false: all others
+    pseudonymised: bool | None = None  # true: tiers that are sent placeholders for personal data; false: all others
     reason: str = ""  # why, as people will read it
 
 

@@ -58,13 +58,17 @@ def facts_of(request: Request, undeclared: DataClass = DATA_CLASSES[-1]) -> Fact
 
 
 class Destination(NamedTuple):
-    """Somewhere that data may go: a tier by name, and where it is. `host` is empty on this machine."""
+    """Somewhere that data may go: a tier by name, and where it is. `host` is empty on this machine.
+
+    `pseudonymised`: it is sent placeholders in place of personal data.
+    """
 
     name: str
     on_premises: bool
     host: str = ""
     region: str = ""
     model: str = ""
+    pseudonymised: bool = False
 
 
 HERE = Destination("task", True)  # where tasks are answered: by models inside this process
@@ -179,6 +183,7 @@ def _stays(rule: ResidencyRule) -> str:
 def _reaches(rule: FlowRule, place: Destination) -> bool:
     return (
         (rule.on_premises is None or rule.on_premises == place.on_premises)
+        and (rule.pseudonymised is None or rule.pseudonymised == place.pseudonymised)
         and (not rule.tiers or _any(rule.tiers)(place.name))
         and (not rule.hosts or _any(rule.hosts)(place.host))
         and (not rule.regions or place.region in rule.regions)
