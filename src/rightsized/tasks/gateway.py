@@ -44,6 +44,7 @@ from rightsized.tasks.audits import AuditWatch
 from rightsized.tasks.chat_identity import open_tier
 from rightsized.tasks.chat_standing import InForce, in_force, version_in_force
 from rightsized.tasks.chat_watch import watched
+from rightsized.tasks.detection import Detection
 from rightsized.tasks.gateway_protocol import GatewayStatus, ModelEntry
 from rightsized.tasks.gateway_status import gateway_status, tier_status
 from rightsized.tasks.opened import Encoders
@@ -80,6 +81,7 @@ class LocalGateway:
     ) -> None:
         self._config, self._ledger, self._coin, self._encoders = config, ledger, coin, encoders
         self._keys, self._policy = KeyStore(Home(config.home)), policy or open_policy(config)
+        self._detection = Detection(config, self._policy)
         self._spending = spending or Spending(ledger.reader if ledger else None)
         self._detector = LanguageDetector() if any(tier.languages for tier in config.tiers) else None
         language = self._detector or unknown_language
@@ -180,39 +182,41 @@ class LocalGateway:
 
     async def generate(self, generation: Generation, caller: Caller, conversation: str = "") -> Reply:
         """The whole answer, once its decision is on the disk. Raises as gateway_protocol.Gateway says."""
-        request = self._request(generation, caller, conversation)
-        with self._counted(), self._reserved(request) as reservation:
-            try:
-                async with asyncio.timeout_at(self._deadline(request)):
-                    reply = await self._answerer.answer(request)
-            except TimeoutError:
-                raise _too_late() from None
-            except RightsizedError:
-                reservation.settle(_spent(request))
-                raise
-            reservation.settle(reply.cost, _tokens(reply))
-            return reply
+        with self._counted():
+            request = await self._detection.look(self._request(generation, caller, conversation))
+            with self._reserved(request) as reservation:
+                try:
+                    async with asyncio.timeout_at(self._deadline(request)):
+                        reply = await self._answerer.answer(request)
+                except TimeoutError:
+                    raise _too_late() from None
+                except RightsizedError:
+                    reservation.settle(_spent(request))
+                    raise
+                reservation.settle(reply.cost, _tokens(reply))
+                return reply
 
     async def stream(
         self, generation: Generation, caller: Caller, conversation: str = ""
     ) -> AsyncGenerator[Begun | Piece | Reply, None]:
         """`Begun`, pieces, the Reply. Raises as gateway_protocol.Gateway says."""
-        request = self._request(generation, caller, conversation)
-        with self._counted(), self._reserved(request) as reservation:
-            written = False
-            try:
-                async with closing(until(self._deadline(request), self._answerer.stream(request))) as pieces:
-                    async for piece in pieces:
-                        if isinstance(piece, Reply):
-                            reservation.settle(piece.cost, _tokens(piece))
-                        written = True
-                        yield piece
-            except TimeoutError:
-                raise _too_late() from None
-            except RightsizedError:
-                if not written:  # what broke off half-way may be charged for
-                    reservation.settle(_spent(request))
-                raise
+        with self._counted():
+            request = await self._detection.look(self._request(generation, caller, conversation))
+            with self._reserved(request) as reservation:
+                written = False
+                try:
+                    async with closing(until(self._deadline(request), self._answerer.stream(request))) as pieces:
+                        async for piece in pieces:
+                            if isinstance(piece, Reply):
+                                reservation.settle(piece.cost, _tokens(piece))
+                            written = True
+                            yield piece
+                except TimeoutError:
+                    raise _too_late() from None
+                except RightsizedError:
+                    if not written:  # what broke off half-way may be charged for
+                        reservation.settle(_spent(request))
+                    raise
 
     def _request(self, generation: Generation, caller: Caller, conversation: str) -> Request:
         deadline = min(generation.deadline, time.monotonic() + self._config.gateway.timeout_s)
@@ -230,6 +234,7 @@ class LocalGateway:
             key=caller.key,
             trace=[],
             roles=caller.roles,
+            subject=caller.subject,
         )
 
     def _deadline(self, request: Request) -> float:

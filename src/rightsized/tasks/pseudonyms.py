@@ -35,6 +35,11 @@ def detector_digest(config: Config) -> str:
     return _detector(config).digest
 
 
+def detector_of(config: Config) -> Detector:
+    """The detector of this home, shared by all that look into texts; opened at its first use."""
+    return _detector(config)
+
+
 def _detector(config: Config) -> LateDetector:
     return _shared(config.home, msgspec.json.encode(config.pii))
 

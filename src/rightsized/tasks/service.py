@@ -7,7 +7,6 @@ With `record`, this process is the home's one writer and every decision is on di
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -28,8 +27,10 @@ from rightsized.store.home import Home, WriterLock
 from rightsized.store.secrets import SecretFolder
 from rightsized.tasks.background import Background
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
+from rightsized.tasks.detection import Detection
 from rightsized.tasks.explanations import Explainer
 from rightsized.tasks.gateway import LocalGateway
+from rightsized.tasks.log_upkeep import LogUpkeep
 from rightsized.tasks.opened import Encoders
 from rightsized.tasks.policies import Permits, open_policy, task_request
 from rightsized.tasks.queue import ReviewQueue
@@ -41,8 +42,6 @@ from rightsized.tasks.written import check_verdict, is_written, shown
 
 COIN_SECRET = "audit-coin"  # noqa: S105 - the name of a secret, not one
 RELOAD_S = 2.0  # how often a new version is looked for
-RETENTION_S = 3600.0  # how often old texts are deleted
-DAY_S = 86_400.0
 AUDITED = 100_000  # most recent audits whose conversations get no second one
 
 
@@ -84,7 +83,7 @@ class LocalService:
         try:
             self._home.ensure()
             self.policy = open_policy(self._config)
-            self.permits = Permits(self.policy)
+            self.permits, self.detection = Permits(self.policy), Detection(self._config, self.policy)
             ledger = self._open_ledger() if self._record else None
             coin = self._coin(ledger) if ledger else no_coin
             self._encoders = Encoders(self._config)
@@ -105,13 +104,15 @@ class LocalService:
         if ledger is not None:
             self._background = [
                 asyncio.create_task(self._reload_loop()),
-                asyncio.create_task(self._retention_loop(ledger)),
+                *(asyncio.create_task(work) for work in LogUpkeep(self._config, ledger, self._aside).loops()),
             ]
 
     def _open_ledger(self) -> SqliteLedger:
         self._lock = self._stack.enter_context(WriterLock(self._home, self._purpose))
         secrets = SecretFolder(self._home.secrets)
-        ledger = SqliteLedger(self._home.decisions, group_ms=self._config.record.group_ms, secrets=secrets)
+        kept = self._config.record
+        tenants = kept.subject == "tenant"
+        ledger = SqliteLedger(self._home.decisions, group_ms=kept.group_ms, secrets=secrets, tenants=tenants)
         self._stack.enter_context(ledger)
         self._reader = self.spending.reader = ledger.reader
         self._queue, self._check = ReviewQueue(ledger.reader, ledger), WriteCheck(ledger)
@@ -180,7 +181,8 @@ class LocalService:
         reply = None
         try:
             who = caller or LOCAL_ADMIN.caller
-            reply = await loaded.answerer.answer(task_request(task, text, who, conversation, data_class))
+            request = await self.detection.look(task_request(task, text, who, conversation, data_class))
+            reply = await loaded.answerer.answer(request)
         finally:
             if loaded.watch:
                 loaded.watch.see(ticket, reply)
@@ -361,14 +363,6 @@ class LocalService:
     async def _rebuild(self) -> None:
         if self._builder.changed(self._snapshot):
             self._snapshot = await self._builder.build(self._snapshot)
-
-    async def _retention_loop(self, ledger: SqliteLedger) -> None:
-        while True:
-            kept = self._config.record
-            now = time.time()
-            old = ledger.purge_texts(now - kept.text_days * DAY_S, now - kept.labelled_text_days * DAY_S)
-            await self._aside.attempt("Deleting texts whose time is over", old)
-            await asyncio.sleep(RETENTION_S)
 
 
 def _parts(label: str) -> list[str]:
