@@ -122,8 +122,7 @@ class FakeService:
     def __init__(self, *, empty: bool = False, delay: float = 0.0) -> None:
         self.delay, self.busy, self.broken, self.started, self.closed = delay, False, False, False, False
         self.arrived, self.waiting, self.closed_while_busy = threading.Event(), 0, False
-        self.unopenable: dict[str, str] = {}
-        self.unrecordable = ""
+        self.unopenable, self.unrecordable = dict[str, str](), ""
         self.gateway: Gateway | None = None
         self._ids = count(1)
         self._tasks = {} if empty else {
@@ -373,8 +372,7 @@ def _reply(decision_id: str, status: TaskStatus, text: str) -> Reply:
 def main() -> None:
     import argparse
 
-    from rightsized.core.config import Config
-    from rightsized.server.app import create_app
+    from rightsized.server.app import Config, create_app
     from rightsized.server.run import serve
 
     parser = argparse.ArgumentParser()

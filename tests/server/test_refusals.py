@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_service import FakeService
@@ -63,7 +64,11 @@ def test_bodies_that_cannot_be_used(client: Client, body: bytes, code: str, name
 
 
 def test_a_wrong_field_comes_with_the_right_ones(client: Client) -> None:
-    assert client.post(CLASSIFY, {**GOOD, "lable": "x"}).json["fix"].endswith("task, text, texts, conversation.")
+    assert (
+        client.post(CLASSIFY, {**GOOD, "lable": "x"})
+        .json["fix"]
+        .startswith("Fields of this request: task, text, texts, conversation")
+    )
     answer = client.post("/v1/feedback", {"decision": "d1", "label": "x", "reviewer": ""})
     assert "$.reviewer" in problem(answer, 422, "invalid-field")
 
@@ -243,9 +248,9 @@ def test_an_answer_may_take_longer_than_its_request(start: Callable[..., Client]
     service = FakeService()
     quick = service.classify
 
-    async def slow(task: str, text: str, *, conversation: str = "") -> Reply:
+    async def slow(task: str, text: str, **more: Any) -> Reply:
         await asyncio.sleep(0.5)
-        return await quick(task, text, conversation=conversation)
+        return await quick(task, text, **more)
 
     service.classify = slow  # type: ignore[method-assign]  # the slow service under test
     client = start(service, body_seconds=0.1)
