@@ -65,6 +65,13 @@ class RecordConfig(_Section, frozen=True):
     text_days: float = 30.0  # days until the text of a decision is deleted; its digest stays
     labelled_text_days: float = 365.0  # the same for texts whose label may train; text_days where that is longer
     group_ms: float = 2.0  # longest wait to commit decisions together, milliseconds
+    subject: Literal["named", "tenant"] = "named"  # whose key seals a record: whom the request names, else its tenant
+
+
+class LedgerConfig(_Section, frozen=True):
+    """Where signed checkpoints of the log are kept outside it."""
+
+    sinks: tuple[str, ...] = ()  # addresses: file:/folder/name.txt, syslog:, https://witness.example/prefix
 
 
 class AuditConfig(_Section, frozen=True):
@@ -109,6 +116,7 @@ class Config(_Section, frozen=True):
     log: LogConfig = LogConfig()
     engine: EngineConfig = EngineConfig()
     record: RecordConfig = RecordConfig()
+    ledger: LedgerConfig = LedgerConfig()
     audit: AuditConfig = AuditConfig()
     explain: ExplainConfig = ExplainConfig()
     egress: EgressConfig = EgressConfig()
@@ -123,6 +131,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "log": LogConfig,
     "engine": EngineConfig,
     "record": RecordConfig,
+    "ledger": LedgerConfig,
     "audit": AuditConfig,
     "explain": ExplainConfig,
     "egress": EgressConfig,
@@ -131,7 +140,9 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "pii": PiiConfig,
 }
 # Settings that an environment variable gives as words with commas between them.
-_LISTS = frozenset({"egress.allow", "pii.off", "pii.regions", "pii.deny", "pii.allow", "pii.allow_types"})
+_LISTS = frozenset(
+    {"egress.allow", "ledger.sinks", "pii.off", "pii.regions", "pii.deny", "pii.allow", "pii.allow_types"}
+)
 _RANGES: dict[str, tuple[float, float]] = {
     "server.port": (0, 65535),
     "server.max_body_mb": (0.001, 1024),

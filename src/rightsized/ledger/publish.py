@@ -47,19 +47,19 @@ class Publisher:
         self, ledger: SqliteLedger, sinks: Sequence[Sink], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._ledger = ledger
-        self._sinks = sinks
+        self.sinks = sinks
         self._clock = clock
         self._tree = {sink.name: StoredTree(ledger.reader.query) for sink in sinks}
         self._failed: dict[str, tuple[int, float, str]] = {}  # failures in a row, when to try again, why
 
     async def publish(self) -> None:
         """Send what is due to every sink; one that fails or hangs holds up no other."""
-        await asyncio.gather(*(self._serve(sink) for sink in self._sinks))
+        await asyncio.gather(*(self._serve(sink) for sink in self.sinks))
 
     def status(self) -> list[SinkStatus]:
         """How far each sink is."""
         query, found = self._ledger.reader.query, []
-        for sink in self._sinks:
+        for sink in self.sinks:
             failures, _, why = self._failed.get(sink.name, (0, 0.0, ""))
             waiting = len(query(_PENDING, (sink.name,)))
             found.append(SinkStatus(sink.name, self._sent(sink), waiting, failures, why))

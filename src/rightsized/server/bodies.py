@@ -20,7 +20,8 @@ class ClassifyRequest(Frozen, frozen=True):
     """One text (`text`) or several (`texts`, at most 1,000) for a task: exactly one of the two.
 
     `conversation` names the thread that a single text belongs to; audits take one message a conversation. `data_class`
-    says what the texts hold; the class of the key counts where that is stricter.
+    says what the texts hold; the class of the key counts where that is stricter. `subject` names whom the texts are
+    about, so that they are sealed under a key of that person and can be erased.
     """
 
     task: str
@@ -28,6 +29,7 @@ class ClassifyRequest(Frozen, frozen=True):
     texts: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_TEXTS)] | None = None
     conversation: str = ""
     data_class: DataClass | None = None
+    subject: Annotated[str, Meta(max_length=MAX_NAME)] = ""
 
 
 class Replies(Frozen, frozen=True):

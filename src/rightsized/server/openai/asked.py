@@ -6,6 +6,8 @@ import math
 import time
 from typing import NamedTuple, cast
 
+import msgspec
+
 from rightsized.core.generation import DATA_CLASSES, Caller, DataClass
 from rightsized.core.tiers import GatewayConfig
 from rightsized.core.types import Begun, Reply
@@ -16,8 +18,9 @@ from rightsized.server.reading import Scope
 DATA_CLASS, REGION = b"x-rightsized-data-class", b"x-rightsized-region"
 CONVERSATION, TIMEOUT = b"x-rightsized-conversation", b"x-rightsized-timeout"
 PROVENANCE = b"x-rightsized-provenance"
+SUBJECT = b"x-rightsized-subject"
 PREFIX = b"x-rightsized-"
-OURS = (DATA_CLASS, REGION, CONVERSATION, TIMEOUT, PROVENANCE)
+OURS = (DATA_CLASS, REGION, CONVERSATION, TIMEOUT, PROVENANCE, SUBJECT)
 MAX_FIELD = 200  # bytes of one of our header fields
 CALLER = "rightsized.caller"  # where the check of API keys leaves who asks
 
@@ -41,13 +44,18 @@ def read(scope: Scope, config: GatewayConfig) -> Asked:
             found[name] = _text(name, value, found)
     caller = scope.get(CALLER) or Caller()
     return Asked(
-        caller=caller,
+        caller=about(caller, found.get(SUBJECT, "")),
         data_class=_data_class(found.get(DATA_CLASS), caller.data_class or config.data_class),
         region=_region(found.get(REGION, "")),
         conversation=found.get(CONVERSATION, ""),
         deadline=time.monotonic() + _seconds(found.get(TIMEOUT), config.timeout_s),
         untrusted=_untrusted(found.get(PROVENANCE, "trusted")),
     )
+
+
+def about(caller: Caller, subject: str) -> Caller:
+    """The caller with the person whom the request is about."""
+    return msgspec.structs.replace(caller, subject=subject) if subject else caller
 
 
 def _text(name: bytes, value: bytes, found: dict[bytes, str]) -> str:
