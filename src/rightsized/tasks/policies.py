@@ -65,6 +65,7 @@ def task_request(task: str, text: str, caller: Caller, conversation: str, declar
         tenant=caller.tenant,
         key=caller.key,
         roles=caller.roles,
+        subject=caller.subject,
         data_class=strictest(*named) if named else None,
     )
 
