@@ -158,6 +158,7 @@ class Decision(Frozen, frozen=True):
     refusal. `attempts` are those made for a request that failed, those under way when it did included; None where they
     were not kept. Those of an answered one are in its reply. `subject` is whom it is about, in the record a reference
     that means nothing without the subject's key; `sealed` is what only that key opens, empty once it was opened.
+    `operation`, `asked_model` and `roles` are what was asked for, and as whom: what the policy's rules look at.
     """
 
     id: str
@@ -181,6 +182,9 @@ class Decision(Frozen, frozen=True):
     attempts: tuple[Attempt, ...] | None = None
     subject: str = ""
     sealed: str = ""
+    operation: str = ""
+    asked_model: str = ""
+    roles: tuple[str, ...] = ()
 
     @property
     def tried(self) -> tuple[Attempt, ...] | None:

@@ -151,6 +151,9 @@ class Recorded(Answerer):
             data_class=request.held,
             detected=request.detected,
             subject=request.subject,
+            operation=request.generation.operation if request.generation else "classify",
+            asked_model=request.generation.model if request.generation else "",
+            roles=request.roles,
         )
 
     async def _finish(self, started: asyncio.Future[None], begun: Decision, reply: Reply) -> Reply:

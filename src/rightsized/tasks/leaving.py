@@ -146,8 +146,7 @@ def _sent(config: Config, away: dict[str, str], since: float) -> list[Sent]:
 
 def seen_by(one: Decision) -> set[str]:
     """Tiers that were given the text: those that wrote, and those that failed at it."""
-    attempts = one.reply.attempts if one.reply else (getattr(one, "attempts", None) or ())
-    return {a.rung for a in attempts if a.completion is not None or a.reason.startswith("failed")}
+    return {a.rung for a in one.tried or () if a.completion is not None or a.reason.startswith("failed")}
 
 
 def decisions(reader: LedgerReader, since: float = 0.0) -> Iterator[Decision]:
