@@ -38,7 +38,7 @@ class AuditCoin:
             raise ConfigError(f"audit.rate = {rate} is no probability.", fix="Set it between 0 and 1.")
         if len(secret) < 16:
             raise ConfigError(f"The audit coin's secret has {len(secret)} bytes; it needs 16.")
-        self._secret = secret
+        self._keyed = hmac.new(secret, b"audit\0", "sha256")  # copied for each throw: no key to set up again
         self._rate = rate
         self._audited = set(audited)
 
@@ -46,8 +46,9 @@ class AuditCoin:
         """Throw the coin for a decision. A conversation with an audit gets no second: its messages share their fate."""
         if conversation and conversation in self._audited:
             return Toss(False, 0.0)
-        digest = hmac.digest(self._secret, b"audit\0" + decision_id.encode("utf-8", "surrogatepass"), "sha256")
-        heads = int.from_bytes(digest[:8], "big") / _TWO_TO_64 < self._rate
+        keyed = self._keyed.copy()
+        keyed.update(decision_id.encode("utf-8", "surrogatepass"))
+        heads = int.from_bytes(keyed.digest()[:8], "big") / _TWO_TO_64 < self._rate
         if heads and conversation:
             self._audited.add(conversation)
         return Toss(heads, self._rate)
