@@ -44,7 +44,7 @@ def _text(status: GatewayStatus, shut: dict[str, str]) -> str:
             tier.engine,
             tier.model,
             _ready(tier),
-            "nothing" if tier.name in shut else ", ".join(tier.data_classes) or "nothing: set data_classes",
+            "nothing" if tier.name in shut else _may_be_sent(tier),
             prices(tier),
         ]
         for tier in status.tiers
@@ -53,6 +53,13 @@ def _text(status: GatewayStatus, shut: dict[str, str]) -> str:
     parts += [f"{tier.name}: {tier.detail}" for tier in status.tiers if tier.detail]
     parts += [f"{name}: {why}." for name, why in shut.items()]
     return "\n".join([*parts, *([""] if parts else []), *_promise(status)])
+
+
+def _may_be_sent(tier: TierStatus) -> str:
+    classes = ", ".join(tier.data_classes)
+    if not classes:
+        return "nothing: set data_classes"
+    return f"{classes}; pseudonymised" if tier.pseudonymised else classes
 
 
 def _ready(tier: TierStatus) -> str:

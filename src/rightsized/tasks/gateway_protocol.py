@@ -29,7 +29,8 @@ class TierStatus(Frozen, frozen=True):
     """A tier as it stands: what it is, what it may be sent, what it costs, and how it is.
 
     `ready` is None where its engine is not running here, so that nobody knows; `detail` says what is wrong. Prices are
-    US dollars a million tokens. `digest` names what its answers depend on; empty where it cannot be opened.
+    US dollars a million tokens. `digest` names what its answers depend on; empty where it cannot be opened. A
+    `pseudonymised` tier is sent placeholders in place of personal data.
     """
 
     name: str
@@ -50,6 +51,7 @@ class TierStatus(Frozen, frozen=True):
     ready: bool | None = None
     in_flight: int = 0
     detail: str = ""
+    pseudonymised: bool = False
 
 
 class GatewayStatus(Frozen, frozen=True):

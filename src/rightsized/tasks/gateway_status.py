@@ -52,6 +52,7 @@ def tier_status(
         ready=False if wrong else status.ready if status else None,
         in_flight=status.in_flight if status else 0,
         detail=wrong or (status.detail if status else ""),
+        pseudonymised=config.pseudonymise,
     )
 
 
