@@ -64,7 +64,7 @@ class RecordConfig(_Section, frozen=True):
     enabled: bool = True  # false: answers carry no decision id
     text_days: float = 30.0  # days until the text of a decision is deleted; its digest stays
     labelled_text_days: float = 365.0  # the same for texts whose label may train; text_days where that is longer
-    group_ms: float = 2.0  # longest wait to commit decisions together, milliseconds
+    group_ms: float = 5.0  # longest wait to commit decisions together, milliseconds
     subject: Literal["named", "tenant"] = "named"  # whose key seals a record: whom the request names, else its tenant
 
 
