@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,10 +64,19 @@ def kinds(found: Verification) -> set[str]:
     return {finding.kind for finding in found.findings}
 
 
+def flip_signature(note: str, at: int) -> str:
+    """Another character in the first of two signatures."""
+    assert note.count("\u2014") == 2
+    at += note.index(" ", note.index("\u2014") + 2) + 1
+    return note[:at] + ("B" if note[at] != "B" else "C") + note[at + 1 :]
+
+
 def tamper(folder: Path, *statements: str | tuple[str, tuple[object, ...]]) -> None:
     connection = sqlite3.connect(folder / "d.sqlite")
     connection.create_function("flip", 2, lambda blob, at: bytes(b ^ (i == at) for i, b in enumerate(blob)))
     connection.create_function("flipped", 1, lambda note: note[:-20] + ("B" if note[-20] == "A" else "A") + note[-19:])
+    for called, at in (("earlier_flipped", 60), ("earlier_renamed", 2)):  # characters into the first signature
+        connection.create_function(called, 1, partial(flip_signature, at=at))
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         connection.execute(f"DROP TRIGGER {name}")
     for statement in statements:
@@ -101,13 +111,13 @@ def rehash(folder: Path, sign: Callable[[str], str] = lambda text: "") -> None:
 
 
 def thief(folder: Path) -> Callable[[str], str]:
-    """Signs with the log's own keys, stolen: each checkpoint with the one in force at its size."""
+    """Signs with the log's own keys, stolen."""
     with LedgerReader(folder / "d.sqlite") as reader:
         chain = stored_chain(reader.query)
     keys = LogKeys(SecretFolder(folder / "secrets"), chain.origin)
 
     def sign(text: str) -> str:
-        return text + "\n" + keys.signer(chain.at(int(text.split("\n")[1]))).line(text)
+        return text + "\n" + "".join(signer.line(text) for signer in keys.all())
 
     return sign
 
@@ -177,6 +187,14 @@ ONE_ROW = {
     "an older head": ("UPDATE head SET note = (SELECT note FROM checkpoints ORDER BY size LIMIT 1)", {"signature"}),
     "a kept checkpoint's signature": (
         "UPDATE checkpoints SET note = flipped(note) WHERE size = 401",
+        {"signature"},
+    ),
+    "a signature of the key before": (
+        "UPDATE checkpoints SET note = earlier_flipped(note) WHERE size = 402",
+        {"signature"},
+    ),
+    "a signature of the key before, under another id": (
+        "UPDATE checkpoints SET note = earlier_renamed(note) WHERE size = 402",
         {"signature"},
     ),
     "a kept checkpoint of another size": ("UPDATE checkpoints SET size = 400 WHERE size = 401", {"signature"}),

@@ -55,6 +55,15 @@ class KeyChain(Frozen, frozen=True):
         """The key that signs a checkpoint of `size` entries."""
         return next((h.key for h in reversed(self.handovers) if h.seq <= size), self.first)
 
+    def signers(self, size: int, since: int | None = None) -> set[VerifierKey]:
+        """The keys that must have signed a checkpoint of `size` entries.
+
+        Args:
+            since: entries of the checkpoint kept before: a key that was followed by another since then signs as well.
+        """
+        followed = (h for h in self.handovers if since is not None and since < h.seq <= size)
+        return {self.at(size), *(self.at(handover.seq - 1) for handover in followed)}
+
     def problems(self) -> list[tuple[int, str]]:
         """What is wrong with the handovers: (entry, words). Empty where each was signed by the key before it."""
         found, before = [], self.first

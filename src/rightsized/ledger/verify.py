@@ -141,27 +141,35 @@ class _Check:
         if checkpoint and (checkpoint.size, checkpoint.root) != (self.size, self.root):
             self.findings.add("signature", self.size, "What was signed is not the head of the log.")
 
-    def _signed(self, note: str, size: int, what: str) -> Checkpoint | None:
-        """A note of this log as a checkpoint, if the key of its size signed it."""
+    def _signed(self, note: str, size: int, what: str, since: int | None = None) -> Checkpoint | None:
+        """A note of this log as a checkpoint, if the key of its size signed it.
+
+        Args:
+            since: entries of the checkpoint kept before; where keys changed since then, the one before signed too.
+        """
         try:
             checkpoint = parse_checkpoint(note)
-            self._check_signature(checkpoint)
+            self._check_signature(checkpoint, since)
         except ProofError as error:
             self.findings.add("signature", size, f"{what} of {size:,} entries: {error.message}")
             return None
         return checkpoint
 
-    def _check_signature(self, checkpoint: Checkpoint) -> None:
+    def _check_signature(self, checkpoint: Checkpoint, since: int | None = None) -> None:
         if checkpoint.origin != self.origin:
             raise ProofError(f"It is of another log: {checkpoint.origin}.")
-        key = self.chain.at(checkpoint.size) if self.chain else None
-        if key is None or key not in checkpoint.note.signed_by([key]):
+        needed = self.chain.signers(checkpoint.size, since) if self.chain else set()
+        if not needed or needed - set(checkpoint.note.signed_by(self.chain.keys if self.chain else ())):
             raise ProofError("It is not signed by the key of this log.")
 
     def _kept(self) -> int:
         rows = self.reader.query("SELECT size, note FROM checkpoints WHERE size <= ? ORDER BY size", (self.size,))
+        before = 0
         for size, note in rows:
-            checkpoint = self._signed(str(note), size, "The kept checkpoint")
+            checkpoint = self._signed(str(note), size, "The kept checkpoint", before)
+            before = size
+            if size == self.size and note != self.note:
+                self.findings.add("signature", size, "The head is not the checkpoint that was kept of it.")
             if checkpoint and checkpoint.size != size:
                 self.findings.add("signature", size, f"The checkpoint kept for {size:,} entries is another one.")
             elif checkpoint:
