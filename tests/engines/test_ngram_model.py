@@ -114,6 +114,18 @@ def test_rows_left_out_of_the_table_are_added_up_when_met(monkeypatch: pytest.Mo
         assert small.margins(text).unknown == whole.margins(text).unknown
 
 
+def test_scores_do_not_depend_on_what_is_added_up_ahead() -> None:
+    table = NgramTable(TEXTS, NgramSpec())
+    whole = table.fit(np.arange(8), TARGETS[:8], strength=1.0, balanced=False)
+    for held in ([8], [0, 8], []):
+        model = table.fit(np.arange(8), TARGETS[:8], strength=1.0, balanced=False, held=np.array(held, np.intp))
+        assert len(model._slots) == len({unit for row in held for unit in units(TEXTS[row], NgramSpec())})
+        for text in [*TEXTS, "unheard of cardigans " * 3]:
+            expected = whole.margins(text)
+            assert model.margins(text).values.tobytes() == expected.values.tobytes()
+            assert model.margins(text)[1:] == expected[1:]
+
+
 def test_a_long_text_is_added_up_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     model, text = fitted(), " ".join(TEXTS)
     whole = model.margins(text)

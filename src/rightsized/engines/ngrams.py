@@ -102,6 +102,7 @@ class NgramModel:
         weights: int8 (features, labels).
         scales: float32 (features,); a weight is `weights[f, l] * scales[f]`.
         bias: float32 (labels,).
+        ahead: units added up beforehand; all known ones, while there is room, where None. Scores do not depend on it.
     """
 
     def __init__(
@@ -112,23 +113,30 @@ class NgramModel:
         scales: Floats,
         bias: Floats,
         spec: NgramSpec,
+        ahead: Sequence[str] | None = None,
     ) -> None:
         if not len(vocabulary) == len(idf) == len(weights) == len(scales) or weights.shape[1:] != bias.shape:
             raise IntegrityError("The n-gram model's arrays do not fit together.")
         self.index = {gram: row for row, gram in enumerate(vocabulary)}
         self.idf, self.weights, self.scales, self.bias, self.spec = idf, weights, scales, bias, spec
         self._width = len(bias)
-        self._slots, self._table = self._added_up()
+        self._slots, self._table = self._added_up(self._frequent() if ahead is None else ahead)
 
     @classmethod
     def quantised(
-        cls, vocabulary: list[str], idf: Floats, coefficients: Floats, bias: Floats, spec: NgramSpec
+        cls,
+        vocabulary: list[str],
+        idf: Floats,
+        coefficients: Floats,
+        bias: Floats,
+        spec: NgramSpec,
+        ahead: Sequence[str] | None = None,
     ) -> NgramModel:
         """Build from float coefficients (features, labels): each feature's row is scaled to int8."""
         largest = np.abs(coefficients).max(axis=1, initial=0.0).astype(np.float32)
         scales = np.where(largest > 0, largest / 127.0, 1.0).astype(np.float32)
         weights = np.rint(coefficients / scales[:, None]).astype(np.int8)
-        return cls(vocabulary, idf, weights, scales, bias.astype(np.float32), spec)
+        return cls(vocabulary, idf, weights, scales, bias.astype(np.float32), spec, ahead)
 
     def margins(self, text: str) -> Margins:
         """Raw scores of one text."""
@@ -168,13 +176,19 @@ class NgramModel:
             return unit in self.index
         return " " not in unit or WORD_MARK + unit in self.index
 
-    def _added_up(self) -> tuple[dict[str, int], Floats]:
-        """The row of each known unit, the most frequent first while there is room, and the table of those rows."""
+    def _frequent(self) -> list[str]:
+        """The known units, the most frequent while there is room."""
         mark = "" if self.spec.whole_text else WORD_MARK
         known = np.array([row for gram, row in self.index.items() if gram.startswith(mark)], dtype=np.intp)
-        room = TABLE_BYTES // (4 * (self._width + EXTRA))
-        kept = set(known[np.argsort(self.idf[known], kind="stable")[:room]].tolist())
-        words = [gram[len(mark) :] for gram, row in self.index.items() if row in kept]
+        kept = set(known[np.argsort(self.idf[known], kind="stable")[: self._room()]].tolist())
+        return [gram[len(mark) :] for gram, row in self.index.items() if row in kept]
+
+    def _room(self) -> int:
+        return TABLE_BYTES // (4 * (self._width + EXTRA))
+
+    def _added_up(self, words: Sequence[str]) -> tuple[dict[str, int], Floats]:
+        """The slot of each of these units, as far as there is room, and the table of what they bring."""
+        words = words[: self._room()]
         table = np.zeros((1 + len(words), self._width + EXTRA), dtype=np.float32)
         table[UNSEEN, -2] = 1.0  # one n-gram, and not a known one
         for start in range(0, len(words), BATCHED_UNITS):

@@ -50,6 +50,11 @@ class RawScores:
         """One text's scores as the encoder rung reads them."""
         return Raw(self.ngram_row(i).margins, self.logits[i], float(self.nearest[i]))
 
+    def copy_ngram(self, of: RawScores, rows: NDArray[np.intp]) -> None:
+        """Take over what the n-gram model said of these rows."""
+        self.margins[rows], self.unknown[rows] = of.margins[rows], of.unknown[rows]
+        self.truncated[rows] = of.truncated[rows]
+
     def take(self, rows: NDArray[np.intp]) -> RawScores:
         """The scores of these rows."""
         return RawScores(
@@ -65,10 +70,11 @@ class Bench:
         names = [] if numbered.label_vectors is None else [label_words(label) for label in numbered.labels]
         self._table = NgramTable(numbered.texts + names, spec)
 
-    def fit_ngram(self, rows: NDArray[np.intp], choices: Choices) -> NgramModel:
-        """Fit the n-gram model on these rows, and on the labels' names where chosen."""
+    def fit_ngram(self, rows: NDArray[np.intp], choices: Choices, held: NDArray[np.intp] | None = None) -> NgramModel:
+        """Fit the n-gram model on these rows, and on the labels' names where chosen. `held`: all it will score."""
         rows, targets = self._with_names(rows, choices)
-        return self._table.fit(rows, targets, strength=choices.ngram_strength, balanced=choices.head.balanced)
+        strength, balanced = choices.ngram_strength, choices.head.balanced
+        return self._table.fit(rows, targets, strength=strength, balanced=balanced, held=held)
 
     def head_fitter(self, rows: NDArray[np.intp], choices: Choices) -> HeadFitter:
         """Ready to fit heads on these rows, and on the labels' names where chosen."""
@@ -81,8 +87,17 @@ class Bench:
 
     def score(self, ngram: NgramModel, head: LinearHead, rows: NDArray[np.intp], into: RawScores) -> None:
         """Score these rows one at a time, as in service, and write the results into `into`."""
+        self.score_ngram(ngram, rows, into)
+        self.score_head(head, rows, into)
+
+    def score_ngram(self, ngram: NgramModel, rows: NDArray[np.intp], into: RawScores) -> None:
+        """The n-gram model's half of `score`."""
         for row in rows.tolist():
             into.margins[row], into.unknown[row], into.truncated[row] = ngram.margins(self.numbered.texts[row])
+
+    def score_head(self, head: LinearHead, rows: NDArray[np.intp], into: RawScores) -> None:
+        """The head's half of `score`."""
+        for row in rows.tolist():
             into.logits[row], into.nearest[row] = head.logits(self.numbered.vectors[row])
 
     def _with_names(self, rows: NDArray[np.intp], choices: Choices) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
@@ -111,9 +126,9 @@ def cross_fit(
         progress("Cross-fitting", fold, count)
         if fold in covered:
             continue
-        rows = np.flatnonzero(folds != fold)
-        ngram = bench.fit_ngram(rows, choices)
+        rows, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        ngram = bench.fit_ngram(rows, choices, held)
         head = bench.head_fitter(rows, choices).fit(choices.head)
-        bench.score(ngram, head, np.flatnonzero(folds == fold), scores)
+        bench.score(ngram, head, held, scores)
     progress("Cross-fitting", count, count)
     return scores

@@ -40,15 +40,23 @@ class NgramTable:
     """The units of all texts and the n-grams of all units, as sparse matrices (see `engines.ngrams.NgramModel`)."""
 
     def __init__(self, texts: list[str], spec: NgramSpec) -> None:
-        counted, names = _counted(units(text, spec) for text in texts)
+        counted, self._names = _counted(units(text, spec) for text in texts)
         counted.data = np.log(counted.data) + np.float32(1.0)
         self.units: csr_matrix = counted  # (n, units): 1 + log(count)
-        self.grams, vocabulary = _counted(grams(unit, spec) for unit in names)  # (units, n-grams): count
+        self.grams, vocabulary = _counted(grams(unit, spec) for unit in self._names)  # (units, n-grams): count
         self.texts: csr_matrix = (counted @ self.grams).tocsr()  # (n, n-grams)
         self.spec = spec
         self.vocabulary = np.array(vocabulary, dtype=object)
 
-    def fit(self, rows: NDArray[np.intp], targets: NDArray[np.bool_], *, strength: float, balanced: bool) -> NgramModel:
+    def fit(
+        self,
+        rows: NDArray[np.intp],
+        targets: NDArray[np.bool_],
+        *,
+        strength: float,
+        balanced: bool,
+        held: NDArray[np.intp] | None = None,
+    ) -> NgramModel:
         """A linear SVM, one label against the rest, on these rows.
 
         Args:
@@ -56,13 +64,15 @@ class NgramTable:
             targets: bool (m, labels).
             strength: inverse of regularisation (scikit-learn's C).
             balanced: weigh labels by the inverse of their frequency.
+            held: int (k,) the only rows that will be scored, where that is known: it saves time.
         """
         texts = self.texts[rows]
         frequency = np.bincount(texts.indices, minlength=texts.shape[1])
         kept = self._kept(frequency, len(rows))
         idf = (np.log((1.0 + len(rows)) / (1.0 + frequency[kept])) + 1.0).astype(np.float32)
         coefficients, bias = _svm(self._normalised(rows, kept, idf), targets, strength, balanced)
-        return NgramModel.quantised(self.vocabulary[kept].tolist(), idf, coefficients, bias, self.spec)
+        ahead = None if held is None else [self._names[unit] for unit in np.unique(self.units[held].indices)]
+        return NgramModel.quantised(self.vocabulary[kept].tolist(), idf, coefficients, bias, self.spec, ahead)
 
     def _normalised(self, rows: NDArray[np.intp], kept: NDArray[np.intp], idf: Floats) -> Any:
         """The n-grams of these rows as they are served, but for rounding: sparse (m, kept)."""

@@ -69,7 +69,7 @@ def choose_scopes(bench: Bench, folds: NDArray[np.intp], choices: Choices, progr
     plain = replace(choices, label_names=False, head=replace(choices.head, kernel=False))
     scores = RawScores.empty(numbered.size, count)
     rows = np.concatenate([inside, outside])
-    bench.score(bench.fit_ngram(train, plain), bench.head_fitter(train, plain).fit(plain.head), rows, scores)
+    bench.score(bench.fit_ngram(train, plain, rows), bench.head_fitter(train, plain).fit(plain.head), rows, scores)
     ngram, head = fit_scales(scores.margins[inside], scores.logits[inside], numbered.targets[inside], False)
     found: dict[str, float] = {}
     best = []

@@ -88,10 +88,12 @@ class _Trial:
         for step, fold in enumerate(self.held):
             self.progress("Choosing", step, len(self.held))
             rows, held = np.flatnonzero(self.folds != fold), np.flatnonzero(self.folds == fold)
-            ngram = self.bench.fit_ngram(rows, tried[0])
+            first = scores[describe(tried[0])]
+            self.bench.score_ngram(self.bench.fit_ngram(rows, tried[0], held), held, first)
             fitter = self.bench.head_fitter(rows, base)
             for choices in tried:
-                self.bench.score(ngram, fitter.fit(choices.head), held, scores[describe(choices)])
+                scores[describe(choices)].copy_ngram(first, held)
+                self.bench.score_head(fitter.fit(choices.head), held, scores[describe(choices)])
         rows = np.flatnonzero(np.isin(self.folds, list(self.held)))
         for choices in tried:
             self._judge(describe(choices), scores[describe(choices)].take(rows), numbered.targets[rows])
