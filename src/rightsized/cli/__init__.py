@@ -22,6 +22,7 @@ from rightsized.cli import (
     ledger,
     models,
     pii,
+    policy,
     queue,
     report,
     serve,
@@ -72,6 +73,7 @@ for group in (
     keys.app,
     pii.app,
     egress.app,
+    policy.app,
 ):
     app.add_typer(group)
 
