@@ -45,6 +45,8 @@ class _Plan:
         altered: whether that differs from what the client sent.
         vetoes: tiers not to be asked, with the reason.
         withheld: attempts whose answers broke a rule, and what led to them.
+        trace: the attempts of the way up that is being asked now.
+        waited_ms: what earlier ways took.
     """
 
     request: Request
@@ -54,6 +56,8 @@ class _Plan:
     altered: bool
     vetoes: dict[str, str]
     withheld: list[Attempt] = field(default_factory=list)
+    trace: list[Attempt] = field(default_factory=list)
+    waited_ms: float = 0.0
 
     @property
     def sent(self) -> Generation:
@@ -66,9 +70,15 @@ class _Plan:
         return any(check.needs_output(self.sent) for check in self.checks)
 
     def asked(self) -> Request:
-        """The request to hand on, with the tiers that must not be asked."""
-        vetoes = {**self.vetoes, **self.generation.vetoes}
-        return structs.replace(self.request, generation=structs.replace(self.generation, vetoes=vetoes))
+        """The request to hand on, with the tiers that must not be asked and a trace of its own."""
+        vetoes, self.trace = {**self.vetoes, **self.generation.vetoes}, []
+        generation = structs.replace(self.generation, vetoes=vetoes)
+        return structs.replace(self.request, generation=generation, trace=self.trace)
+
+    def keep(self) -> None:
+        """Put all attempts into the request's own trace, for the record of one that gets no reply."""
+        if self.request.trace is not None:
+            self.request.trace.extend([*self.withheld, *_new(self.trace)])
 
     def failed(self, error: RightsizedError) -> RightsizedError:
         """The error with the verdicts so far, for the record."""
@@ -137,6 +147,13 @@ class Safe(Answerer):
 
     async def _answered(self, plan: _Plan) -> Reply:
         """Ask until an answer keeps the rules, or nobody is left."""
+        try:
+            return await self._asked(plan)
+        except BaseException:
+            plan.keep()
+            raise
+
+    async def _asked(self, plan: _Plan) -> Reply:
         last: Reply | None = None
         while True:
             try:
@@ -151,30 +168,32 @@ class Safe(Answerer):
                 return self._given(plan, reply)
             judged = await judge(plan.checks, plan.sent, reply.completion, reply.rung)
             plan.verdicts = (*plan.verdicts, *judged.verdicts)
-            if judged.outcome == "refuse":
-                raise plan.failed(refusal(judged))
             if judged.outcome == "pass":
                 return self._given(plan, structs.replace(reply, completion=judged.completion))
             self._withhold(plan, reply, judged)
+            if judged.outcome == "refuse":
+                raise plan.failed(refusal(judged))
             last = reply
 
     def _withhold(self, plan: _Plan, reply: Reply, judged: Judged) -> None:
         """Keep what was tried, and veto the tier that wrote it and all below."""
         *before, wrote = reply.attempts
-        plan.withheld += [one for one in before if one.reason != ASKED_BEFORE]
+        plan.trace, plan.waited_ms = [], plan.waited_ms + reply.latency_ms
+        plan.withheld += _new(before)
         plan.withheld.append(structs.replace(wrote, accepted=False, reason=f"withheld by {judged.said}"))
         upto = self._tiers.index(reply.rung) + 1 if reply.rung in self._tiers else len(self._tiers)
         plan.vetoes.update(dict.fromkeys((reply.rung, *self._tiers[:upto]), ASKED_BEFORE))
 
     def _given(self, plan: _Plan, reply: Reply) -> Reply:
         """The reply to give out, with all that led to it; never certified where models saw another request."""
-        attempts = [one for one in reply.attempts if one.reason != ASKED_BEFORE]
+        attempts = _new(reply.attempts)
         if reply.completion is not None and attempts:  # what was mended is what the last attempt is on record with
             attempts[-1] = structs.replace(attempts[-1], completion=reply.completion)
         return structs.replace(
             reply,
             attempts=(*plan.withheld, *attempts),
             cost=reply.cost + sum(one.cost for one in plan.withheld),
+            latency_ms=reply.latency_ms + plan.waited_ms,
             certified=reply.certified and not plan.altered and not plan.withheld,
             verdicts=(*plan.verdicts, *passed(plan.checks, plan.sent, plan.verdicts), *reply.verdicts),
         )
@@ -193,7 +212,7 @@ class Safe(Answerer):
             confidence=0.0,
             state=last.state if last else "none",
             cost=sum(one.cost for one in plan.withheld),
-            latency_ms=sum(one.latency_ms for one in plan.withheld),
+            latency_ms=plan.waited_ms,
             attempts=tuple(plan.withheld),
             verdicts=plan.verdicts,
         )
@@ -213,9 +232,16 @@ class Safe(Answerer):
                     elif isinstance(piece, Begun) and plan.altered:
                         piece = structs.replace(piece, certified=False)
                     yield piece
-        except RightsizedError as error:
-            plan.failed(error)
+        except BaseException as error:
+            plan.keep()
+            if isinstance(error, RightsizedError):
+                plan.failed(error)
             raise
+
+
+def _new(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Without the tiers that were passed over because their answer was withheld before."""
+    return [one for one in attempts if one.reason != ASKED_BEFORE]
 
 
 def _prepared(bare: Generation, checks: Sequence[Check[Any]], generation: Generation) -> dict[str, Any]:
