@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class InjectionModel:
 
     def margin(self, text: str) -> float:
         """The highest raw margin of the text's windows; minus infinity for a text without words."""
-        return max((float(self._model.margins(part).values[0]) for part in windows(text)), default=-math.inf)
+        return max((float(self._model.margins(part).values[0]) for part in windows(shown(text))), default=-math.inf)
 
     def score(self, text: str) -> float:
         """In [0, 1]; not a probability: how often attacks come depends on where texts come from."""
@@ -71,6 +72,17 @@ class InjectionModel:
             return cls(NgramModel.from_arrays(load(raw), card.spec), card)
         except (OSError, msgspec.DecodeError, SafetensorError) as error:
             raise IntegrityError(f"The model in {folder} cannot be read: {error}.") from None
+
+
+def shown(text: str) -> str:
+    """Text as a reader sees it: compatibility forms made one, nothing invisible.
+
+    >>> shown("ig\u200bnore \uff41ll")
+    'ignore all'
+    """
+    if text.isascii():
+        return text
+    return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
 
 
 def squashed(value: float) -> float:
