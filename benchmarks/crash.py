@@ -2,7 +2,8 @@
 
 A child process records decisions of many concurrent requests and writes the id of each reply it gives out to a pipe:
 such a decision is acknowledged. The child is killed with SIGKILL at a random moment, opening the file included; then
-every acknowledged id must be in the file, ended, with its own reply and text, and SQLite must find the file sound.
+every acknowledged id must be in the file, ended, with its own reply and text, and `ledger verify` must find nothing:
+the file sound, no entry missing, the head over exactly the entries there are, signed.
 The same file goes on through all kills. With --server HOME the child is the real server on a copy of that home, and an
 acknowledgement is an HTTP response.
 
@@ -35,8 +36,11 @@ from rightsized.core.protocols import Answerer
 from rightsized.core.types import Reply, Request
 from rightsized.engines.fake import FakeAnswerer
 from rightsized.ledger.log import SqliteLedger
+from rightsized.ledger.log_keys import LogKeys
 from rightsized.ledger.reader import LedgerReader, Search
 from rightsized.ledger.recorded import Recorded
+from rightsized.ledger.verify import verify
+from rightsized.store.secrets import SecretFolder
 
 KILLS, QUICK_KILLS = 50, 5
 LATEST_SECONDS = 1.0  # a kill comes at most this long after the child has begun
@@ -67,13 +71,14 @@ class Jittered(Answerer):
 def record_until_killed(path: str, seed: int) -> None:
     """The child: prints `ready`, then `id message` for every reply given out, until it is killed."""
     os.write(1, b"ready\n")
-    with SqliteLedger(path) as ledger:
+    with SqliteLedger(path, secrets=SecretFolder(Path(path).parent / "secrets")) as ledger:
         recorded = Recorded(Jittered(seed), ledger, coin=lambda i, _: (hash(i) % 100 < 100 * AUDIT_RATE, AUDIT_RATE))
 
         async def worker(first: int) -> None:
             number = first
             while True:
-                reply = await recorded.answer(Request(TASK, f"message {seed} {number}"))
+                subject = f"person {number % 7}" if number % 5 == 0 else ""  # some are sealed, under few keys
+                reply = await recorded.answer(Request(TASK, f"message {seed} {number}", subject=subject))
                 os.write(1, f"{reply.id} {seed} {number}\n".encode())
                 number += CONCURRENT
 
@@ -173,7 +178,10 @@ def examine(path: Path, acknowledged: dict[str, str], tally: Tally, *, labels: b
                 tally.lost.append(decision_id)
             elif reader.text(decision_id) != text or (labels and decision.reply.label != label_of(text)):
                 tally.altered.append(decision_id)
-        tally.damage += reader.check()
+    with LedgerReader(path) as reader:
+        (origin,) = reader.query("SELECT origin FROM identity")[0]
+    trusted = [signer.key for signer in LogKeys(SecretFolder(path.parent / "secrets"), origin).all()]
+    tally.damage += [finding.words for finding in verify(path, trusted=trusted).findings]
 
 
 def run(path: Path, kills: int, seed: int, server: Server | None = None) -> dict[str, Any]:

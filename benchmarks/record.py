@@ -1,8 +1,8 @@
 """What recording costs: decisions a second, CPU and latency, beside the same answerer unrecorded, in the same run.
 
 The answerer sleeps as long as a rung takes (n-gram model 0.15 ms, encoder head 5 ms) and uses no CPU, so that the
-difference is the recorder's and the ledger's alone. Every recorded reply is on the disk before it counts; how long the
-disk takes to sync 4 KiB is measured beside each row.
+difference is the recorder's and the ledger's alone. Every recorded reply is on the disk, under a signed head, before it
+counts; how long the disk takes to sync 4 KiB is measured beside each row.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from rightsized.core.protocols import Answerer
 from rightsized.core.types import Attempt, LabelScore, Prediction, Reply, Request
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.recorded import Recorded
+from rightsized.store.secrets import SecretFolder
 
 PAUSES_MS = (0.15, 5.0)
 CONCURRENT = (1, 16, 64)
@@ -98,7 +99,8 @@ def measure(pause_ms: float, concurrent: int, seconds: float, rounds: int, folde
         bare = Pausing(pause_ms / 1000)
         syncs.append(sync_ms(folder))
         kinds["bare"].append(asyncio.run(load(bare, concurrent, seconds)))
-        with SqliteLedger(folder / f"{pause_ms}-{concurrent}-{number}.sqlite") as ledger:
+        secrets = SecretFolder(folder / "secrets")
+        with SqliteLedger(folder / f"{pause_ms}-{concurrent}-{number}.sqlite", secrets=secrets) as ledger:
             kinds["recorded"].append(asyncio.run(load(Recorded(bare, ledger), concurrent, seconds)))
             groups += ledger.groups
     row: dict[str, Any] = {"pause_ms": pause_ms, "concurrent": concurrent}
