@@ -153,7 +153,7 @@ def _added(total: Total, one: Decision) -> Total:
     import msgspec
 
     reply = one.reply
-    usage = [a.completion.usage for a in one.tried or () if a.completion]
+    usage = [a.completion.usage for a in one.tried or () if a.completion] + [a.sampled for a in one.tried or ()]
     return msgspec.structs.replace(
         total,
         requests=total.requests + 1,
