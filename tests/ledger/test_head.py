@@ -191,6 +191,7 @@ def change(path: Path, *statements: str) -> None:
         ["DELETE FROM ends WHERE seq = 10"],
         ["DELETE FROM ends WHERE seq = 10", "UPDATE head SET size = 9"],
         ["UPDATE head SET root = zeroblob(32)"],
+        ["UPDATE identity SET key = 'no key'"],
         ["UPDATE head SET note = ''"],
         ["UPDATE head SET note = replace(note, 'time 1', 'time 2')"],
         ["UPDATE identity SET key = ''", "UPDATE head SET note = ''"],

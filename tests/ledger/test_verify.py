@@ -164,6 +164,15 @@ ONE_ROW = {
     ),
     "another reviewer": ("UPDATE reviews SET record = CAST(replace(record, 'ana', 'bob') AS BLOB)", {"altered"}),
     "a record as text": ("UPDATE events SET record = CAST(record AS TEXT) WHERE kind = 'alarm'", {"altered"}),
+    "a change of keys as bad text": (
+        "UPDATE events SET record = CAST(record AS BLOB) || x'b4' WHERE kind = 'log-key'",
+        {"key", "altered"},
+    ),
+    "a change of keys as bad bytes": (
+        "UPDATE events SET record = CAST(record || x'b4' AS BLOB) WHERE kind = 'log-key'",
+        {"key", "altered"},
+    ),
+    "a text that is none": ("UPDATE texts SET text = text || CAST(x'b4' AS TEXT) WHERE number = 4", {"text"}),
     "a deleted end": ("DELETE FROM ends WHERE seq = (SELECT max(seq) FROM ends WHERE seq < 600)", {"missing"}),
     "the last entry deleted": ("DELETE FROM ends WHERE seq = 625", {"missing"}),
     "an entry inserted at the end": ("INSERT INTO events VALUES (626, 'alarm', 't', 'c', 1.0, x'7b7d')", {"extra"}),

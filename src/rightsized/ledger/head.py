@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from rightsized.core.errors import IntegrityError, ProofError
 from rightsized.ledger import columns
 from rightsized.ledger.group import Batch
@@ -33,7 +35,14 @@ def stored_chain(query: Query) -> KeyChain | None:
     if not first:
         return None
     rows = query("SELECT seq, record FROM events WHERE kind = 'log-key' ORDER BY seq", ())
-    return read_chain(origin, first, [(seq, decode_event(record).detail) for seq, record in rows])
+    return read_chain(origin, first, [(seq, _detail(seq, record)) for seq, record in rows])
+
+
+def _detail(seq: int, record: bytes) -> str:
+    try:
+        return decode_event(record).detail
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise ProofError(f"Entry {seq:,} hands over to another key and cannot be read.") from None
 
 
 class TreeHead:
@@ -73,7 +82,10 @@ class TreeHead:
         self._kept_size, self._kept_at = kept[0] if kept else (0, 0.0)
         self._time = 0  # of the last checkpoint: time never runs backwards in a log
         self._keys = LogKeys(secrets, self._origin) if secrets else None
-        chain = stored_chain(self._query)
+        try:
+            chain = stored_chain(self._query)
+        except ProofError as error:
+            raise self._altered(f"its keys cannot be read ({error.message.rstrip('.')})") from None
         self._signer = self._first_key() if chain is None else self._resumed(chain, lost=lost)
 
     @property

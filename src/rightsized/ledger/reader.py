@@ -78,6 +78,10 @@ class LedgerReader:
             self._connection.close()
             self._subjects.close()
 
+    def tolerate_bad_text(self) -> None:
+        """Read text that is not UTF-8 with marks in place of what cannot be read, instead of raising."""
+        self._connection.text_factory = lambda data: data.decode("utf-8", "replace")
+
     def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Rows of a SELECT on the tables of ledger/schema.py."""
         with self._lock, explained(self.path):

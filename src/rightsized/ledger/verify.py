@@ -57,6 +57,7 @@ def verify(
     """
     began = time.monotonic()
     with LedgerReader(path) as reader:
+        reader.tolerate_bad_text()
         check = _Check(reader, trusted, against)
         return check.run(since, progress, began)
 
