@@ -196,6 +196,14 @@ async def test_an_unknown_field_that_says_nothing_may_leave() -> None:
     assert (await sent_for(chat("hello", x_switch=True, x_number=3))).body["x_switch"] is True
 
 
+async def test_fields_that_servers_add_to_the_api_are_known_and_searched() -> None:
+    sent = await sent_for(
+        chat(NAME, chat_template_kwargs={"enable_thinking": False}, guided_choice=[NAME, "no"], thinking={"type": "on"})
+    )
+    assert sent.body["chat_template_kwargs"] == {"enable_thinking": False}
+    assert sent.body["guided_choice"] == [placeholders(sent)[0], "no"]
+
+
 async def test_tokens_as_numbers_do_not_leave() -> None:
     await refused(Generation("completions", {"prompt": [15496, 995]}))
     await refused(Generation("embeddings", {"input": [[15496, 995]]}))

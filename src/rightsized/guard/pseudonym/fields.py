@@ -221,6 +221,16 @@ _SETTINGS = frozenset(
         "top_n",
         "return_documents",
         "adapter",
+        "length_penalty",
+        "use_beam_search",
+        "skip_special_tokens",
+        "include_stop_str_in_output",
+        "stop_token_ids",
+        "add_generation_prompt",
+        "continue_final_message",
+        "chat_template_kwargs",
+        "thinking",
+        "priority",
     )
 )
 _SHARED: dict[str, Handler] = {
@@ -234,6 +244,10 @@ _SHARED: dict[str, Handler] = {
     "response_format": _deep,
     "json_schema": _deep,
     "grammar": _text,
+    "guided_json": _deep,
+    "guided_choice": _deep,
+    "guided_regex": _text,
+    "guided_grammar": _text,
 }
 _BODIES: dict[Operation, dict[str, Handler]] = {
     "chat": {
