@@ -88,7 +88,7 @@ def steps(attempts: Sequence[Attempt], written: Written | None) -> list[StepView
         rows.append(
             StepView(
                 attempt.rung,
-                _outcome(attempt),
+                _outcome(attempt) + _hidden(attempt),
                 attempt.score if seen else None,
                 attempt.threshold,
                 attempt.latency_ms if attempt.completion is not None or attempt.latency_ms else None,
@@ -106,6 +106,14 @@ def _outcome(attempt: Attempt) -> str:
     if attempt.completion is not None and attempt.reason.startswith("not sure enough"):
         return "its draft was passed on: not sure enough"
     return attempt.reason or "not asked"
+
+
+def _hidden(attempt: Attempt) -> str:
+    """What was sent as placeholders, by type and number; empty where nothing was."""
+    replaced = attempt.completion.replaced if attempt.completion is not None else {}
+    if not replaced:
+        return ""
+    return "; sent as placeholders: " + ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in replaced.items())
 
 
 def models_lead(status: GatewayStatus | None) -> str:
