@@ -13,6 +13,9 @@ from fake_service import FakeService
 from live_server import Answer, Client, running
 
 from gateway_samples import LARGE, TIERS, certified, settings
+from rightsized.core.generation import Completion
+from rightsized.core.types import Attempt
+from rightsized.server.console.writing import steps
 from rightsized.tasks.remote import RunningServer
 from rightsized.tasks.service import LocalService
 
@@ -249,3 +252,9 @@ def test_the_page_of_a_failed_request_says_what_each_tier_did(tmp_path: Path) ->
     assert "failed: out of memory" in shown
     assert "failed: its disk is full" in shown
     assert "a person decides" not in shown
+
+
+def test_a_step_says_what_was_sent_as_placeholders() -> None:
+    hidden = Completion("Dear Anna", "stop", replaced={"person": 2, "payment_card": 1})
+    (step,) = steps([Attempt("cloud", 1, "sha256:1", 0.0, None, True, completion=hidden)], None)
+    assert step.outcome == "answered; sent as placeholders: 2 person, 1 payment card"

@@ -113,7 +113,9 @@ def _hidden(attempt: Attempt) -> str:
     replaced = attempt.completion.replaced if attempt.completion is not None else {}
     if not replaced:
         return ""
-    return "; sent as placeholders: " + ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in replaced.items())
+    return "; sent as placeholders: " + ", ".join(
+        f"{count} {kind.replace('_', ' ')}" for kind, count in replaced.items()
+    )
 
 
 def models_lead(status: GatewayStatus | None) -> str:
