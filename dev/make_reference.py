@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from reference import api, command_line, errors, figures, http, roles, safety_rules, settings
+from reference import api, command_line, errors, figures, http, policy, roles, safety_rules, settings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 README = Path(__file__).parents[1] / "README.md"
@@ -21,6 +21,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "config.md": settings.page,
     "errors.md": errors.page,
     "http.md": http.page,
+    "policy.md": policy.page,
     "python.md": api.page,
     "roles.md": roles.page,
     "safety-rules.md": safety_rules.page,

@@ -6,6 +6,7 @@ nothing. Only a start without a file runs without a policy, and only where the s
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rightsized.core.generation import DATA_CLASSES, DataClass
 from rightsized.guard.policy import file
 from rightsized.guard.policy.file import PolicyFile
 
+log = logging.getLogger("rightsized.policy")
 Stamp = tuple[int, int, int]
 
 
@@ -45,7 +47,16 @@ class PolicyStore:
             self.current = file.read(path, enforced=self._enforced)
 
     def refresh(self) -> bool:
-        """Take up a changed file; whether the policy in force is another now. Raises nothing: see `problem`."""
+        """Take up a changed file; whether the policy in force is another now. Raises nothing: see `problem` and the log."""
+        before = self.problem
+        changed = self._refreshed()
+        if changed and self.current is not None:
+            log.info("The policy in force is now %s (%s).", self.path, self.current.digest)
+        if self.problem and self.problem != before:
+            log.error("%s", self.problem)
+        return changed
+
+    def _refreshed(self) -> bool:
         stamp = self._look()
         if stamp == self._stamp:
             return False
