@@ -25,9 +25,9 @@ Found = dict[str, Any]
 
 
 def folder_of(path: Path) -> Path:
-    """The folder of the files: PATH itself, or privacy/injection in it."""
-    inner = path / "privacy" / "injection"
-    return inner if inner.is_dir() else path
+    """The folder of the files: PATH itself, or privacy/injection or injection in it."""
+    inner = (path / "privacy" / "injection", path / "injection")
+    return next((folder for folder in inner if folder.is_dir()), path)
 
 
 def share(scores: Iterable[float], threshold: float) -> Found:
@@ -81,7 +81,10 @@ def measure(given: Options) -> Found:
     folder = folder_of(given.data)
     model = InjectionModel.open(data.folder("injection"))
     labelled = json.loads(file.read_text("utf-8")) if (file := folder / "valid.json").exists() else []
-    documents = [str(row["context"]) for file in sorted(folder.glob("*.jsonl")) for row in _lines(file)]
+    labelled = [{"source": "labelled prompts", **row} for row in labelled]
+    documents = [
+        str(row["context"]) for file in sorted(folder.glob("*.jsonl")) for row in _lines(file) if "context" in row
+    ]
     unseen = documents[-HELD_OUT_DOCUMENTS:]
     innocent = notinject(folder, model, labelled)
     hostile = attacks(folder, model, unseen)
