@@ -47,7 +47,7 @@ class PolicyStore:
             self.current = file.read(path, enforced=self._enforced)
 
     def refresh(self) -> bool:
-        """Take up a changed file; whether the policy in force is another now. Raises nothing: see `problem` and the log."""
+        """Take up a changed file; whether another policy is in force now. Raises nothing: see `problem` and the log."""
         before = self.problem
         changed = self._refreshed()
         if changed and self.current is not None:
