@@ -17,7 +17,7 @@ from pseudonym_parts import (
     placeholders,
 )
 
-from rightsized.core.errors import BusyError, EgressDeniedError, UnsupportedError
+from rightsized.core.errors import BusyError, EgressDeniedError, UnsupportedError, UpstreamError
 from rightsized.core.generation import Generation
 from rightsized.core.pseudonyms import PseudonymConfig
 from rightsized.guard.pseudonym import NamingKeys, Pseudonymised
@@ -226,6 +226,24 @@ async def test_a_detector_that_fails_stops_the_request() -> None:
     assert "RuntimeError" in said
     said = await refused(chat("Anna"), PatternDetector(failures=("tagger: TimeoutError",)))
     assert "tagger: TimeoutError" in said
+
+
+async def test_json_nested_too_deep_does_not_leave() -> None:
+    deep = "[" * 900 + '"Anna"' + "]" * 900
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": deep}}
+    said = await refused(chat({"role": "assistant", "tool_calls": [call]}))
+    assert "too deep" in said
+
+
+async def test_an_answer_nested_too_deep_is_an_error_of_the_upstream() -> None:
+    def whole(generation: Generation) -> dict[str, Any]:
+        inner: Any = "x"
+        for _ in range(900):
+            inner = [inner]
+        return {"choices": [{"index": 0, "message": {"content": "ok", "extra": inner}}]}
+
+    with pytest.raises(UpstreamError):
+        await Pseudonymised(ScriptedTier(whole=whole), PatternDetector()).generate(chat("Anna"))
 
 
 async def test_a_detector_that_is_busy_is_busy() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import structs
 
+from rightsized.core.errors import UpstreamError
 from rightsized.core.generation import Completion, Generation
 from rightsized.guard.pseudonym.matching import Matcher, Restorer
 from rightsized.guard.pseudonym.rewrite import Sent
@@ -31,7 +32,13 @@ class Answers:
         return Restorer(self._matcher, self._sent.vault.value, escape=escape)
 
     def whole(self, completion: Completion) -> Completion:
-        """The answer with its values. Raises IntegrityError."""
+        """The answer with its values. Raises IntegrityError, UpstreamError."""
+        try:
+            return self._whole(completion)
+        except RecursionError:
+            raise UpstreamError("The answer nests JSON too deep to be read.", retryable=False) from None
+
+    def _whole(self, completion: Completion) -> Completion:
         counts = self._sent.vault.counts
         if self._generation.operation == "embeddings":
             return structs.replace(completion, replaced=counts)
