@@ -57,7 +57,7 @@ def test_shown_commands_exist(page: Path) -> None:
     from rightsized.cli import app
 
     root = get_command(app)
-    for words in re.findall(r"rightsized ((?:[a-z]+ ?){1,2})", "\n".join(_commands(blocks(page)))):
+    for words in re.findall(r"rightsized ((?:[a-z][a-z-]* ?){1,2})", "\n".join(_commands(blocks(page)))):
         first, *rest = words.split()
         command = root.commands.get(first)  # type: ignore[attr-defined]
         assert command is not None, f"{name(page)}: rightsized {first}"
