@@ -135,6 +135,8 @@ def _check(tier: TierConfig, names: list[str], origin: str) -> None:
         raise ConfigError(
             f"engine = {tier.engine!r} of {where} is unknown.", fix=f"Engines: {', '.join(registry.names(ENGINES))}."
         )
+    if tier.pseudonyms != PseudonymConfig() and not tier.pseudonymise:
+        raise ConfigError(f"pseudonyms of {where} is set and pseudonymise is not.", fix="Write pseudonymise = true.")
     unknown = [other for other in tier.fallback if other not in names or other == tier.name]
     if unknown:
         raise ConfigError(f"fallback of {where} names {unknown[0]!r}, which is no other tier.")
