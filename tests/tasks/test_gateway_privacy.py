@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from privacy_gateway import MAIL, NAME, TIER, WARD, Detector, chat, settings, with_upstream
-from rightsized.core.errors import ForbiddenError, NotFoundError
+from rightsized.core.errors import ConfigError, ForbiddenError, NotFoundError
 from rightsized.core.generation import Burst, Delta
 from rightsized.core.types import Reply
 from rightsized.ledger.log import SqliteLedger
@@ -119,3 +119,9 @@ def test_the_detector_of_a_home(home: Path, tmp_path: Path) -> None:
 
     (tmp_path / "home").symlink_to(home) if not (tmp_path / "home").exists() else None
     with_upstream(tmp_path, work)
+
+
+def test_how_without_whether_is_a_slip(tmp_path: Path) -> None:
+    toml = TIER.format(port=9).replace("pseudonymise = true", 'pseudonyms = {keep = ["place"]}')
+    with pytest.raises(ConfigError, match="pseudonymise is not"):
+        settings(tmp_path, toml)
