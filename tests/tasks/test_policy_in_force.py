@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
+from rightsized.cascade.generate import Calibrated
+from rightsized.cascade.promise import Promise
 from rightsized.core.config import Config, load
 from rightsized.core.errors import ConfigError, ForbiddenError, RightsizedError, UpstreamError
 from rightsized.core.generation import DATA_CLASSES, Caller, Completion, Generation
 from rightsized.core.types import Decision, Reply, Request
 from rightsized.guard.policy.file import read
 from rightsized.guard.policy.rulebook import Destination, Rulebook, facts_of
+from rightsized.guard.safety import ENFORCED
 from rightsized.ledger.log import SqliteLedger
+from rightsized.tasks.chat_standing import InForce
 from rightsized.tasks.gateway import LocalGateway
 from rightsized.tasks.policies import destinations, open_policy
 
@@ -49,7 +53,8 @@ class Writer:
 
 
 def settings_text(dice: random.Random) -> str:
-    tables = [f"[gateway]\nsticky = true\ncache_entries = {dice.choice((0, 50))}\n"]
+    stream = dice.choice(("buffer", "route"))
+    tables = [f'[gateway]\nsticky = true\nstream = "{stream}"\ncache_entries = {dice.choice((0, 50))}\n']
     if dice.random() < 0.3:
         tables[0] += f'uncertified_tier = "{dice.choice(NAMES)}"\n'
     for name in NAMES:
@@ -79,6 +84,8 @@ def policy_text(dice: random.Random) -> str:
     if dice.random() < 0.3:
         tables.append('[[residency]]\nid = "stay"\nregions = ["eu"]\ntenants = ["a"]')
     if dice.random() < 0.3:
+        tables.append('[[outputs]]\nid = "ours"\ncheck = "forbidden-claims"\nclaims = ["t.o"]\non_fail = "escalate"')
+    if dice.random() < 0.3:
         tables.append('[[requests]]\nid = "no"\neffect = "deny"\nmodels = ["two", "n"]\nroles = ["client"]')
     return "\n\n".join(tables)
 
@@ -88,7 +95,31 @@ def gateway_of(config: Config, ledger: SqliteLedger, dice: random.Random, seen: 
         name: Writer(name, on_premises=dice.random() < 0.4, fails=dice.random() < 0.4, seen=seen) for name in NAMES
     }
     monkeypatch.setattr("rightsized.tasks.gateway.open_tier", lambda tier, config: writers[tier.name])
-    return LocalGateway(config, ledger)
+    gateway = LocalGateway(config, ledger)
+    if dice.random() < 0.5:  # a cascade over some of the tiers, a person last or not
+        names = tuple(dice.sample(NAMES, dice.randint(2, 4)))
+        local = len(names) if dice.random() < 0.3 else len(names) - 1
+        thresholds = tuple(dice.choice((None, 0.2, 0.6)) for _ in range(local))
+        skips = tuple(dice.choice((-1.0, 0.3)) for _ in range(local))
+        calibrated = Calibrated(names, thresholds, skips, Dice(dice), afresh=dice.random() < 0.5)
+        gateway._install(InForce(Promise("certified", "c-1"), calibrated))
+    return gateway
+
+
+class Dice:
+    """A verifier that says whatever comes."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self._dice = dice
+
+    async def outside(self, generation: Generation) -> str:
+        return ""
+
+    async def before(self, tier: str, generation: Generation) -> float:
+        return self._dice.random()
+
+    async def after(self, tier: str, generation: Generation, completion: Completion, samples: Any = ()) -> float:
+        return self._dice.random()
 
 
 def request_of(dice: random.Random) -> tuple[Generation, Caller, str]:
@@ -116,7 +147,7 @@ async def asked(gateway: LocalGateway, dice: random.Random) -> tuple[Any, Reply 
         return (generation, caller), error
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(60))
 def test_no_path_steps_around_it(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dice = random.Random(seed)
     (tmp_path / "policy.toml").write_text(policy_text(dice))
@@ -140,14 +171,15 @@ def test_no_path_steps_around_it(seed: int, tmp_path: Path, monkeypatch: pytest.
 def check(gateway: Any, generation: Any, caller: Any, outcome: Any, seen: Any, ledger: SqliteLedger) -> None:
     """What reached a tier, and what answered, was allowed; what was said of it is on record."""
     places = [Destination(t.name, t.generator.on_premises, "", t.config.region, t.config.model) for t in gateway._tiers]
-    book = Rulebook(read(gateway._policy.path), places)
+    book = Rulebook(read(gateway._policy.path, enforced=ENFORCED), places)
     request = Request("chat", "", generation=generation, tenant=caller.tenant, key=caller.key, roles=caller.roles)
     ruling = book.decide(facts_of(request))
     assert not {name for name, _ in seen} & set(ruling.vetoes)
     assert ruling.denied is None or not seen
     decision = ledger.get(outcome.id if isinstance(outcome, Reply) else outcome.decision)
     assert isinstance(decision, Decision)
-    assert (decision.verdicts, decision.policy) == (ruling.verdicts, ruling.policy)
+    own = tuple(verdict for verdict in decision.verdicts if verdict.rule != "ours")
+    assert (own, decision.policy) == (ruling.verdicts, ruling.policy)
     if isinstance(outcome, Reply):
         assert ruling.denied is None
         assert outcome.rung not in ruling.vetoes
