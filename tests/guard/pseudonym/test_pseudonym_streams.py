@@ -201,3 +201,24 @@ def test_a_piece_after_one_of_another_shape_is_not_alike() -> None:
     given_out = restorer.feed(Delta(content(name[5:]), name[5:], alike=True))
     assert isinstance(given_out, Delta)
     assert not given_out.alike
+
+
+def test_log_probabilities_of_a_stream_at_every_cut() -> None:
+    given, names = answers(["Anna", "Zoë Müller"])
+    written = ["To ", names[0][:3], names[0][3:8], names[0][8:] + ",", " ok ", names[1], "!", names[0][:5]]
+    tokens = [{"token": t, "logprob": -0.5, "bytes": list(t.encode()), "top_logprobs": []} for t in written]
+    for size in range(1, len(tokens) + 1):
+        groups = [tokens[k : k + size] for k in range(0, len(tokens), size)]
+        deltas = []
+        for group in groups:
+            text = "".join(token["token"] for token in group)
+            body = content(text)
+            body["choices"][0]["logprobs"] = {"content": group, "refusal": None}
+            deltas.append(Delta(body, text))
+        found = restored(given, [*deltas, Delta(end())])
+        choice = assembled(found)["choices"][0]
+        got = choice["logprobs"]["content"]
+        assert [t["token"] for t in got] == ["To ", "Anna,", " ok ", "Zoë Müller", "!", names[0][:5]]
+        assert [t["logprob"] for t in got] == [-0.5, -1.5, -0.5, -0.5, -0.5, -0.5]
+        assert "".join(t["token"] for t in got) == choice["message"]["content"]
+        assert bytes(got[3]["bytes"]).decode() == "Zoë Müller"

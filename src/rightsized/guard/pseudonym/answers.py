@@ -15,6 +15,7 @@ from rightsized.core.errors import UpstreamError
 from rightsized.core.generation import Completion, Generation
 from rightsized.guard.pseudonym.matching import Matcher, Restorer
 from rightsized.guard.pseudonym.rewrite import Sent
+from rightsized.guard.pseudonym.tokens import TokenRestorer, is_chat
 
 JSON_FORMATS = ("json_object", "json_schema")
 
@@ -60,29 +61,20 @@ class Answers:
         """Whether text in this field is JSON."""
         return place == "arguments" or (place == "content" and self.json_content)
 
+    def tokens(self, kind: str) -> TokenRestorer:
+        """A restorer for the tokens of a field: `content` or `refusal`."""
+        return TokenRestorer(self._matcher, self.restorer(escape=self.escapes(kind)))
+
     def _field(self, name: str, value: Any) -> Any:
         if name == "logprobs" and isinstance(value, dict):
-            return {kind: self._tokens(kind, tokens) for kind, tokens in value.items()} if _chat(value) else None
+            return {kind: self._tokens(kind, tokens) for kind, tokens in value.items()} if is_chat(value) else None
         return self.value(value, name)
 
-    def _tokens(self, kind: str, tokens: Any) -> Any:
-        """Tokens of a chat with their log probabilities; those that made up a placeholder become one."""
-        if not isinstance(tokens, list) or not all(_is_token(token) for token in tokens):
+    def _tokens(self, kind: str, given: Any) -> Any:
+        if not isinstance(given, list):
             return None
-        escape = self.escapes(kind)
-        text = "".join(token["token"] for token in tokens)
-        found, _ = self._matcher.scan(text, final=True)
-        merged, start, at = [], 0, 0
-        restorer = self.restorer(escape=escape)
-        for index, token in enumerate(tokens):
-            at += len(token["token"])
-            if any(match.start < at < match.end for match in found):
-                continue  # a placeholder goes on in the next token
-            group = tokens[start : index + 1]
-            merged.append(group[0] if len(group) == 1 else _joined(group))
-            start = index + 1
-        merged += tokens[start:]
-        return [_with_text(token, restorer.whole(token["token"])) for token in merged]
+        tokens = self.tokens(kind)
+        return tokens.feed(given) + tokens.flush()
 
     def _warnings(self, body: Mapping[str, Any]) -> tuple[str, ...]:
         labels = "|".join(sorted({name.rpartition("_")[0] for name in self._sent.vault}, key=len, reverse=True))
@@ -98,29 +90,6 @@ class Answers:
 def _asks_for_json(body: Mapping[str, Any]) -> bool:
     form = body.get("response_format")
     return (isinstance(form, dict) and form.get("type") in JSON_FORMATS) or bool(body.get("json_schema"))
-
-
-def _chat(logprobs: Mapping[str, Any]) -> bool:
-    """Whether log probabilities are those of a chat; those of completions name places in the text and are dropped."""
-    return set(logprobs) <= {"content", "refusal"}
-
-
-def _is_token(token: Any) -> bool:
-    return isinstance(token, dict) and isinstance(token.get("token"), str)
-
-
-def _joined(group: list[dict[str, Any]]) -> dict[str, Any]:
-    """Several tokens as one, as likely as all of them together; what else might have stood there is not told."""
-    known = [token["logprob"] for token in group if isinstance(token.get("logprob"), int | float)]
-    text = "".join(token["token"] for token in group)
-    return {**group[0], "token": text, "logprob": sum(known), "top_logprobs": []}
-
-
-def _with_text(token: dict[str, Any], text: str) -> dict[str, Any]:
-    if text == token["token"]:
-        return token
-    raw = {"bytes": list(text.encode("utf-8", "replace"))} if token.get("bytes") is not None else {}
-    return {**token, "token": text, **raw}
 
 
 def _texts(value: Any) -> list[str]:

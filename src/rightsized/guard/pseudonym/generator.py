@@ -104,9 +104,7 @@ class Pseudonymised:
             error.sent = False
             raise
         except RecursionError:
-            raise EgressDeniedError(
-                "The request nests JSON too deep to be searched, so nothing was sent."
-            ) from None
+            raise EgressDeniedError("The request nests JSON too deep to be searched, so nothing was sent.") from None
 
     async def start(self) -> None:
         """Open the detector and the engine. Raises what makes either unusable for good."""

@@ -1,8 +1,8 @@
 """Values put back into a stream, whatever way it was cut: each growing text has a restorer of its own.
 
 A choice's texts, and the arguments of each of its tool calls, grow apart from one another. What a restorer holds back
-comes out with the chunk that ends its choice, or at the end of the stream. Log probabilities are left out of the
-pieces: their tokens cannot be told before the placeholder they belong to is whole. The Completion at the end has them.
+comes out with the chunk that ends its choice, or at the end of the stream. Log probabilities of a chat are held back as
+the text is: the tokens of a placeholder become one. Those of completions are left out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from rightsized.core.generation import Burst, Delta, Piece
 from rightsized.guard.pseudonym.answers import Answers
 from rightsized.guard.pseudonym.matching import Restorer
+from rightsized.guard.pseudonym.tokens import TokenRestorer, is_chat
 
 _SAID_ONCE = frozenset(("role", "id", "type", "name", "index"))
 Place = tuple[Any, ...]  # of a growing text: choice, field; for a tool call choice, field, number of the call
@@ -27,6 +28,7 @@ class PieceRestorer:
     def __init__(self, answers: Answers, *, chat: bool) -> None:
         self._answers, self._chat = answers, chat
         self._growing: dict[Place, Restorer] = {}
+        self._tokens: dict[tuple[int, str], TokenRestorer] = {}
         self._head: dict[str, Any] = {}
         self._kin = False  # whether the piece given out last has the shape of the one that came last
 
@@ -47,7 +49,7 @@ class PieceRestorer:
         return Delta({**self._head, "choices": choices}, self._text(first))
 
     def _open(self) -> list[int]:
-        return sorted({place[0] for place in self._growing})
+        return sorted({place[0] for place in (*self._growing, *self._tokens)})
 
     def _delta(self, delta: Delta) -> Delta | None:
         kin = delta.alike and self._kin
@@ -68,7 +70,9 @@ class PieceRestorer:
     def _choice(self, choice: dict[str, Any]) -> dict[str, Any] | None:
         """A choice with what can be told of it; None where that is nothing."""
         index = choice.get("index", 0)
-        found = {**choice, "logprobs": None} if choice.get("logprobs") is not None else {**choice}
+        found = {**choice}
+        if choice.get("logprobs") is not None:
+            found["logprobs"] = self._logprobs(index, choice["logprobs"])
         said = bool(choice.get("finish_reason"))
         if self._chat:
             found["delta"] = self._fields(index, choice.get("delta") or {})
@@ -78,7 +82,8 @@ class PieceRestorer:
             held = not found["text"] and bool(choice.get("text"))
         if said:
             return self._ending(found) or found
-        return None if held and not any(choice.get(name) for name in choice if name not in _SHAPE) else found
+        told = found.get("logprobs") or any(choice.get(name) for name in choice if name not in _SHAPE)
+        return None if held and not told else found
 
     def _fields(self, index: int, delta: dict[str, Any]) -> dict[str, Any]:
         """The fields of a delta; one whose text is held back altogether is left out."""
@@ -127,18 +132,39 @@ class PieceRestorer:
             restorer = self._growing[place] = self._answers.restorer(escape=self._answers.escapes(name))
         return restorer.feed(text)
 
+    def _logprobs(self, index: int, given: Any) -> dict[str, Any] | None:
+        """The log probabilities that can be given out now; None where there are none."""
+        if not self._chat or not is_chat(given):
+            return None
+        found = {}
+        for kind, tokens in given.items():
+            if isinstance(tokens, list):
+                if (index, kind) not in self._tokens:
+                    self._tokens[index, kind] = self._answers.tokens(kind)
+                found[kind] = self._tokens[index, kind].feed(tokens)
+        return found if any(found.values()) else None
+
     def _ending(self, choice: dict[str, Any]) -> dict[str, Any] | None:
         """The choice with all that was held back for it; None where that was nothing."""
         index = choice.get("index", 0)
         rest = [(place, text) for place in list(self._growing) if place[0] == index if (text := self._flush(place))]
-        if not rest:
+        late = {kind: tokens for kind in ("content", "refusal") if (tokens := self._last_tokens(index, kind))}
+        if not rest and not late:
             return None
+        if late:
+            there = choice.get("logprobs") or {}
+            more = {kind: [*(there.get(kind) or ()), *tokens] for kind, tokens in late.items()}
+            choice = {**choice, "logprobs": {**there, **more}}
         if not self._chat:
             return {**choice, "text": choice.get("text", "") + "".join(text for _, text in rest)}
         delta = {**(choice.get("delta") or {})}
         for place, text in rest:
             _add(delta, place, text)
         return {**choice, "delta": delta}
+
+    def _last_tokens(self, index: int, kind: str) -> list[dict[str, Any]]:
+        tokens = self._tokens.pop((index, kind), None)
+        return tokens.flush() if tokens is not None else []
 
     def _flush(self, place: Place) -> str:
         return self._growing.pop(place).flush()
