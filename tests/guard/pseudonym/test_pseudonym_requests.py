@@ -324,7 +324,7 @@ async def test_what_the_client_wrote_itself_is_never_replaced() -> None:
 async def test_counts_and_warnings_go_on_record() -> None:
     def say(generation: Generation) -> list[dict[str, Any]]:
         (name,) = placeholders(generation)[:1]
-        return [content(f"{name} {name[:-2]} PERSON_ORIGINAL"), end()]
+        return [content(f"{name} {name[:-2]} PERSON_ORIGINAL PERSON_NAME"), end()]
 
     tier = Pseudonymised(ScriptedTier(say), PatternDetector())
     done = await tier.generate(chat(f"Anna Anna {NAME} {MAIL} PERSON_ORIGINAL"))

@@ -17,6 +17,7 @@ from rightsized.guard.pseudonym.matching import Matcher, Restorer
 from rightsized.guard.pseudonym.rewrite import Sent
 from rightsized.guard.pseudonym.tokens import TokenRestorer, is_chat
 
+_LIKE_A_CODE = r"[0-9A-Za-z]*[0-9]|[^aeiouAEIOU\W_]{4,}\b"  # a digit in it, or no vowel: unlike USER_NAME
 JSON_FORMATS = ("json_object", "json_schema")
 
 
@@ -78,7 +79,7 @@ class Answers:
 
     def _warnings(self, body: Mapping[str, Any]) -> tuple[str, ...]:
         labels = "|".join(sorted({name.rpartition("_")[0] for name in self._sent.vault}, key=len, reverse=True))
-        like = re.compile(rf"(?<![A-Za-z])(?:{labels})_[0-9A-Za-z]{{3,}}")
+        like = re.compile(rf"(?<![A-Za-z])(?:{labels})_(?={_LIKE_A_CODE})[0-9A-Za-z]{{3,}}")
         words = {word for text in _texts(body) for word in like.findall(text)}
         lost = [word for word in words if not any(word in text for text in self._sent.texts)]
         if not lost:
