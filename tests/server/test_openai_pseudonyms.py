@@ -104,7 +104,8 @@ def test_what_a_rule_withholds_waits_for_a_person(client: Client) -> None:
         answer = client.post("/v1/chat/completions", chat("This cures cancer.", stream=stream), **HEADERS)
         assert (answer.status, answer.json["error"]["code"]) == (422, "needs_person")
         assert "cures cancer" not in answer.text
-    decision = client.get(f"/v1/decisions/{answer.json['error']['decision']}").json["decision"]
+    waiting = answer.json["error"]["decision"]
+    decision = client.get(f"/v1/decisions/{waiting}").json["decision"]
     assert ("no-cures", "deny") in [(verdict["rule"], verdict["effect"]) for verdict in decision["verdicts"]]
 
 
