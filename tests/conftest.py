@@ -79,15 +79,27 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def fitted_home(encoder_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the sample tasks `support` (certified) and `tone` (estimated). Never write to it."""
-    root = tmp_path_factory.getbasetemp()
-    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root  # shared by the workers
+    root = shared_folder(tmp_path_factory)
     home, done = root / "fitted-home", root / "fitted-home.done"
     with _one_at_a_time(root / "fitted-home.lock"):
         if not done.exists():
-            share_encoder(encoder_home, home)
+            share_vectors(root, share_encoder(encoder_home, home))
             command = [sys.executable, "-m", "rightsized.cli", "demo", "--no-serve", "--home", str(home), "--json"]
             subprocess.run(command, check=True, capture_output=True, text=True)
             done.touch()
+    return home
+
+
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the workers of this run share."""
+    root = tmp_path_factory.getbasetemp()
+    return root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+
+def share_vectors(root: Path, home: Path) -> Path:
+    """The vectors that fits of this run have computed are there for the next: what is tested is seldom the encoder."""
+    (root / "vectors").mkdir(exist_ok=True)
+    (home / "cache").symlink_to(root / "vectors")
     return home
 
 
@@ -99,9 +111,9 @@ def share_encoder(encoder_home: Path, home: Path) -> Path:
 
 
 @pytest.fixture
-def home(encoder_home: Path, tmp_path: Path) -> Path:
-    """An empty home of one's own that has the encoder."""
-    return share_encoder(encoder_home, tmp_path / "home")
+def home(encoder_home: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty home of one's own that has the encoder, and the vectors of texts that this run has seen."""
+    return share_vectors(shared_folder(tmp_path_factory), share_encoder(encoder_home, tmp_path / "home"))
 
 
 @pytest.fixture

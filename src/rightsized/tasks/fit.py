@@ -29,7 +29,7 @@ from rightsized.store.models import ModelStore
 from rightsized.tasks import rightsizing
 from rightsized.tasks.certify import Evidence, certify, make_reference, slice_digest
 from rightsized.tasks.dataset import SEPARATOR, Dataset
-from rightsized.tasks.embeddings import embed
+from rightsized.tasks.embeddings import Embedder
 from rightsized.tasks.encoders import open_encoder
 from rightsized.tasks.evaluate import ScoredRows, answered_by
 from rightsized.tasks.identity import serving_digests
@@ -85,11 +85,12 @@ def fit_task(plan: FitPlan, progress: Progress = no_progress) -> FitReport:
 
 
 def _train(home: Home, plan: FitPlan, slices: Slices, encoder: OnnxEncoder, progress: Progress) -> Fitted:
-    vectors = embed(home, encoder, slices.train.texts, progress)
+    embedder = Embedder(home, encoder)
+    vectors = embedder.vectors(slices.train.texts, progress)
     options = FitOptions(seed=plan.seed, multi_label=plan.columns.multi_label, progress=progress)
     labels: Any = slices.train.labels if plan.columns.multi_label else [row[0] for row in slices.train.labels]
     names = {label: label_words(label) for label in sorted({label for row in slices.train.labels for label in row})}
-    named = dict(zip(names, embed(home, encoder, list(names.values())), strict=True))
+    named = dict(zip(names, embedder.vectors(list(names.values())), strict=True))
     data = TrainingData(slices.train.texts, labels, vectors, encoder.digest, named)
     return fit_classifier(data, options, _previous(home, plan.task) if plan.incremental else None)
 
@@ -123,7 +124,8 @@ class _Stage:
         self.encoder, self.folder, self.version, self.progress = encoder, folder, version, progress
         fitted.save(folder)
         self.classifier = Classifier.open(folder)  # what serves is what was read back
-        self.rungs = open_rungs(self.classifier, encoder)
+        self.embedder = Embedder(home, encoder)
+        self.rungs = open_rungs(self.classifier, self.embedder)
         self.task = Task(
             name=plan.task,
             kind="classify",
@@ -175,11 +177,13 @@ class _Stage:
     def _score(self, data: Dataset | None, stage: str) -> ScoredRows | None:
         if data is None:
             return None
+        self.embedder.prepare(data.texts, self.progress)
         multi_label = self.plan.columns.multi_label
         return asyncio.run(score_rows(self.rungs, data, multi_label=multi_label, stage=stage, progress=self.progress))
 
     def _reference(self) -> Reference:
         texts = make_reference(self.slices.train.texts, self.fitted.oof_scores).texts
+        self.embedder.prepare(texts)
         scores = asyncio.run(rescore(self.rungs, texts))
         return Reference(texts, scores)
 
@@ -202,7 +206,7 @@ class _Stage:
 
     def _save(self, certificate: Certificate, reference: Reference) -> None:
         train = self.slices.train
-        vectors = embed(self.home, self.encoder, train.texts)
+        vectors = self.embedder.vectors(train.texts)
         labels = [SEPARATOR.join(row) for row in train.labels]
         save_examples(self.folder, Examples(train.texts, labels, quantised(vectors)))
         write_record(self.folder, "task.json", self.task)
