@@ -73,6 +73,7 @@ def test_fetchers_go_through_the_opener() -> None:
             assert "follow(" in source, path
     hub = (ROOT / "store" / "sources" / "hub.py").read_text("utf-8")
     assert "egress.opening(" in hub
+    assert "_egress.connecting(" in (ROOT / "ledger" / "sinks" / "witness.py").read_text("utf-8")
 
 
 def test_the_check_can_fail() -> None:

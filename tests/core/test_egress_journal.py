@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,33 @@ def test_what_cannot_be_noted_is_not_opened(tmp_path: Path) -> None:
     egress = Egress(frozenset({"pypi"}), Journal(tmp_path / "file" / "egress.jsonl"))
     with pytest.raises(EgressDeniedError, match="cannot be written"):
         egress.note("pypi", "A test")
+
+
+def test_the_net_lets_a_connection_through_that_was_asked_for_and_no_other(tmp_path: Path) -> None:
+    """It sees addresses, not the names that rules allow; and the process's net is not the opener's own."""
+    net_of_the_process, opener = Egress(), Egress.at(tmp_path, ["witness.example"])
+    connect = ("socket.connect", (None, ("192.0.2.1", 443)))
+    with pytest.raises(EgressDeniedError):
+        net_of_the_process._audit(*connect)
+    with opener.connecting("witness.example", "A test"):
+        net_of_the_process._audit(*connect)
+        other: list[BaseException] = []
+
+        def elsewhere() -> None:
+            try:
+                net_of_the_process._audit(*connect)
+            except EgressDeniedError as error:
+                other.append(error)
+
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        assert len(other) == 1  # another thread's work was not asked for
+    with pytest.raises(EgressDeniedError):
+        net_of_the_process._audit(*connect)
+    with pytest.raises(EgressDeniedError, match=r"other\.example"), opener.connecting("other.example", "A test"):
+        raise AssertionError("not reached")
+    assert [line.destination for line in read_journal(tmp_path / "egress.jsonl")] == ["witness.example"]
 
 
 def test_half_a_line_is_left_out(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def a_task_answers_and_is_explained(stage: Stage) -> None:
     assert decision["policy"].startswith("sha256:")
     assert [verdict["effect"] for verdict in decision["verdicts"]] == ["allow", "allow"]
     assert json.loads(stage.call(f"/v1/decisions/{reply['id']}/explanation"))["contributions"]
-    stage.call(f"/decisions/{reply['id']}", Accept="text/html")
+    assert b"default:requests" in stage.call(f"/decisions/{reply['id']}", Accept="text/html")
 
 
 @step(SERVING)

@@ -43,7 +43,8 @@ def _text(found: Leaving) -> str:
     tiers = [one for one in found.may if one.tier]
     rows = [[one.destination, one.tier, ", ".join(one.data_classes) or "nothing", one.shut] for one in tiers]
     parts.append(aligned(["destination", "tier", "classes of data", ""], rows) if rows else "nothing by any tier.")
-    parts += [f"{one.destination}: {'; '.join(one.by)}: {one.shut}." for one in found.may if not one.tier]
+    others = [one for one in found.may if not one.tier]
+    parts += [f"{one.destination}: {'; '.join(one.by)}{': ' + one.shut if one.shut else ''}." for one in others]
     parts += ["", "Has left, by the log of decisions:"]
     sent = [
         [one.destination, one.tier, one.data_class or "-", f"{one.decisions:,}", _when(one.last), one.last_decision]

@@ -27,6 +27,7 @@ from rightsized.core.net import is_loopback as is_loopback  # also from here
 
 JOURNAL = "egress.jsonl"  # in the home folder
 Counted = Callable[[], int | None]
+_LIFTED: ContextVar[bool] = ContextVar("lifted", default=False)  # whether this thread's work may pass the net
 DECISION: ContextVar[str] = ContextVar("decision", default="")  # the decision that this task works on
 
 
@@ -143,21 +144,30 @@ class Egress:
                 self._allowed.discard(destination)
 
     @contextmanager
-    def opening(
-        self, destination: str, purpose: str, counted: Callable[[], int | None] = lambda: None
-    ) -> Iterator[None]:
-        """Fetch inside the block. `counted` says at the end how many bytes came. Raises EgressDeniedError before it."""
+    def connecting(self, destination: str, purpose: str) -> Iterator[None]:
+        """Connect to `destination` inside the block, in this thread: asked for, noted, and let through the net, which
+        sees addresses and not the names that were allowed. Raises EgressDeniedError before it."""
         self.require(destination, purpose)
         self.note(destination, purpose)
-        self._reached.clear()
-        self._open += 1
+        lifted = _LIFTED.set(True)
         try:
             yield
         finally:
-            self._open -= 1
-            if self._journal is not None and not is_loopback(destination):
-                reached = tuple(sorted(self._reached))
-                self._journal.note("closed", destination, purpose, hosts=reached, received=counted())
+            _LIFTED.reset(lifted)
+
+    @contextmanager
+    def opening(self, destination: str, purpose: str, counted: Counted = lambda: None) -> Iterator[None]:
+        """Fetch inside the block. `counted` says at the end how many bytes came. Raises EgressDeniedError before it."""
+        with self.connecting(destination, purpose):
+            self._reached.clear()
+            self._open += 1
+            try:
+                yield
+            finally:
+                self._open -= 1
+                if self._journal is not None and not is_loopback(destination):
+                    reached = tuple(sorted(self._reached))
+                    self._journal.note("closed", destination, purpose, hosts=reached, received=counted())
 
     @contextmanager
     def program(
@@ -197,7 +207,7 @@ class Egress:
         host = beyond(event, arguments)
         if not host:
             return
-        if self._open:
+        if self._open or _LIFTED.get():
             self._reached.add(host)
         elif host not in self._allowed:
             raise EgressDeniedError(f"A connection to {host!r} was stopped; no rule allows it.")

@@ -21,6 +21,7 @@ from rightsized.core.config import Config
 from rightsized.core.errors import DataError, ForbiddenError, InputError, NotFoundError
 from rightsized.core.generation import DataClass, Generation
 from rightsized.core.protocols import Progress, no_progress
+from rightsized.core.roles import LOCAL_ADMIN
 from rightsized.core.types import Frozen, Request
 from rightsized.engines.language import LanguageDetector
 from rightsized.guard.policy.answerer import admitted
@@ -180,7 +181,8 @@ def _ruled(config: Config, tiers: Sequence[Tier], asked: Sequence[Generation]) -
     book = Rulebook(policy, [destination(tier.config, tier.generator) for tier in tiers])
     found = []
     for one in asked:
-        request = Request(config.gateway.cascade, msgspec.json.encode(one.body).decode(), generation=one)
+        body = msgspec.json.encode(one.body).decode()
+        request = Request(config.gateway.cascade, body, generation=one, roles=LOCAL_ADMIN.roles)
         ruled = admitted(request, book.rule(facts_of(request, config.gateway.data_class)))
         found.append(ruled.generation or one)
     return found

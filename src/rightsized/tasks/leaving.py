@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rightsized.core.config import Config
-from rightsized.core.egress import JOURNAL, Opening, read_journal
+from rightsized.core.egress import JOURNAL, Opening, is_loopback, read_journal
 from rightsized.core.frozen import Frozen
 from rightsized.core.generation import AUTO, DATA_CLASSES, DataClass
 from rightsized.core.tiers import TierConfig
@@ -98,6 +99,12 @@ def _may(config: Config, places: list[Destination], policy: PolicyFile | None) -
         if not place.on_premises:
             reached.add(place.host)
             yield _tier_may(tier, place, config, book)
+    for address in config.ledger.sinks:
+        host = urlsplit(address).hostname or ""
+        if host and not is_loopback(host):
+            reached.add(host)
+            shut = "" if host in config.egress.allow else f"{host} is not in [egress] allow"
+            yield MayGo(host, "", (), ("[ledger] sinks: checkpoints, no texts", "[egress] allow"), shut)
     for host in config.egress.allow:
         if host not in reached:
             yield MayGo(host, "", (), ("[egress] allow",), "no tier is there; a command that fetches may reach it")

@@ -109,8 +109,8 @@ class Connections:
             if connection.open and since > oldest:
                 return connection
             self._drop(connection)
-        self._egress.note(self._settings.host, self._purpose)
-        connection = await self._open(seconds)
+        with self._egress.connecting(self._settings.host, self._purpose):
+            connection = await self._open(seconds)
         self._all.add(connection)
         return connection
 

@@ -68,17 +68,16 @@ class WitnessSink:
 
     def _post(self, body: bytes) -> tuple[int, str]:
         host = self._url.hostname or ""
-        self._egress.require(host, PURPOSE)
-        self._egress.note(host, PURPOSE)
-        connection = self._connection(host)
-        try:
-            connection.request("POST", self._url.path.rstrip("/") + "/add-checkpoint", body)
-            response = connection.getresponse()
-            return response.status, response.read(MOST_BYTES).decode("utf-8", "replace")
-        except http.client.HTTPException as error:
-            raise UpstreamError(f"The witness {host} answered nonsense: {type(error).__name__}.") from error
-        finally:
-            connection.close()
+        with self._egress.connecting(host, PURPOSE):
+            connection = self._connection(host)
+            try:
+                connection.request("POST", self._url.path.rstrip("/") + "/add-checkpoint", body)
+                response = connection.getresponse()
+                return response.status, response.read(MOST_BYTES).decode("utf-8", "replace")
+            except http.client.HTTPException as error:
+                raise UpstreamError(f"The witness {host} answered nonsense: {type(error).__name__}.") from error
+            finally:
+                connection.close()
 
     def _connection(self, host: str) -> http.client.HTTPConnection:
         if self._url.scheme == "http":
