@@ -37,4 +37,4 @@ def test_texts_are_filled_and_the_same_each_time() -> None:
     innocent = benign(200, random.Random(1))
     texts = [text for _, text in (*made, *innocent)]
     assert not any("{" in text.split("```")[0] for text in texts)
-    assert set(text for _, text in made).isdisjoint(text for _, text in innocent)
+    assert {text for _, text in made}.isdisjoint(text for _, text in innocent)
