@@ -39,6 +39,11 @@ class Handover(Frozen, frozen=True):
     note: Note
     key: VerifierKey
 
+    @property
+    def lost(self) -> bool:
+        """Whether it says that the key before was lost, so that it could not sign."""
+        return self.note.text.startswith(f"{LOST}\n")
+
 
 class KeyChain(Frozen, frozen=True):
     """The keys of a log, and from which number of entries on each signs."""
@@ -61,7 +66,7 @@ class KeyChain(Frozen, frozen=True):
         Args:
             since: entries of the checkpoint kept before: a key that was followed by another since then signs as well.
         """
-        followed = (h for h in self.handovers if since is not None and since < h.seq <= size)
+        followed = (h for h in self.handovers if since is not None and since < h.seq <= size and not h.lost)
         return {self.at(size), *(self.at(handover.seq - 1) for handover in followed)}
 
     def problems(self) -> list[tuple[int, str]]:
@@ -70,8 +75,7 @@ class KeyChain(Frozen, frozen=True):
         for handover in self.handovers:
             signers = _signers(handover, before)
             if handover.note.text != handover_text(self.origin, handover.key):
-                lost = handover.note.text == handover_text(self.origin, handover.key, lost=True)
-                words = "says that the key before was lost" if lost else "speaks of another log or key"
+                words = "says that the key before was lost" if handover.lost else "speaks of another log or key"
                 found.append((handover.seq, f"The change to key {handover.key.id.hex()} {words}."))
             elif {before, handover.key} - set(signers):
                 found.append((handover.seq, f"The change to key {handover.key.id.hex()} is not signed by both keys."))
