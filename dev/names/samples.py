@@ -21,11 +21,14 @@ _TIGHT = re.compile(r" (?=[.,!?;:)\]%])|(?<=[(\[$]) |(?<=\w) (?='(?:s|re|ve|ll|d
 _HANDLE = re.compile(r"@\w+")
 
 
-def read(folder: Path) -> tuple[list[Text], list[Text]]:
+SOCIAL = ("wnut17train.conll", "a.conll", "b.conll")
+
+
+def read(folder: Path, files: tuple[str, ...] = TRAIN) -> tuple[list[Text], list[Text]]:
     """Texts to fit on, and texts held out of the train files for choosing."""
     fit: list[Text] = []
     held: list[Text] = []
-    for name in TRAIN:
+    for name in files:
         for place, sentence in enumerate(read_conll(folder / name)):
             text = _text(labelled(sentence), name)
             (held if place // BLOCK % HELD_OUT_EVERY == 0 else fit).append(text)

@@ -20,8 +20,8 @@ from rightsized.core.errors import IntegrityError
 from rightsized.core.frozen import Frozen
 from rightsized.core.pii import Finding
 from rightsized.engines.onnx import TOKENIZER_FILE, checked_file, open_session
-from rightsized.engines.tagger_words import SLOTS, Words, split
-from rightsized.engines.viterbi import best_path, transitions
+from rightsized.engines.tagger_words import SLOTS, Words, handles, split
+from rightsized.engines.viterbi import NEVER, best_path, transitions
 from rightsized.store.cards import Card
 
 ENGINE = "tagger"
@@ -29,6 +29,10 @@ MODEL_FILE, SETTINGS_FILE = "model.int8.onnx", "names.json"
 SOURCE = "tagger"
 _WINDOW = 192  # word pieces of one call
 _CONTEXT = 32  # pieces at each edge of a window whose scores are taken from the neighbouring window
+
+
+_HANDLE_ODDS = 3.0  # how much more probable another kind must be before a user name counts as that
+_HANDLE_SCORE = np.float32(np.log(0.9))
 
 
 class TaggerSettings(Frozen, frozen=True, forbid_unknown_fields=False):
@@ -86,6 +90,7 @@ class OnnxTagger:
         self._between = transitions(self.settings.tags)
         self._bias = np.full(len(self.settings.tags), self.settings.bias, dtype=np.float32)
         self._bias[0] = 0.0
+        self._inside = [i for i, tag in enumerate(self.settings.tags) if tag.startswith("I-")]
         self._digest = "sha256:" + hashlib.sha256(card.digest.encode()).hexdigest()
 
     @property
@@ -98,16 +103,16 @@ class OnnxTagger:
         words = split(self._tokenizer, text)
         if not len(words.first):
             return []
-        scores = self._log_probabilities(words, expired)
+        scores = self._log_probabilities(text, words, expired)
         path = best_path(scores, self._between)
         return list(_spans(text, words, path, np.exp(scores), self.settings.tags))
 
     def word_scores(self, text: str) -> tuple[Words, NDArray[np.float32]]:
         """Words and log-probabilities of their tags, the bias included: for fitting and benchmarks."""
         words = split(self._tokenizer, text)
-        return words, self._log_probabilities(words, lambda: False)
+        return words, self._log_probabilities(text, words, lambda: False)
 
-    def _log_probabilities(self, words: Words, expired: Callable[[], bool]) -> NDArray[np.float32]:
+    def _log_probabilities(self, text: str, words: Words, expired: Callable[[], bool]) -> NDArray[np.float32]:
         scores = np.empty((len(words.first), len(self.settings.tags)), dtype=np.float32)
         for window in windows(words):
             if expired():
@@ -118,7 +123,21 @@ class OnnxTagger:
         scores += self._bias
         shifted = scores - scores.max(axis=1, keepdims=True)
         normed: NDArray[np.float32] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        for first, last in handles(text, words):
+            normed[first:last] = self._handle(normed[first:last])
+            if last < len(normed):
+                normed[last, self._inside] = NEVER
         return normed
+
+    def _handle(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A user name is somebody's, so it is one name: of a person, unless another kind is much more probable."""
+        kinds = [tag[2:] for tag in self.settings.tags if tag.startswith("B-")]
+        masses = {k: np.exp(scores[:, [t[2:] == k for t in self.settings.tags]]).sum(axis=1).mean() for k in kinds}
+        kind = max(kinds, key=lambda k: (float(masses[k]) * (1.0 if k != "person" else _HANDLE_ODDS), k))
+        forced = np.full_like(scores, NEVER)
+        forced[0, self.settings.tags.index(f"B-{kind}")] = _HANDLE_SCORE
+        forced[1:, self.settings.tags.index(f"I-{kind}")] = _HANDLE_SCORE
+        return forced
 
     def _run(self, words: Words, window: _Window) -> NDArray[np.float32]:
         """Raw scores (words, tags) of the words of a window."""

@@ -51,6 +51,27 @@ def split(tokenizer: Tokenizer, text: str) -> Words:
     )
 
 
+def handles(text: str, words: Words) -> list[tuple[int, int]]:
+    """User names such as `@anna_k92`, as word numbers [first, last): an `@` behind no word and what follows it."""
+    found, word, count = [], 0, len(words.first)
+    while word < count:
+        start, end = words.places[word]
+        stop = word + 1
+        if text[start:end] == "@" and not (start and (text[start - 1].isalnum() or text[start - 1] in "._@")):
+            while stop < count and words.places[stop, 0] == end and _in_handle(text[end : words.places[stop, 1]]):
+                end = words.places[stop, 1]
+                stop += 1
+            domain = text[end : end + 1] in (".", "@") and text[end + 1 : end + 2].isalnum()
+            if stop > word + 1 and not domain:
+                found.append((word, stop))
+        word = stop
+    return found
+
+
+def _in_handle(piece: str) -> bool:
+    return piece == "_" or piece.isalnum()
+
+
 def _features(text: str, places: list[tuple[int, int]]) -> NDArray[np.int64]:
     written = _case_of(text)
     rows = np.zeros((len(places), SLOTS), dtype=np.int64)

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 OUTSIDE = "O"
-_NEVER = np.float32(-1e9)
+NEVER = np.float32(-1e9)
 
 
 def transitions(tags: Sequence[str]) -> NDArray[np.float32]:
     """What going from a tag (row) to a tag (column) adds: 0 where it is allowed."""
     allowed = [[not b.startswith("I-") or (a != OUTSIDE and a[2:] == b[2:]) for b in tags] for a in tags]
-    return np.where(np.array(allowed), np.float32(0), _NEVER)
+    return np.where(np.array(allowed), np.float32(0), NEVER)
 
 
 def best_path(scores: NDArray[np.float32], between: NDArray[np.float32]) -> NDArray[np.intp]:
