@@ -103,6 +103,8 @@ def test_verify_checkpoint_and_prove_go_together(home: Path, tmp_path: Path) -> 
     assert shown["size"] == parse_checkpoint(shown["checkpoint"]).size == 20
     (key,) = shown["keys"]
     assert key in rightsized(home, "checkpoint")
+    assert shown["sinks"] == []
+    rightsized(home, "checkpoint", "--cosigned", status=3)
     found = as_json(home, "verify", "--against", str(tmp_path / "kept.txt"))
     assert (found["ok"], found["entries"], found["external"], found["trusted"]) == (True, 20, 1, True)
     assert "compare with a checkpoint kept elsewhere" in rightsized(home, "verify")

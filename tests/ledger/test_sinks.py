@@ -21,6 +21,7 @@ from rightsized.ledger import merkle
 from rightsized.ledger.head import stored_chain
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.notes import COSIGNATURE, Checkpoint, Signer, VerifierKey, parse_checkpoint, parse_checkpoints
+from rightsized.ledger.prove import Prover
 from rightsized.ledger.publish import LONGEST_PAUSE_S, Publisher
 from rightsized.ledger.sinks import open_sink
 from rightsized.ledger.sinks.file import FileSink
@@ -155,6 +156,8 @@ def test_a_witness_cosigns_what_grew(tmp_path: Path, witness: Witness) -> None:
         size, _, lines = ledger.reader.query("SELECT * FROM cosignatures ORDER BY size DESC")[0]
         (note,) = ledger.reader.query("SELECT note FROM checkpoints WHERE size = ?", (size,))[0]
         assert parse_checkpoint(note + lines).note.signed_by([witness.key]) == [witness.key]
+        cosigned = parse_checkpoint(Prover(ledger.reader).cosigned())
+        assert cosigned.note.signed_by([witness.key, *witness.keys]) == [*witness.keys, witness.key]
         ledger._connection.execute("DELETE FROM published")  # we forgot how far the witness is: it tells us
         asyncio.run(grow(ledger))
         asyncio.run(publisher.publish())
@@ -192,7 +195,10 @@ def test_a_witness_elsewhere_asks_the_egress(tmp_path: Path) -> None:
         assert "no rule allows" in publisher.status()[0].error
 
 
-def test_a_sink_that_fails_is_tried_ever_less_often_and_loses_nothing(tmp_path: Path, witness: Witness) -> None:
+def test_a_sink_that_fails_is_tried_ever_less_often_and_loses_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "rightsized.ledger")
     now = [0.0]
     away, kept = tmp_path / "share" / "kept.txt", tmp_path / "kept.txt"
     with signed_ledger(tmp_path) as ledger:
@@ -217,6 +223,7 @@ def test_a_sink_that_fails_is_tried_ever_less_often_and_loses_nothing(tmp_path: 
         now[0] = 1e6
         asyncio.run(publisher.publish())
         assert away.read_text("utf-8") == kept.read_text("utf-8")
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]  # once each, not at every try
 
 
 def test_a_sink_that_hangs_holds_up_no_answer(tmp_path: Path) -> None:

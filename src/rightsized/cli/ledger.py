@@ -58,6 +58,9 @@ class ProveOptions(Common):
 @dataclass(frozen=True, kw_only=True)
 class CheckpointOptions(Common):
     out: Annotated[Path | None, typer.Option(help="File to add the checkpoint to; keep it on another machine.")] = None
+    cosigned: Annotated[
+        bool, typer.Option("--cosigned", help="The newest that a witness signed too, with its signature.")
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,21 +121,28 @@ def prove(options: ProveOptions) -> Result:
 
 def checkpoint(options: CheckpointOptions) -> Result:
     """Show the signed checkpoint of the log as it is, and the key that checks it."""
+    from rightsized.ledger.notes import parse_checkpoint
     from rightsized.ledger.prove import Prover
     from rightsized.ledger.reader import LedgerReader
 
     with LedgerReader(home_of(options).decisions) as reader:
         prover = Prover(reader)
+        note = prover.cosigned() if options.cosigned else prover.note
+        sinks = reader.query("SELECT sink, size, at FROM published ORDER BY sink")
     if options.out is not None:
         before = options.out.read_text("utf-8") if options.out.is_file() else ""
-        write(options.out, (before + prover.note).encode())
+        write(options.out, (before + note).encode())
+    shown = parse_checkpoint(note)
     data = {
-        "checkpoint": prover.note,
-        "size": prover.head.size,
-        "time": prover.head.time,
+        "checkpoint": note,
+        "size": shown.size,
+        "time": shown.time,
         "keys": [str(key) for key in prover.chain.keys],
+        "sinks": [{"sink": sink, "size": size, "at": at} for sink, size, at in sinks],
     }
-    return Result(data, f"{prover.note}\nVerifier key: {prover.chain.at(prover.head.size)}")
+    lines = [note, f"Verifier key: {prover.chain.at(shown.size)}"]
+    lines += [f"{sink} has the checkpoint of {size:,} entries." for sink, size, _ in sinks]
+    return Result(data, "\n".join(lines))
 
 
 def rotate_key(options: RotateOptions) -> Result:

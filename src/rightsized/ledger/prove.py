@@ -105,6 +105,16 @@ class Prover:
         path = encoded(self._tree.consistency(older.size, newer.size))
         return self._proof("consistency", newer, older=str(older.note), consistency=path)
 
+    def cosigned(self) -> str:
+        """The newest checkpoint that a witness signed too, with the witness's signatures. Raises NotFoundError."""
+        rows = self._reader.query(
+            "SELECT c.note, w.lines FROM cosignatures w JOIN checkpoints c ON c.size = w.size "
+            "WHERE w.size = (SELECT max(size) FROM cosignatures)"
+        )
+        if not rows:
+            raise NotFoundError("No witness has signed a checkpoint of this log.", fix="Name one in ledger.sinks.")
+        return str(rows[0][0]) + "".join(dict.fromkeys(lines for _, lines in rows))
+
     def _proof(
         self,
         kind: Literal["inclusion", "consistency"],

@@ -8,6 +8,7 @@ witness cosigned, stands in the file too.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -17,6 +18,8 @@ from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.notes import parse_checkpoint
 from rightsized.ledger.sinks import Sink
 from rightsized.ledger.tree import StoredTree
+
+log = logging.getLogger("rightsized.ledger")
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 600.0  # between tries of a sink that fails; doubled each time
 MOST_AT_ONCE = 100  # checkpoints sent to one sink before others have their turn
@@ -74,9 +77,14 @@ class Publisher:
         except (RightsizedError, OSError) as error:
             pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures, 30))
             why = error.message if isinstance(error, RightsizedError) else f"{type(error).__name__}: {error}"
+            if self._failed.get(sink.name, (0, 0.0, ""))[2] != why:  # said once a reason
+                log.error(
+                    "Checkpoints do not reach a sink; it is tried again", extra={"sink": sink.name, "reason": why}
+                )
             self._failed[sink.name] = (failures + 1, self._clock() + pause, why)
         else:
-            self._failed.pop(sink.name, None)
+            if self._failed.pop(sink.name, None) is not None:
+                log.info("Checkpoints reach the sink again", extra={"sink": sink.name})
 
     async def _send_pending(self, sink: Sink) -> None:
         notes = [note for (note,) in await asyncio.to_thread(self._ledger.reader.query, _PENDING, (sink.name,))]
