@@ -118,6 +118,10 @@ def test_checkpoints_are_kept_by_age_by_number_and_on_demand(tmp_path: Path, mon
         assert ledger.reader.query("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1") == [(16, note)]
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             ledger._connection.execute("DELETE FROM checkpoints")
+        asyncio.run(write(ledger, 1))
+        last = ledger.checkpoint
+    with LedgerReader(tmp_path / "d.sqlite") as reader:  # what was signed last is kept when the log is closed
+        assert reader.query("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1") == [(18, last)]
 
 
 def test_a_log_without_keys_is_not_signed_and_one_with_keys_needs_them(tmp_path: Path) -> None:

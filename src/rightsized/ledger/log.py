@@ -336,8 +336,10 @@ class SqliteLedger:
         return result
 
     def close(self) -> None:
-        """Write what waits and let the file go to the next writer."""
+        """Write what waits, keep the last checkpoint, and let the file go to the next writer."""
         self._writer.close()
+        with contextlib.suppress(sqlite3.Error):  # a full disk must not stop a server from ending
+            self._head.keep()
         self.reader.close()
         self._subjects.close()
         self._connection.close()
