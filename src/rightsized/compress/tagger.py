@@ -46,7 +46,7 @@ def build(weights: Path, settings: TaggerSettings, encoder: Path, card: Card, in
     shutil.copyfile(weights.with_name(SETTINGS_FILE), into / SETTINGS_FILE)
 
 
-def card_of(folder: Path, name: str, settings: TaggerSettings, encoder: Card, created: float) -> Card:
+def card_of(folder: Path, name: str, settings: TaggerSettings, encoder: Card, source: str, created: float) -> Card:
     """The card of a tagger that was built in `folder`."""
     files = cards.describe_folder(folder)
     return Card(
@@ -61,7 +61,7 @@ def card_of(folder: Path, name: str, settings: TaggerSettings, encoder: Card, cr
         dimension=encoder.dimension,
         languages=("en",),
         licence=f"Apache-2.0; fitted on CC BY 4.0 and CC BY 3.0 data; below it {encoder.licence}",
-        source=f"built:{encoder.digest}+{settings.sha256}",
+        source=source,
         origin=settings.sha256,
         files=files,
         created=created,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import field
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -45,7 +46,8 @@ class TaggerSettings(Frozen, frozen=True, forbid_unknown_fields=False):
         encoder: name of the encoder in the store.
         encoder_weights: sha256 of its weights.
         sha256: of the file of our weights.
-        bias: added to the scores of all tags but O: the operating point, chosen on rows held out of the train files.
+        bias: added to the scores of a kind's tags, by kind: the operating point, chosen on rows held out of the train
+            files.
     """
 
     tags: tuple[str, ...]
@@ -54,7 +56,13 @@ class TaggerSettings(Frozen, frozen=True, forbid_unknown_fields=False):
     encoder: str
     encoder_weights: str
     sha256: str
-    bias: float = 0.0
+    bias: dict[str, float] = field(default_factory=dict)
+
+
+def built_from(weights: Path, encoder: Card) -> str:
+    """What a tagger's card names as its source: the encoder and our settings, which name the digest of our weights."""
+    settings = weights.with_name(SETTINGS_FILE).read_bytes()
+    return f"built:{encoder.digest}+sha256:{hashlib.sha256(settings).hexdigest()}"
 
 
 class _Window(NamedTuple):
@@ -88,8 +96,7 @@ class OnnxTagger:
         self._opening, self._closing = framed[0], framed[-1]
         self._session = open_session(checked_file(folder, MODEL_FILE, card), card)
         self._between = transitions(self.settings.tags)
-        self._bias = np.full(len(self.settings.tags), self.settings.bias, dtype=np.float32)
-        self._bias[0] = 0.0
+        self._bias = np.array([self.settings.bias.get(tag[2:], 0.0) for tag in self.settings.tags], dtype=np.float32)
         self._inside = [i for i, tag in enumerate(self.settings.tags) if tag.startswith("I-")]
         self._digest = "sha256:" + hashlib.sha256(card.digest.encode()).hexdigest()
 

@@ -13,7 +13,7 @@ import msgspec
 from rightsized.core.errors import StoreError
 from rightsized.core.pii import PiiConfig
 from rightsized.data import folder as data_folder
-from rightsized.engines.tagger import SETTINGS_FILE, OnnxTagger, TaggerSettings
+from rightsized.engines.tagger import SETTINGS_FILE, OnnxTagger, TaggerSettings, built_from
 from rightsized.guard.pii.detector import TAGGER, PiiDetector
 from rightsized.store.cards import Card
 from rightsized.store.models import ModelStore
@@ -40,7 +40,7 @@ def open_tagger(store: ModelStore) -> OnnxTagger:
     """
     weights, settings = shipped()
     encoder = store.card(settings.encoder)
-    source = f"built:{encoder.digest}+{settings.sha256}"
+    source = built_from(weights, encoder)
     if not store.has(MODEL) or store.card(MODEL).source != source:
         _build(store, weights, settings, encoder)
     return OnnxTagger(store.folder(MODEL), store.card(MODEL))
@@ -64,4 +64,4 @@ def _build(store: ModelStore, weights: Path, settings: TaggerSettings, encoder: 
         built = work / "built"
         built.mkdir()
         build(weights, settings, store.folder(encoder.name), encoder, built)
-        store.install(built, card_of(built, MODEL, settings, encoder, time.time()))
+        store.install(built, card_of(built, MODEL, settings, encoder, built_from(weights, encoder), time.time()))
