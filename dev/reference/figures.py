@@ -123,6 +123,12 @@ def _crash(result: Result) -> tuple[str, str, str]:
     return f"Acknowledged decisions lost in {result['kills']} kills under load", str(result["lost"]), ""
 
 
+def _tampering(result: Result) -> tuple[str, str, str]:
+    found = result["tampering"]
+    what = f"Changes of a log that are found, of {found['mutations']:,}"
+    return what, f"{found['found']:,}", "an older copy, a stolen key: only against a checkpoint kept elsewhere"
+
+
 def _overhead(result: Result) -> tuple[str, str, str]:
     bare = result["cpu_us_a_request"]["bare"]["median"]
     what = f"Processor time the HTTP server adds to a request, {result['connections']} connections"
@@ -203,6 +209,7 @@ ROWS = (
     Row("startup", _memory),
     Row("explanation", _explanation),
     Row("crash", _crash),
+    Row("ledger", _tampering),
     Row("routing", _routing),
     Row("routing_validity", _routing_validity),
     Row("gateway", _gateway),

@@ -214,6 +214,21 @@ def test_altered_ciphertext_is_told_from_an_erased_one(tmp_path: Path) -> None:
     assert verify(tmp_path / "d.sqlite").ok  # without the key there is nothing to compare
 
 
+def test_who_may_read_the_log_and_not_the_keys_sees_what_is_in_clear(tmp_path: Path) -> None:
+    begun = about("alice")
+    with signed_ledger(tmp_path) as ledger:
+        asyncio.run(record(ledger, begun))
+    (tmp_path / "secrets" / "subjects.sqlite").rename(tmp_path / "secrets" / "elsewhere.sqlite")
+    for path in (tmp_path / "secrets").glob("subjects.sqlite-*"):
+        path.unlink()
+    (tmp_path / "secrets" / "subjects.sqlite").mkdir()  # there, and cannot be opened
+    with LedgerReader(tmp_path / "d.sqlite") as reader:
+        found = reader.get(begun.id)
+        assert found.reply.output.label == "billing"
+        assert (found.conversation, reader.text(begun.id)) == ("", None)
+    assert verify(tmp_path / "d.sqlite").ok
+
+
 def test_a_sealer_opens_its_own_alone() -> None:
     one, other = Sealer(SubjectKey("a", b"1" * 32)), Sealer(SubjectKey("a", b"2" * 32))
     sealed = one.seal("text", "here")

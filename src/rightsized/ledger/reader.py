@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from rightsized.core.errors import StoreError
 from rightsized.core.types import Decision, Frozen
 from rightsized.ledger.database import explained, open_reader, writer_lives
 from rightsized.ledger.schema import (
@@ -162,7 +163,10 @@ class LedgerReader:
         return assembled(begun, last, live=live)
 
     def _sealer(self, reference: str) -> Sealer | None:
-        key = self._subjects.by_reference(reference)
+        try:
+            key = self._subjects.by_reference(reference)
+        except StoreError:  # whoever may read the log and not the keys sees what is in clear
+            key = None
         if key is None:
             self._sealers.pop(reference, None)
             return None
