@@ -32,6 +32,7 @@ _WINDOW = 192  # word pieces of one call
 _CONTEXT = 32  # pieces at each edge of a window whose scores are taken from the neighbouring window
 
 
+_ABBREVIATED = 4  # letters of the longest word whose dot is taken for that of an abbreviation
 _HANDLE_ODDS = 3.0  # how much more probable another kind must be before a user name counts as that
 _HANDLE_SCORE = np.float32(np.log(0.9))
 
@@ -181,8 +182,9 @@ def _spans(
         if kind:
             columns = [i for i, tag in enumerate(tags) if tag[2:] == kind]
             score = float(probabilities[word:stop, columns].sum(axis=1).mean())
-            start, end = _whole(text, int(words.places[word, 0]), int(words.places[stop - 1, 1]))
-            yield Finding(start, end, kind, round(min(score, 1.0), 4), SOURCE)
+            start, end = _trimmed(text, *_whole(text, int(words.places[word, 0]), int(words.places[stop - 1, 1])))
+            if start < end:
+                yield Finding(start, end, kind, round(min(score, 1.0), 4), SOURCE)
         word = stop
 
 
@@ -193,6 +195,18 @@ def _whole(text: str, start: int, end: int) -> tuple[int, int]:
     while end < len(text) and _joins(text[end]) and _joins(text[end - 1]):
         end += 1
     return start, end
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without marks at its ends; the dot of `J.`, `Jr.` or `Ltd.` belongs to the name, and so does `@`."""
+    while start < end and not (text[start].isalnum() or text[start] in "@#_"):
+        start += 1
+    while end > start and not (text[end - 1].isalnum() or text[end - 1] == "_"):
+        word = text[start : end - 1].rpartition(" ")[2]
+        if text[end - 1] == "." and 0 < len(word) <= _ABBREVIATED and word.isalpha():
+            break
+        end -= 1
+    return start, end if text[start:end] not in ("@", "#") else start
 
 
 def _joins(character: str) -> bool:
