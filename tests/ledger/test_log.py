@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ledger_samples import open_ledger, reply, started
+from ledger_samples import open_ledger, reply, signed_ledger, started
 from msgspec.structs import replace
 
 from rightsized.core.errors import (
@@ -25,6 +25,7 @@ from rightsized.core.errors import (
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader, Search
 from rightsized.ledger.schema import EventRow, ReviewRow, encode, leaf
+from rightsized.ledger.verify import verify
 
 
 def test_a_decision_is_read_back_whole(tmp_path: Path) -> None:
@@ -237,16 +238,17 @@ def test_a_file_system_that_is_really_full(tmp_path: Path) -> None:
     try:
         ballast = tmp_path / "ballast"
         ballast.write_bytes(b"b" * 200_000)
-        with open_ledger(tmp_path / "d.sqlite") as ledger:
+        with signed_ledger(tmp_path) as ledger:
             with pytest.raises(DiskFullError):
                 asyncio.run(fill(ledger))
             assert kept
+            assert verify(tmp_path / "d.sqlite").findings == ()
             ballast.unlink()
             begun = started("after")
             asyncio.run(ledger.begin(begun, "after"))
         with LedgerReader(tmp_path / "d.sqlite") as reader:
             assert {d.id for d in reader.search(Search())} == {*kept, begun.id}
-            assert reader.check() == []
+        assert verify(tmp_path / "d.sqlite").findings == ()
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
 
