@@ -18,6 +18,7 @@ from rightsized.server.metrics import Metrics
 from rightsized.server.openai import asked as asked_headers
 from rightsized.server.openai.asked import CALLER
 from rightsized.server.openai.errors import InvalidError
+from rightsized.store.home import Home, WriterLock
 from rightsized.tasks import log_upkeep
 from rightsized.tasks.service import LocalService
 
@@ -122,3 +123,5 @@ def test_an_address_that_is_no_sink_stops_the_start(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"ledger\.sinks"):
         asyncio.run(main())
+    with WriterLock(Home(tmp_path), "another"):  # the home was let go again
+        pass

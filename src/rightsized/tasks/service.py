@@ -36,6 +36,7 @@ from rightsized.tasks.policies import Permits, open_policy, task_request
 from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.readiness import WriteCheck
 from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus, Written
+from rightsized.tasks.log_upkeep import LogUpkeep
 from rightsized.tasks.snapshot import Builder, Loaded, Snapshot
 from rightsized.tasks.spending import Spending
 from rightsized.tasks.written import check_verdict, is_written, shown
@@ -97,15 +98,13 @@ class LocalService:
                 await gateway.start()
                 self.gateway = gateway
             self._explainer = Explainer(self._config.explain.budget_ms)
+            upkeep = LogUpkeep(self._config, ledger, self._aside).loops if ledger is not None else list
         except BaseException:
             self._stack.close()
             raise
         self._started = True
         if ledger is not None:
-            self._background = [
-                asyncio.create_task(self._reload_loop()),
-                *(asyncio.create_task(work) for work in LogUpkeep(self._config, ledger, self._aside).loops()),
-            ]
+            self._background = [asyncio.create_task(work) for work in (self._reload_loop(), *upkeep())]
 
     def _open_ledger(self) -> SqliteLedger:
         self._lock = self._stack.enter_context(WriterLock(self._home, self._purpose))
