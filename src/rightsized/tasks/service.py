@@ -36,7 +36,6 @@ from rightsized.tasks.policies import Permits, open_policy, task_request
 from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.readiness import WriteCheck
 from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus, Written
-from rightsized.tasks.log_upkeep import LogUpkeep
 from rightsized.tasks.snapshot import Builder, Loaded, Snapshot
 from rightsized.tasks.spending import Spending
 from rightsized.tasks.written import check_verdict, is_written, shown
