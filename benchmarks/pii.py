@@ -168,8 +168,14 @@ def presidio(rows: list[Labelled], rounds: int) -> dict[str, Any]:
             idle = peer.call("memory") / 1e6
             found = figures(rows, fastest(peer, [row.text for row in rows], rounds), PRESIDIO, [*OURS])
             found["structured"] = structured(found["types"])
-            return {"synthetic": found, "memory_mb_idle": idle, "memory_mb": peer.call("memory") / 1e6,
-                    "versions": {pin: peer.versions().get(pin.partition("==")[0]) for pin in REQUIREMENTS}}  # fmt: skip
+            installed = peer.versions()
+            pinned = [pin.partition("==")[0].replace("-", "_") for pin in REQUIREMENTS]
+            return {
+                "synthetic": found,
+                "memory_mb_idle": idle,
+                "memory_mb": peer.call("memory") / 1e6,
+                "versions": {name: installed.get(name) for name in pinned},
+            }
     except PeerUnavailable as reason:
         return peer.unavailable(reason)
 

@@ -69,7 +69,7 @@ _PATTERNS = (
     ),
     (r"(?i:PSC \d{1,5},? Box \d{1,6}|Unit \d{1,6},? Box \d{1,6})", CLEAR),
     (r"(?:USS|USNS|USNV|USCGC|HMS) [A-Z][\w'’-]{1,30},?\s{1,3}(?=[AFD]PO )", CLEAR),
-    (_UNIT, POSSIBLE),
+    (r"(?:Apt|Apartment|Suite|Flat)\b\.? ?#?[A-Za-z]?[\dA-Z][\w/-]{0,6}(?![.:]\w)", POSSIBLE),
 )
 _STREET = re.compile("|".join(rf"(?P<s{i}>(?<![\w.#/-]){one})(?![\w])" for i, (one, _) in enumerate(_PATTERNS)))
 _SAID_STREET = re.compile(

@@ -11,7 +11,9 @@ from rightsized.core.pii import PiiConfig
 from rightsized.guard.pii.recogniser import CLEAR, LIKELY, Example, Hit
 from rightsized.guard.pii.view import View
 
-_BETWEEN = r"(?:[ -]?(?:no|nr|num(?:ber)?|n[º°]|#|id|code)\b)?[.:#]{0,2}(?: (?:is|was|ist|est|es|è))?[ :=#]{0,3}(?:\()?"
+_BETWEEN = (
+    r"(?:[ -]?(?:no|nr|num(?:ber)?|n[º°]|#|id|code)\b)?[.:#]{0,2}(?: (?:is|was|ist|est|es|è))?[ :=#,]{0,3}(?:\()?"
+)
 _VALUE = r"[a-z0-9](?:[ -]?[a-z0-9]){4,17}"
 _KINDS = (
     ("passport", r"passports?|reisepass|passeport|pasaporte|passaporto|paspoort|passaporte"),

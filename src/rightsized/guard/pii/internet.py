@@ -16,7 +16,7 @@ _URL = re.compile(
     r"(?<![^\W_])(?:https?|ftps?|sftp|ssh|wss?|git|ldaps?|smb|rtsp)://[^\s<>\"'`{}|\\^]{1,2048}", re.IGNORECASE
 )
 _BARE = re.compile(
-    r"(?<![\w@.-])(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,6}([a-z]{2,24})(?![\w-])(/[^\s<>\"'`{}|\\^]{0,1024})?"
+    r"(?<![\w@.-])(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,6}([a-z]{2,24})(?![\w-])(?::\d{1,5}(?!\d))?(/[^\s<>\"'`{}|\\^]{0,1024})?"
 )
 # Endings after which a word with dots is a domain without `www.` before it: those of most of the web, and none that
 # is a common file name ending or word.
