@@ -21,7 +21,6 @@ from benchmarks.peer import Peer, PeerUnavailable
 from benchmarks.pii_data import NAMES, Labelled, Span, read_corpus, read_synthetic
 from benchmarks.pii_metrics import count
 
-SYNTHETIC = "privacy/pii_synth_dev.json"
 CORPORA = {"wnut17_dev": ("emerging.dev.conll",), "btc_h": ("h.conll",)}
 # Types of the synthetic data, and ours that mean the same. Title, date and nationality are not claimed.
 OURS = {
@@ -95,14 +94,23 @@ class Worker:
 
 
 def data_sets(given: Path) -> tuple[list[Labelled], dict[str, list[Labelled]]]:
-    """Synthetic rows and corpora: all under a data folder, or those of one file."""
+    """Synthetic rows and corpora: those under a data folder (or its `privacy`), or those of one file of either shape.
+
+    Raises FileNotFoundError where there are none.
+    """
     if given.is_file():
         if given.suffix == ".json":
             return read_synthetic(given), {}
         return [], {given.stem: read_corpus([given])}
-    folder = given / "privacy" / "ner"
-    found = {name: read_corpus([folder / file for file in files]) for name, files in CORPORA.items()}
-    return read_synthetic(given / SYNTHETIC), found
+    folder = given / "privacy" if (given / "privacy").is_dir() else given
+    rows = [row for file in sorted(folder.glob("pii*.json")) for row in read_synthetic(file)]
+    ner = folder / "ner" if (folder / "ner").is_dir() else folder
+    known = {name: [ner / file for file in files] for name, files in CORPORA.items()}
+    if not all(file.is_file() for files in known.values() for file in files):
+        known = {file.stem: [file] for file in sorted(ner.glob("*.conll"))}
+    if not rows and not known:
+        raise FileNotFoundError(f"{given} holds neither pii*.json nor *.conll files.")
+    return rows, {name: read_corpus(files) for name, files in known.items()}
 
 
 def spans(found: Sequence[Sequence[Any]], types: dict[str, str]) -> list[Span]:
