@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 import pytest
 
+from rightsized.core import registry
 from rightsized.core.errors import ConfigError
 from rightsized.core.generation import DataClass
 from rightsized.core.pii import Finding, Findings, PatternConfig, PiiConfig
@@ -87,6 +88,12 @@ def test_recognisers_can_be_left_out() -> None:
     assert PiiDetector(PiiConfig(off=("tagger",)), FixedTagger("jane")).tagger is None
     with pytest.raises(ConfigError, match="emails"):
         PiiDetector(PiiConfig(off=("emails",)))
+
+
+def test_an_installation_without_entry_points_is_no_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "names", lambda group: [])
+    with pytest.raises(ConfigError, match="entry points"):
+        PiiDetector()
 
 
 def test_denied_words_are_found_whole_and_in_any_case() -> None:

@@ -102,6 +102,10 @@ def _finding(hit: Hit, source: str, view: View) -> Finding:
 def opened(config: PiiConfig) -> list[Recogniser]:
     """All registered recognisers but those that are off, and one's own. Raises ConfigError."""
     known = registry.names(GROUP)
+    if not known:  # an installation without its entry points would find nothing and call every text internal
+        raise ConfigError(
+            f"No recogniser is registered in {GROUP}.", fix="Install rightsized again: its entry points are gone."
+        )
     for name in config.off:
         if name not in (*known, TAGGER):
             raise ConfigError(
