@@ -9,6 +9,7 @@ RIGHTSIZED_PARITY_PYTHON names.
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -22,6 +23,7 @@ MAKER = Path(__file__).with_name("language_model_maker.py")
 NAMES = ("llama", "mistral", "mixtral", "gemma", "phi", "qwen2", "starcoder2", "gpt-bigcode")
 
 
+@functools.cache  # the imports of the probe take seconds
 def parity_python() -> str:
     """The Python that has the original implementation; skips where there is none."""
     path = Path(os.environ.get("RIGHTSIZED_PARITY_PYTHON", ROOT / ".venvs" / "parity" / "bin" / "python"))

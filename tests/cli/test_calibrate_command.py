@@ -17,6 +17,8 @@ from rightsized.store.home import Home
 from rightsized.tasks.chat_cascade import open_calibrated
 from rightsized.tasks.opened import Encoders
 
+ENOUGH = 280  # rows that certify, where how many is not the point
+
 
 def run(home: Path, *arguments: str | Path, status: int = 0) -> str:
     command = [sys.executable, "-m", "rightsized.cli", "calibrate", "chat", *map(str, arguments), "--home", str(home)]
@@ -64,7 +66,7 @@ def versions(home: Path) -> dict[str, bool]:
 
 
 def test_a_certified_cascade_is_not_replaced_by_one_that_is_not(tmp_path: Path) -> None:
-    data = write_rows(tmp_path / "rows.jsonl", sum_rows(400), "expected")
+    data = write_rows(tmp_path / "rows.jsonl", sum_rows(ENOUGH), "expected")
     few = write_rows(tmp_path / "few.jsonl", sum_rows(30), "expected")
     first = json.loads(run(tmp_path, "--data", data, "--max-error", "0.2", "--encoder", "", "--json"))
     assert (first["state"], first["in_force"]) == ("certified", first["version"])
@@ -81,7 +83,7 @@ def test_a_certified_cascade_is_not_replaced_by_one_that_is_not(tmp_path: Path) 
 
 
 def test_a_cascade_of_tiers_that_the_settings_do_not_name_replaces_none(tmp_path: Path) -> None:
-    data = write_rows(tmp_path / "rows.jsonl", sum_rows(400), "expected")
+    data = write_rows(tmp_path / "rows.jsonl", sum_rows(ENOUGH), "expected")
     first = json.loads(run(tmp_path, "--data", data, "--max-error", "0.2", "--encoder", "", "--json"))
     (tmp_path / "rightsized.toml").write_text('[[tiers]]\nname = "mine"\nengine = "fake"\n')
     said = json.loads(run(tmp_path, "--data", data, "--max-error", "0.3", "--encoder", "", "--json"))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rightsized.data import path
+from tests.conftest import share_vectors, shared_folder
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -43,6 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, encoder_home: Path) -> Path:
     made = tmp_path_factory.mktemp("examples") / "home"
     (made / "models").mkdir(parents=True)
     (made / "models" / "minilm").symlink_to(encoder_home / "models" / "minilm")
+    share_vectors(shared_folder(tmp_path_factory), made)
     out = run("quickstart.py", made)
     assert "Certified" in out and "at most 5% of the messages answered here are wrong" in out
     assert re.search(r"delivery, \d+% sure, by (ngram|head)", out)
