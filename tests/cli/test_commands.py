@@ -169,7 +169,7 @@ def test_a_home_that_is_a_file_is_named(tmp_path: Path, arguments: list[str]) ->
 
 
 def test_models_list_show_verify_and_a_tampered_file(copied_home: Path) -> None:
-    assert [card["name"] for card in as_json(copied_home, "models", "list")] == ["minilm"]
+    assert own_models(copied_home) == ["minilm"]
     assert as_json(copied_home, "models", "show", "minilm")["dimension"] == 384
     assert as_json(copied_home, "models", "verify", "minilm")["ok"] is True
     tokenizer = copied_home / "models" / "minilm" / "tokenizer.json"
@@ -180,7 +180,12 @@ def test_models_list_show_verify_and_a_tampered_file(copied_home: Path) -> None:
     assert any("tokenizer.json" in problem for problem in found["problems"])
     assert as_json(copied_home, "ask", "support", "hello", status=1)["error"]["code"] == "integrity"
     as_json(copied_home, "models", "remove", "minilm")
-    assert as_json(copied_home, "models", "list") == []
+    assert own_models(copied_home) == []
+
+
+def own_models(home: Path) -> list[str]:
+    """Models but for the tagger of names, which is built where something first looks for names: here another test."""
+    return [card["name"] for card in as_json(home, "models", "list") if card["name"] != "names"]
 
 
 def test_a_mistyped_variable_is_noted_and_leaves_the_output_alone(home: Path) -> None:

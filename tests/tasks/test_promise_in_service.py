@@ -129,9 +129,9 @@ def test_a_promise_runs_out_while_it_is_served_and_stays_out(copied_home: Path) 
         async with open_service(settings, purpose="test", record=record) as service:
             return await stopped(service, "none")
 
-    assert "for 5 messages" in asyncio.run(until_it_runs_out())
-    assert "for 5 messages" in asyncio.run(again(record=True))
-    assert "for 5 messages" in asyncio.run(again(record=False))
+    assert "for 5 requests" in asyncio.run(until_it_runs_out())
+    assert "for 5 requests" in asyncio.run(again(record=True))
+    assert "for 5 requests" in asyncio.run(again(record=False))
     certificate = store.read("support", "certificate.json", Certificate)
     assert known_state(Home(copied_home), certificate, store.current("support"))[0] == "none"
 

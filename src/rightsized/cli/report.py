@@ -30,7 +30,7 @@ class Reports(TyperGroup):
 app = typer.Typer(
     name="report",
     cls=Reports,
-    help="A task's right-sizing report (`report NAME`), or the audit report of this home (`report audit`).",
+    help="A task's right-sizing report, or this home's audit report.",
     no_args_is_help=True,
 )
 

@@ -245,7 +245,8 @@ class Certificate(Frozen, frozen=True):
     `rungs` names every rung, the last included. `figures_from` says which slice n, m, errors and intervals stand on.
     `loss`: `error` counts wrong answers, `regret` those where the last rung would have been right, `disagreement`
     those that differ from the last rung's. `segment_by` says what divides the traffic into `segments`. `row` is the
-    word for one row, `outside` for what the out-of-scope rows are (empty: not said), `rests_on` for what no digest pins.
+    word for one row, `outside` for what the out-of-scope rows are (empty: not said), `rests_on` for what no digest
+    pins.
     """
 
     id: str
