@@ -67,7 +67,7 @@ def _validity(result: Result) -> tuple[str, str, str]:
     cells = result["cells"]
     worst = max(cells, key=lambda c: c["violations"] / c["delta"])
     naive = max(c["naive_violations"] for c in cells if c.get("naive_violations") is not None)
-    allowed = _percent(worst["delta"], 0)
+    allowed = f"{100 * worst['delta']:g}%"
     what = f"Promises broken: worst of {len(cells)} settings, {result['draws']:,} draws each ({allowed} allowed)"
     return what, _percent(worst["violations"]), f"picking the threshold by eye: up to {_percent(naive, 0)}"
 
