@@ -17,6 +17,7 @@ import pytest
 from test_report_page import Page
 
 from rightsized.core.config import Config, load
+from rightsized.core.egress import JOURNAL, Journal
 from rightsized.core.errors import ForbiddenError, NotFoundError
 from rightsized.core.generation import Caller, Generation
 from rightsized.core.types import Attempt, Completion, Decision, Reply
@@ -80,9 +81,19 @@ def test_counts_add_up_and_say_who_saw_what(asked: Config) -> None:
     assert (rungs["small"].asked, rungs["small"].classes) == (1, {"health": 1})
     assert (rungs["large"].asked, rungs["large"].classes) == (1, {"public": 1})  # the refused text never came there
     assert report.departures == ()
+    assert report.opened == ()
     assert [event.words for event in report.events] == ["the promise was found broken: 6% were wrong."]
     assert report.log.unaltered is True
     assert report.log.entries == 2 * 3 + 1  # three starts, three ends, one event
+
+
+def test_connections_come_from_the_egress_journal(asked: Config) -> None:
+    journal = Journal(Path(asked.home) / JOURNAL, clock=lambda: 100.0)
+    journal.note("opened", "pypi", "pulling minilm")
+    journal.note("closed", "pypi", "pulling minilm", received=5)
+    (row,) = gather(asked, Asked(50.0, 200.0)).opened
+    assert (row.destination, row.opened, row.received) == ("pypi", 1, 5)
+    assert gather(asked, Asked(101.0, 200.0)).opened == gather(asked, Asked(1.0, 100.0)).opened == ()
 
 
 def test_a_period_leaves_out_what_came_before_and_after(asked: Config) -> None:

@@ -86,7 +86,7 @@ def leaving(config: Config, since: float = 0.0) -> Leaving:
     return Leaving(
         may=tuple(_may(config, places, store.current)),
         sent=tuple(_sent(config, away, since)),
-        opened=tuple(_opened(read_journal(journal, since))),
+        opened=tuple(opened(read_journal(journal, since))),
         journal=str(journal),
         policy=store.current.digest if store.current else "",
     )
@@ -164,7 +164,8 @@ def decisions(reader: LedgerReader, since: float = 0.0) -> Iterator[Decision]:
         before = page[-1].id
 
 
-def _opened(lines: list[Opening]) -> list[Opened]:
+def opened(lines: list[Opening]) -> list[Opened]:
+    """The journal's lines added up, one row a destination and purpose."""
     rows: dict[tuple[str, str], Opened] = {}
     for line in lines:
         key = (line.destination, line.purpose)

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec import structs
 
 from rightsized import __version__
 from rightsized.core.config import Config
-from rightsized.core.egress import is_loopback
+from rightsized.core.egress import JOURNAL, is_loopback, read_journal
 from rightsized.core.errors import NotFoundError, RightsizedError
 from rightsized.core.protocols import Progress, no_progress
 from rightsized.core.types import Certificate, Decision, State
@@ -31,13 +30,13 @@ from rightsized.tasks.chat_cascade import gateways
 from rightsized.tasks.compliance.records import (
     AuditReport,
     CertificateFacts,
-    Departure,
     Happening,
     LogFacts,
     ModelFacts,
     Oversight,
 )
 from rightsized.tasks.compliance.tally import Tally
+from rightsized.tasks.leaving import opened
 from rightsized.tasks.versions import TaskStore
 from rightsized.tasks.written import WRONG
 
@@ -87,6 +86,7 @@ def gather(config: Config, asked: Asked, progress: Progress = no_progress) -> Au
             if number % PAGE == 0 or number == total:
                 progress("decisions", number, total)
         events = list(_events(reader, asked))
+        journal = read_journal(home.path / JOURNAL, asked.since)
         return AuditReport(
             created=time.time(),
             since=asked.since,
@@ -102,7 +102,8 @@ def gather(config: Config, asked: Asked, progress: Progress = no_progress) -> Au
             policies=tuple(sorted(tally.policies)),
             rules=tally.rules(),
             events=tuple(_happening(event) for event in events),
-            departures=_merged(tally.departures(), ()),
+            departures=tally.departures(),
+            opened=tuple(opened([one for one in journal if one.at < asked.until])),
             allowed=config.egress.allow,
             detected=dict(tally.detected.most_common()),
             classes=dict(tally.classes.most_common()),
@@ -243,12 +244,3 @@ def _overrides(one: Decision | None, row: ReviewRow) -> bool:
         return False
     suggested = one.reply.suggestion
     return row.label != suggested.label if suggested else row.label == WRONG
-
-
-def _merged(*several: tuple[Departure, ...]) -> tuple[Departure, ...]:
-    return tuple(sorted((one for some in several for one in some), key=lambda one: (one.destination, one.purpose)))
-
-
-def to_json(report: AuditReport) -> bytes:
-    """The report as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from rightsized.core.frozen import Frozen
 from rightsized.core.types import State
+from rightsized.tasks.leaving import Opened
 
 
 class LogFacts(Frozen, frozen=True):
@@ -126,10 +127,9 @@ class Happening(Frozen, frozen=True):
 
 
 class Departure(Frozen, frozen=True):
-    """What left this machine for one destination."""
+    """Texts that were sent to one host: how often, and which class of data the requests held."""
 
     destination: str
-    purpose: str
     times: int
     classes: dict[str, int]
     last: float | None
@@ -138,6 +138,7 @@ class Departure(Frozen, frozen=True):
 class AuditReport(Frozen, frozen=True):
     """The whole report. `policies` are digests of the policy files under which requests were decided.
 
+    `opened` are connections and fetches by the egress journal, which knows no texts.
     `detected` counts requests in which personal data of a type were found, `failures` messages of failed requests.
     """
 
@@ -156,6 +157,7 @@ class AuditReport(Frozen, frozen=True):
     rules: tuple[RuleFacts, ...]
     events: tuple[Happening, ...]
     departures: tuple[Departure, ...]
+    opened: tuple[Opened, ...]
     allowed: tuple[str, ...]
     detected: dict[str, int]
     classes: dict[str, int]

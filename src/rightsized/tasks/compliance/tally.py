@@ -110,7 +110,7 @@ class Tally:
     def departures(self) -> tuple[Departure, ...]:
         """Requests that were sent to other machines, by host."""
         return tuple(
-            Departure(host, "requests to a tier", left.times, dict(sorted(left.classes.items())), left.last)
+            Departure(host, left.times, dict(sorted(left.classes.items())), left.last)
             for host, left in sorted(self._departures.items())
         )
 
