@@ -91,7 +91,7 @@ def test_custom_rung(home: Path) -> None:
 
 def test_gateway(home: Path) -> None:
     sentence, *answers = run("gateway.py", home).splitlines()
-    assert sentence.startswith("Certified") and "at most 5% of the messages answered here are wrong" in sentence
+    assert sentence.startswith("Certified") and "at most 5% of the requests answered here are wrong" in sentence
     assert [answer.split("  |  ")[1:] for answer in answers] == [
         ["small", "certified"],
         ["large", "uncertified"],
