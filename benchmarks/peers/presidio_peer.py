@@ -15,9 +15,9 @@ def _refuse(event, arguments):
 sys.addaudithook(_refuse)
 
 import spacy  # noqa: E402 - the hook comes first
-import tldextract  # noqa: E402
-from presidio_analyzer import AnalyzerEngine  # noqa: E402
-from presidio_analyzer.nlp_engine import SpacyNlpEngine  # noqa: E402
+import tldextract  # noqa: E402 - as above
+from presidio_analyzer import AnalyzerEngine  # noqa: E402 - as above
+from presidio_analyzer.nlp_engine import SpacyNlpEngine  # noqa: E402 - as above
 
 OFFLINE = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 tldextract.extract = OFFLINE
