@@ -5,7 +5,8 @@
     ├── DataError              labelled data cannot be used as given
     ├── InputError             one request cannot be answered as given
     │   ├── UnsupportedError   the model asked for cannot do this
-    │   └── ContextLengthError the prompt is longer than the model reads
+    │   ├── ContextLengthError the prompt is longer than the model reads
+    │   └── DocumentError      a document cannot be read; carries a reason code
     ├── NotFoundError          no such task, model, decision, job or file
     ├── StoreError             the model store or the home folder cannot be used
     │   ├── IntegrityError     a stored file is not what its digest says
@@ -107,6 +108,26 @@ class ContextLengthError(InputError):
     """The prompt is longer than the model reads."""
 
     status = 400
+
+
+class DocumentError(InputError):
+    """A document cannot be read.
+
+    Args:
+        reason: a code for programs: `encrypted`, `truncated`, `malformed`, `bomb`, `timeout`, `memory`, `crash`,
+            `unsupported`, `empty`, `too-large`.
+    """
+
+    def __init__(self, message: str, *, reason: str = "malformed", fix: str = "") -> None:
+        super().__init__(message, fix=fix)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_document, (self.message, self.reason, self.fix)
+
+
+def _rebuild_document(message: str, reason: str, fix: str) -> DocumentError:
+    return DocumentError(message, reason=reason, fix=fix)
 
 
 class NotFoundError(RightsizedError):

@@ -12,8 +12,10 @@ from typing import Any
 from rightsized.core.errors import NotFoundError
 
 GROUPS = (
+    "rightsized.connectors",
     "rightsized.encoders",
     "rightsized.engines",
+    "rightsized.parsers",
     "rightsized.recognisers",
     "rightsized.sinks",
     "rightsized.sources",
