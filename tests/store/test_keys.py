@@ -33,6 +33,15 @@ def store(tmp_path: Path, clock: Clock) -> KeyStore:
     return KeyStore(Home(tmp_path), clock=clock)
 
 
+def test_a_key_says_as_whom_it_sees_documents(tmp_path: Path) -> None:
+    store = KeyStore(Home(tmp_path))
+    key, shown = store.create("search box", principals=("user:anna", "group:legal", "user:anna"))
+    found = KeyStore(Home(tmp_path)).find(shown)
+    assert found is not None and found.principals == key.principals == ("user:anna", "group:legal")
+    with pytest.raises(InputError, match="'anna' is no principal"):
+        store.create("search box", principals=("anna",))
+
+
 def test_the_file_holds_no_key_and_only_its_owner_reads_it(store: KeyStore, tmp_path: Path) -> None:
     key, shown = store.create("bot", tenant="billing", limits=Limits(requests_per_minute=5))
     file = tmp_path / "keys.json"

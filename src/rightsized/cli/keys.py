@@ -41,6 +41,9 @@ class CreateOptions(Common):
     data_class: Annotated[
         Class | None, typer.Option(help="What its requests hold; they may declare stricter, not looser.")
     ] = None
+    principal: Annotated[
+        list[str] | None, typer.Option(help="As whom it sees documents: user:NAME or group:NAME; may be repeated.")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,7 @@ def create(options: CreateOptions) -> Result:
         days=options.days,
         limits=limits,
         data_class=cast("DataClass", options.data_class.value) if options.data_class else None,
+        principals=tuple(options.principal or ()),
     )
     return _shown_once(key, shown)
 
@@ -133,6 +137,7 @@ def _told(key: ApiKey) -> dict[str, Any]:
         "revoked": key.revoked,
         "limits": key.limits,
         "data_class": key.data_class,
+        "principals": key.principals,
     }
 
 

@@ -12,26 +12,27 @@ from rightsized.core.frozen import Frozen
 from rightsized.core.generation import Caller, DataClass
 
 Role = Literal["client", "viewer", "reviewer", "operator", "auditor", "admin"]
-# list: what may be asked for. ask: have something answered. correct: say that an answer was wrong. look: tasks, tiers,
-# reports and jobs, no messages. review: label what waits. read: decisions with their texts. audit: policy, egress and
-# proofs. measure: metrics. operate: end jobs. administer: whatever no other permission covers.
+# list: what may be asked for. ask: have something answered. search: documents, within what their principals may see.
+# correct: say that an answer was wrong. look: tasks, tiers, reports and jobs, no messages. review: label what waits.
+# read: decisions with their texts. audit: policy, egress and proofs. measure: metrics. operate: end jobs. administer:
+# whatever no other permission covers.
 Permission = Literal[
-    "list", "ask", "correct", "look", "review", "read", "audit", "measure", "operate", "administer"
+    "list", "ask", "search", "correct", "look", "review", "read", "audit", "measure", "operate", "administer"
 ]  # fmt: skip
 
 ROLES: tuple[Role, ...] = get_args(Role)
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
 GRANTS: dict[Role, frozenset[Permission]] = {
-    "client": frozenset({"list", "ask", "correct"}),
-    "viewer": frozenset({"list", "look"}),
-    "reviewer": frozenset({"list", "look", "review", "read", "correct"}),
+    "client": frozenset({"list", "ask", "search", "correct"}),
+    "viewer": frozenset({"list", "look", "search"}),
+    "reviewer": frozenset({"list", "look", "search", "review", "read", "correct"}),
     "operator": frozenset({"list", "look", "ask", "measure", "operate"}),
     "auditor": frozenset({"list", "look", "read", "audit", "measure"}),
     "admin": frozenset(PERMISSIONS),
 }
 MEANINGS: dict[Role, str] = {
-    "client": "a program that has texts answered",
-    "viewer": "sees tasks, tiers and reports, no messages",
+    "client": "a program that has texts answered and documents searched",
+    "viewer": "sees tasks, tiers and reports, no messages; searches documents",
     "reviewer": "works the queue, reads decisions",
     "operator": "runs the service: jobs, metrics, a test message; no decisions",
     "auditor": "reads decisions and what stands behind them, changes nothing",
@@ -48,6 +49,7 @@ class Identity(Frozen, frozen=True):
         id: of the key or person; empty for `local`.
         name: as people know it.
         data_class: the least restrictive class that its requests may declare.
+        principals: as whom it sees documents, such as `user:anna` and `group:legal`; `everyone` goes without saying.
     """
 
     kind: Literal["key", "local", "person"]
@@ -56,6 +58,7 @@ class Identity(Frozen, frozen=True):
     tenant: str = ""
     roles: tuple[Role, ...] = ()
     data_class: DataClass | None = None
+    principals: tuple[str, ...] = ()
 
     @property
     def caller(self) -> Caller:

@@ -79,7 +79,7 @@ class KeyHolder:
         except RateLimitError as error:
             error.tenant = key.tenant
             raise
-        return Identity("key", key.id, key.name, key.tenant, key.roles, key.data_class)
+        return Identity("key", key.id, key.name, key.tenant, key.roles, key.data_class, key.principals)
 
 
 class Anybody:

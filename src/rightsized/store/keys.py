@@ -17,6 +17,7 @@ import msgspec
 from rightsized.core.errors import InputError, IntegrityError, NotFoundError
 from rightsized.core.frozen import Frozen
 from rightsized.core.generation import DataClass
+from rightsized.core.principals import checked
 from rightsized.core.roles import ROLES, Role
 from rightsized.store import atomic
 from rightsized.store.home import Home
@@ -54,7 +55,8 @@ class ApiKey(Frozen, frozen=True):
     """A key as kept: everything but the key itself.
 
     `roles` say what it may do (`core/roles.py`). `data_class`: what its requests hold where they declare nothing, and
-    the least restrictive class they may declare; None leaves it to the request and the settings.
+    the least restrictive class they may declare; None leaves it to the request and the settings. `principals`: as whom
+    it sees documents (`user:anna`, `group:legal`).
     """
 
     id: str
@@ -67,6 +69,7 @@ class ApiKey(Frozen, frozen=True):
     revoked: float | None = None
     limits: Limits = Limits()
     data_class: DataClass | None = None
+    principals: tuple[str, ...] = ()
 
     def state(self, now: float) -> Literal["valid", "expired", "revoked"]:
         """Whether it may be used."""
@@ -126,10 +129,11 @@ class KeyStore:
         days: float | None = None,
         limits: Limits | None = None,
         data_class: DataClass | None = None,
+        principals: tuple[str, ...] = (),
     ) -> tuple[ApiKey, str]:
         """A new key and what to hand out, which is shown this once. `days` None: it does not expire.
 
-        Raises InputError (no name, no role, a limit below 0), StoreError, DiskFullError.
+        Raises InputError (no name, no role, a limit below 0, no principal), StoreError, DiskFullError.
         """
         limits = limits or Limits()
         if not name.strip() or not roles:
@@ -152,6 +156,7 @@ class KeyStore:
             None,
             limits,
             data_class,
+            checked(principals),
         )
         self._change(lambda keys: {**keys, key_id: key})
         return key, shown
