@@ -62,6 +62,7 @@ class Bare:
     """The least that an ASGI application can do: take the body, send bytes made beforehand."""
 
     def __init__(self) -> None:
+        self.config = Config()  # the server reads from it how long a body may take
         self._body = msgspec.json.encode(Replies((fixed_reply(),)))
         length = b"%d" % len(self._body)
         self._headers = [(b"content-type", b"application/json"), (b"content-length", length)]
