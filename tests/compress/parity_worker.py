@@ -29,6 +29,13 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"vocab_size": 97, "dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48, "max_position_embeddings": 40},
     ),
 }
+for _scored, _model, _own in (
+    ("bert", "BertForSequenceClassification", {}),
+    ("roberta", "RobertaForSequenceClassification", {}),
+    ("xlm-roberta", "XLMRobertaForSequenceClassification", {"type_vocab_size": 1}),
+    ("distilbert", "DistilBertForSequenceClassification", {}),
+):
+    CASES[f"{_scored}-reranker"] = (CASES[_scored][0], _model, {**CASES[_scored][2], **_own, "num_labels": 1})
 
 
 def make(case: str, folder: str, dtype: str) -> dict[str, Any]:
@@ -63,6 +70,20 @@ def run(folder: str, ids: list[list[int]]) -> dict[str, Any]:
     return {"results": results}
 
 
+def score(folder: str, pairs: list[dict[str, list[int]]]) -> dict[str, Any]:
+    """Logits of pairs of texts, each alone and unpadded."""
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    typed = getattr(model.config, "type_vocab_size", 0) > 1
+    logits = []
+    for pair in pairs:
+        given = {"input_ids": torch.tensor([pair["ids"]])}
+        if typed:
+            given["token_type_ids"] = torch.tensor([pair["types"]])
+        with torch.no_grad():
+            logits.append(float(model(attention_mask=torch.ones_like(given["input_ids"]), **given).logits[0, 0]))
+    return {"logits": logits}
+
+
 def embed(folder: str, texts: list[str], max_length: int) -> dict[str, Any]:
     """Mean-pooled unit vectors of texts by the original tokenizer and model, with their token ids."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -80,7 +101,7 @@ def embed(folder: str, texts: list[str], max_length: int) -> dict[str, Any]:
 def main() -> None:
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
-    actions = {"make": make, "run": run, "embed": embed}
+    actions = {"make": make, "run": run, "score": score, "embed": embed}
     out, sys.stdout = sys.stdout, sys.stderr  # the library may print; the answers must stand alone
     for line in sys.stdin:
         order = json.loads(line)

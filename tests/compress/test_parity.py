@@ -17,6 +17,7 @@ from rightsized.compress.checkpoint import Checkpoint
 from rightsized.compress.graph import build_encoder
 from rightsized.compress.int8 import Int8
 from rightsized.compress.probes import PROBES
+from rightsized.compress.reranker_graph import build_reranker, is_reranker
 from rightsized.core.egress import Egress
 from rightsized.core.protocols import no_progress
 from rightsized.engines.tokens import TextTokenizer
@@ -83,6 +84,27 @@ def test_every_state_and_attention_equals_the_original(case: str, original: Orig
         mean = np.mean(expected["layers"][-1], axis=0)
         np.testing.assert_allclose(found["sentence"][0], mean / np.linalg.norm(mean), atol=1e-5, rtol=0)
         np.testing.assert_array_equal(found["tokens"], found["layer.3"])
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta", "distilbert"])
+def test_scores_of_pairs_equal_the_original(family: str, original: Original, tmp_path: Path) -> None:
+    original.ask(action="make", case=f"{family}-reranker", folder=str(tmp_path), dtype="float32")
+    checkpoint = Checkpoint(tmp_path)
+    assert is_reranker(checkpoint)
+    session = _session(build_reranker(checkpoint).SerializeToString())
+    inputs = {one.name for one in session.get_inputs()}
+    assert ("token_types" in inputs) == (family == "bert")
+    pairs = [
+        {"ids": ids, "types": [int(place >= split) for place in range(len(ids))]}
+        for ids in SEQUENCES
+        for split in (2, len(ids))
+    ]
+    theirs = original.ask(action="score", folder=str(tmp_path), pairs=pairs)["logits"]
+    assert np.std(theirs) > 0.01
+    for pair, expected in zip(pairs, theirs, strict=True):
+        feed = {"input_ids": np.array([pair["ids"]]), "token_types": np.array([pair["types"]])}
+        (found,) = session.run(["score"], {name: value for name, value in feed.items() if name in inputs})
+        np.testing.assert_allclose(found, [expected], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -53,7 +53,7 @@ def pull(options: Pull) -> Result:
     from rightsized.tasks.encoders import plan_pull, pull_encoder
 
     store = _store(options)
-    egress = Egress.at(store.home.path, options.settings().egress.allow)
+    egress = Egress.at(store.home.path, options.settings().egress.allow).watch()
     if options.file or options.source.endswith(".gguf"):
         return _pull_gguf(options, store, egress)
     destination = plan_pull(options.source, store, name=options.name).destination
@@ -108,7 +108,7 @@ def _plain(field: str, value: object) -> str:
 def _kind(card: Card) -> str:
     facts = card.language_model
     if facts is None:
-        return "encoder"
+        return "reranker" if card.engine == "reranker" else "encoder"
     return f"adapter, {facts.quantisation}" if facts.adapter_of else facts.quantisation
 
 
@@ -140,11 +140,11 @@ def _store(options: Common) -> ModelStore:
 
 
 add(app, "list", Common, list_models)
-add(app, "pull", Pull, pull)
+add(app, "pull", Pull, pull, own_net=True)
 add(app, "show", Named, show)
 add(app, "remove", Named, remove)
 add(app, "verify", Named, verify)
 add(app, "fit", FitModel, fit)
-add(app, "convert", ConvertModel, convert)
-add(app, "quantize", QuantizeModel, quantize)
-add(app, "verify-export", VerifyExport, verify_export_command)
+add(app, "convert", ConvertModel, convert, own_net=True)
+add(app, "quantize", QuantizeModel, quantize, own_net=True)
+add(app, "verify-export", VerifyExport, verify_export_command, own_net=True)

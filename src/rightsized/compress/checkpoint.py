@@ -76,7 +76,10 @@ class Checkpoint:
 
     def tensor(self, name: str, layer: int = 0, suffix: str = "") -> FloatArray:
         """A weight by our name, as float32. Raises IntegrityError where it is absent or not finite."""
-        theirs = f"{self._prefix}{self.family.tensors[name].format(layer)}{suffix}"
+        return self.stored(f"{self._prefix}{self.family.tensors[name].format(layer)}{suffix}")
+
+    def stored(self, theirs: str) -> FloatArray:
+        """A weight by the checkpoint's own name, as float32. Raises IntegrityError where it is absent or not finite."""
         if theirs not in self._files:
             raise IntegrityError(f"{self.folder} holds no tensor {theirs!r}.")
         try:

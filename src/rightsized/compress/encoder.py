@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 from msgspec.structs import replace
 
+from rightsized.compress import reranker
 from rightsized.compress.checkpoint import Checkpoint
 from rightsized.compress.graph import build_encoder
 from rightsized.compress.int8 import Int8
 from rightsized.compress.network import Float32, Precision
 from rightsized.compress.probes import PROBES
+from rightsized.compress.reranker_graph import is_reranker
 from rightsized.core.errors import StoreError
 from rightsized.core.protocols import Progress, no_progress
 from rightsized.engines.onnx import TOKENIZER_FILE, OnnxEncoder
@@ -28,7 +30,7 @@ LEAST_COSINE = 0.98  # mean over the probes; below it INT8 is not offered, becau
 def build_variants(
     raw: Path, into: Path, *, name: str, fetched: Fetched, created: float, progress: Progress = no_progress
 ) -> Card:
-    """Build a model folder out of a checkpoint folder.
+    """Build a model folder out of a checkpoint folder; a cross-encoder's becomes a reranker.
 
     Args:
         raw: config.json, tokenizer.json, safetensors.
@@ -42,6 +44,8 @@ def build_variants(
     checkpoint = Checkpoint(raw)
     if not (raw / TOKENIZER_FILE).exists():
         raise StoreError(f"{raw} holds no {TOKENIZER_FILE}.", fix="Save the model's fast tokenizer beside its weights.")
+    if is_reranker(checkpoint):
+        return reranker.build_variants(checkpoint, into, name=name, fetched=fetched, created=created, progress=progress)
     precisions: tuple[Precision, ...] = (Float32(), Int8())
     for step, precision in enumerate(precisions):
         progress("build", step, len(precisions))

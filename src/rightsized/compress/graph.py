@@ -47,6 +47,18 @@ def build_encoder(
     return net.model(checkpoint.family.name, shapes)
 
 
+def last_states(net: Network, checkpoint: Checkpoint, *, types: str = "") -> str:
+    """The states (tokens, dimension) after the last layer.
+
+    Args:
+        net: the graph that is under construction.
+        checkpoint: weights and settings.
+        types: name of an input int64 (1, tokens) that says which of two texts each token belongs to; all to the first
+            where empty.
+    """
+    return _Builder(net, checkpoint, types).values()["tokens"]
+
+
 def _shape_of(name: str, checkpoint: Checkpoint) -> tuple[int | str, ...]:
     if name == "sentence":
         return (1, checkpoint.shape.dimension)
@@ -56,9 +68,10 @@ def _shape_of(name: str, checkpoint: Checkpoint) -> tuple[int | str, ...]:
 
 
 class _Builder(Layers):
-    def __init__(self, net: Network, checkpoint: Checkpoint) -> None:
+    def __init__(self, net: Network, checkpoint: Checkpoint, types: str = "") -> None:
         super().__init__(net, checkpoint)
         self._weights: Checkpoint = checkpoint
+        self._types = types
         self._values: dict[str, str] = {}
 
     def values(self) -> dict[str, str]:
@@ -81,9 +94,15 @@ class _Builder(Layers):
         words = net.precision.rows(net, ids, "words", table)
         places = net.precision.rows(net, self._positions(ids), "positions", weights.tensor("positions"))
         total = net.op("Add", words, places)
-        if weights.family.token_types:  # one sequence: every token has type 0
-            total = net.op("Add", total, net.constant("type", weights.tensor("types")[0]))
+        if weights.family.token_types:
+            total = net.op("Add", total, self._typed())
         return self.norm(total, "norm")
+
+    def _typed(self) -> str:
+        net, table = self._net, self._weights.tensor("types")
+        if not self._types:  # one text: every token has type 0
+            return net.constant("type", table[0])
+        return net.op("Gather", net.constant("types", table), net.op("Reshape", self._types, net.integers(-1)))
 
     def _positions(self, ids: str) -> str:
         net, padding = self._net, self._shape.padding

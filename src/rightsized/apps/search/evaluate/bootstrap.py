@@ -86,7 +86,8 @@ def _units(values: Sequence[float], groups: Sequence[str]) -> tuple[Floats, Floa
     if len(groups) != len(given):
         raise DataError(f"{len(groups)} groups do not match {len(given)} values.")
     _, places = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
-    return np.bincount(places, given), np.bincount(places).astype(np.float64)
+    sums = np.bincount(places, given).astype(np.float64)
+    return sums, np.bincount(places).astype(np.float64)
 
 
 def _draws(sums: Floats, sizes: Floats, seed: int, draws: int) -> Floats:
