@@ -1,0 +1,45 @@
+"""Waits for changes beneath a folder, by the system's own notices (watchfiles), and tells their keys. Lists nothing.
+
+Notices are hints: a full sync decides. They may be lost on network file systems, and after an overflow.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from rightsized.apps.search.access.sidecar import NAME as SIDECAR
+from rightsized.apps.search.connectors.files import as_key
+from rightsized.apps.search.connectors.ignore import NAME as IGNORE
+from rightsized.core.errors import MissingExtraError
+
+QUIET_MS = 400  # without a further change before changes are told
+LONGEST_MS = 5000  # after the first change of a burst they are told even so
+_RULES = (SIDECAR, IGNORE)
+
+
+async def changes(root: Path, *, quiet_ms: int = QUIET_MS, longest_ms: int = LONGEST_MS) -> AsyncIterator[set[str]]:
+    """Sets of keys, relative to the root; a change of rules is told as the folder that they hold for ("" is the root).
+
+    Raises MissingExtraError.
+    """
+    try:
+        from watchfiles import awatch
+    except ImportError:
+        raise MissingExtraError("Watching a folder needs watchfiles.", extra="search") from None
+    async for found in awatch(root, watch_filter=None, debounce=longest_ms, step=quiet_ms, rust_timeout=5000):
+        keys = {key for _, path in found if (key := _key(root, path)) is not None}
+        if keys:
+            yield keys
+
+
+def _key(root: Path, path: str) -> str | None:
+    """The key of what changed; None for hidden files, which are no documents."""
+    inner = os.path.relpath(path, root)
+    *folders, name = inner.split(os.sep)
+    if any(folder.startswith(".") for folder in folders):
+        return None
+    if name in _RULES:
+        return as_key("/".join(folders))
+    return None if name.startswith(".") else as_key("/".join((*folders, name)))
