@@ -60,6 +60,11 @@ class View(Protocol):
     @property
     def principals(self) -> tuple[str, ...]: ...
 
+    @property
+    def encoder(self) -> str:
+        """Digest of the encoder whose vectors these are: a question must be encoded by the same; empty without any."""
+        ...
+
     def lexical(self, clause: Clause, filters: Filters, limit: int) -> Scores:
         """The passages that BM25 ranks best."""
         ...
@@ -76,8 +81,11 @@ class View(Protocol):
         """The vectors of given visible passages, float32 (n, dimension)."""
         ...
 
-    def found(self, rows: Sequence[int]) -> list[Found]:
-        """Passages with their documents, in the order of `rows`; rows that are not visible are left out."""
+    def found(self, rows: Sequence[int], filters: Filters | None = None) -> list[Found]:
+        """Passages with their documents, in the order of `rows`; rows that are not visible are left out.
+
+        Where several visible documents have the same content, it is the first that passes the filters.
+        """
         ...
 
     def passages(self, document: str) -> list[Found]:

@@ -1,0 +1,183 @@
+"""A collection: one folder, opened by any number of readers and at most one writer; views for those who ask.
+
+The database is the truth. Sidecars that are missing, damaged or behind are brought up by whoever holds the lock; a
+reader that cannot get it serves what there is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rightsized.apps.search.index import database, dense, lexical
+from rightsized.apps.search.index.catalogue import Catalogue
+from rightsized.apps.search.index.originals import Originals
+from rightsized.apps.search.index.reader import Reader
+from rightsized.apps.search.index.records import State
+from rightsized.apps.search.index.view import IndexView, Snapshot
+from rightsized.apps.search.index.writer import Writer
+from rightsized.apps.search.types import DeadLetter
+from rightsized.core.errors import ConfigError, HomeLockedError, NotFoundError, StoreError
+from rightsized.core.protocols import Encoder
+from rightsized.store.home import Home
+
+FOLDER = "search"
+LEXICAL, VECTORS = "lexical", "vectors"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+RELOAD_SHARE = 0.05  # of the time at most goes into reading a collection anew while another process writes to it
+
+
+class Collection:
+    """An open collection. `view` may be called by many threads at once."""
+
+    def __init__(self, folder: Path, encoder: Encoder) -> None:
+        self.folder = folder
+        self.name = folder.name
+        self.encoder = encoder
+        self.originals = Originals()
+        self._reader = Reader(folder / database.FILE)
+        self._loading = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._loaded: tuple[int, ...] = ()
+        self._not_before = 0.0
+        self.repair()
+
+    def view(self, principals: Sequence[str]) -> IndexView:
+        """What those who have these principals, and everyone, may see."""
+        return IndexView(self._current(), self._reader, self.originals, principals)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """The collection's one writer. Raises HomeLockedError where another process is writing."""
+        writer = Writer(self.folder / database.FILE)
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+    def sidecars(self, writer: Writer) -> Sidecars:
+        """The sidecars, to be brought up while the writer is held."""
+        return Sidecars(self.folder, writer)
+
+    def repair(self) -> bool:
+        """Bring the sidecars up to the database; False where another process writes, which will do it."""
+        state = self._reader.state()
+        if Sidecars.stand(self.folder, state):
+            return True
+        try:
+            with self.writing() as writer, contextlib.closing(self.sidecars(writer)) as sidecars:
+                sidecars.update()
+        except HomeLockedError:
+            return False
+        self.refresh()
+        return True
+
+    def refresh(self) -> None:
+        """Let the next view see all that has been committed."""
+        self._not_before = 0.0
+
+    def dead(self, source: str = "") -> list[DeadLetter]:
+        """What could not be taken in."""
+        return self._reader.dead(source)
+
+    def sources(self) -> dict[str, float]:
+        """Sources with the time of the last whole sync, seconds since 1970."""
+        return self._reader.sources()
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def _current(self) -> Snapshot:
+        snapshot = self._snapshot
+        if snapshot is not None and time.monotonic() < self._not_before:
+            return snapshot
+        with self._loading:
+            snapshot, mark = self._snapshot, self._mark()
+            if snapshot is None or mark != self._loaded:
+                began = time.monotonic()
+                snapshot, self._loaded = self._load(), mark
+                self._snapshot = snapshot
+                self._not_before = time.monotonic() + (time.monotonic() - began) / RELOAD_SHARE
+            return snapshot
+
+    def _mark(self) -> tuple[int, ...]:
+        """What differs when the database or a sidecar has changed."""
+        marks = [self._reader.state().generation]
+        for folder, stamp in ((LEXICAL, lexical.STAMP), (VECTORS, dense.STAMP)):
+            try:
+                status = (self.folder / folder / stamp).stat()
+                marks += [status.st_ino, status.st_mtime_ns]
+            except FileNotFoundError:
+                marks.append(0)
+        return tuple(marks)
+
+    def _load(self) -> Snapshot:
+        catalogue = Catalogue(self._reader)
+        held = dense.load(self.folder / VECTORS)
+        numbers = catalogue.columns.contents
+        at = np.searchsorted(numbers, held.contents)
+        known = at < len(numbers)
+        known[known] = numbers[at[known]] == held.contents[known]
+        try:
+            index = lexical.open_index(self.folder / LEXICAL)
+            searcher = index.searcher()
+        except ValueError as error:
+            raise StoreError(
+                f"The lexical index of {self.name!r} cannot be read: {error}.",
+                fix=f"Remove {self.folder / LEXICAL}; it is made anew from the collection.",
+            ) from error
+        return Snapshot(catalogue, held, np.where(known, at, -1), searcher, index.schema)
+
+
+class Sidecars:
+    """The lexical index and the vectors, kept equal to the database by the one that writes to it."""
+
+    def __init__(self, folder: Path, writer: Writer) -> None:
+        self._lexical = lexical.LexicalWriter(folder / LEXICAL, writer.reader)
+        self._dense = dense.DenseWriter(folder / VECTORS, writer.reader)
+
+    @staticmethod
+    def stand(folder: Path, state: State) -> bool:
+        """Whether both say that they hold this generation."""
+        words, vectors = lexical.read_stamp(folder / LEXICAL), dense.read_stamp(folder / VECTORS)
+        now = (state.generation, state.lineage)
+        right = words is not None and (words.generation, words.lineage) == now
+        if state.serving:
+            right = right and vectors is not None and (vectors.generation, vectors.lineage) == now
+        return right
+
+    def update(self) -> None:
+        """Make both equal to the database."""
+        self._lexical.update()
+        self._dense.update()
+
+    def close(self) -> None:
+        self._lexical.close()
+
+
+def open_collection(home: Path | Home, name: str, encoder: Encoder, *, create: bool = False) -> Collection:
+    """Open the collection `<home>/search/<name>/`.
+
+    Args:
+        home: the home folder.
+        name: lower-case letters, digits, dots, dashes and underlines.
+        encoder: turns passages into vectors, and questions.
+        create: make an empty one where there is none.
+    Raises:
+        NotFoundError: there is none. ConfigError: it cannot have that name. IntegrityError: its database is damaged.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} cannot name a collection.", fix="Use lower-case letters, digits and dashes.")
+    folder = (home.path if isinstance(home, Home) else Path(home)) / FOLDER / name
+    if not (folder / database.FILE).exists():
+        if not create:
+            fix = f"Run: rightsized search add PATH --collection {name}"
+            raise NotFoundError(f"There is no collection {name!r}.", fix=fix)
+        Writer(folder / database.FILE).close()
+    return Collection(folder, encoder)

@@ -1,0 +1,94 @@
+"""From a tree of clauses to a tantivy query, over the fields of the languages that an asker's passages are in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rightsized.apps.search.index import analysis
+from rightsized.apps.search.index.lexical import text_field
+from rightsized.apps.search.query.clauses import And, Clause, Not, Or, Phrase, Terms
+
+MOST_WORDS = 400  # different words of one clause that are looked up; the first ones
+NEAR_WORDS = (4, 8)  # letters from which a word may be one, and two, letters off
+NEAR_SCORE = 0.5  # what a near word adds; an exact one adds its BM25
+
+
+class Translator:
+    """Makes queries for one index and the languages in use."""
+
+    def __init__(self, schema: Any, languages: Sequence[str]) -> None:
+        self._schema = schema
+        self._languages = sorted({analysis.stemmed_as(language) for language in languages}) or [analysis.PLAIN]
+        self._library = analysis.tantivy()
+        self._query = self._library.Query
+        self._occur = self._library.Occur
+
+    def __call__(self, clause: Clause) -> Any:
+        """The query; one that matches nothing where the clause has no words."""
+        if isinstance(clause, Terms):
+            return self._terms(clause)
+        if isinstance(clause, Phrase):
+            return self._any([self._phrase(clause, language) for language in self._languages])
+        if isinstance(clause, Or):
+            return self._any([self(part) for part in clause.parts])
+        if isinstance(clause, And):
+            return self._all(clause)
+        return self._query.empty_query()  # Not alone matches nothing
+
+    def words(self, clause: Clause) -> list[tuple[str, str]]:
+        """The (field, word) pairs that BM25 weighs, without repeats."""
+        if isinstance(clause, Terms | Phrase):
+            found = [(text_field(one), word) for one in self._languages for word in analysis.words(clause.text, one)]
+            return list(dict.fromkeys(found))
+        parts = clause.parts if isinstance(clause, And | Or) else ()
+        return list(dict.fromkeys(pair for part in parts for pair in self.words(part)))
+
+    def allowed(self, query: Any, field: str, numbers: Sequence[int], *, inverted: bool = False) -> Any:
+        """The query within the passages whose `field` is, or is not, one of the numbers; scores stay as they are."""
+        among = self.among(field, numbers)
+        if inverted:
+            return self._query.boolean_query([(self._occur.Must, query), (self._occur.MustNot, among)])
+        unweighted = self._query.boost_query(self._query.const_score_query(among, 1.0), 0.0)
+        return self._query.boolean_query([(self._occur.Must, query), (self._occur.Must, unweighted)])
+
+    def among(self, field: str, numbers: Sequence[int]) -> Any:
+        """The passages whose `field` is one of the numbers."""
+        return self._query.term_set_query(self._schema, field, list(numbers))
+
+    def _terms(self, clause: Terms) -> Any:
+        queries = []
+        for language in self._languages:
+            field, words = text_field(language), list(dict.fromkeys(analysis.words(clause.text, language)))[:MOST_WORDS]
+            queries += [self._word(field, word) for word in words]
+            if clause.fuzzy:
+                queries += [self._near(field, word) for word in words if len(word) >= NEAR_WORDS[0]]
+        return self._any(queries)
+
+    def _word(self, field: str, word: str) -> Any:
+        return self._query.term_query(self._schema, field, word, "freq")
+
+    def _near(self, field: str, word: str) -> Any:
+        distance = 2 if len(word) >= NEAR_WORDS[1] else 1
+        near = self._query.fuzzy_term_query(self._schema, field, word, distance, True)
+        return self._query.boost_query(near, NEAR_SCORE)
+
+    def _phrase(self, clause: Phrase, language: str) -> Any:
+        words = analysis.words(clause.text, language)
+        if len(words) > 1:
+            return self._query.phrase_query(self._schema, text_field(language), words, clause.slop)
+        return self._any([self._word(text_field(language), word) for word in words])
+
+    def _all(self, clause: And) -> Any:
+        must = [(self._occur.Must, self(part)) for part in clause.parts if not isinstance(part, Not)]
+        mustnot = [(self._occur.MustNot, self(part.part)) for part in clause.parts if isinstance(part, Not)]
+        if not must:
+            must = [(self._occur.Must, self._query.all_query())] if mustnot else []
+        return self._query.boolean_query(must + mustnot) if must else self._query.empty_query()
+
+    def _any(self, queries: Sequence[Any]) -> Any:
+        if not queries:
+            return self._query.empty_query()
+        if len(queries) == 1:
+            return queries[0]
+        return self._query.boolean_query([(self._occur.Should, query) for query in queries])

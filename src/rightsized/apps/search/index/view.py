@@ -1,0 +1,200 @@
+"""`View` over a collection's sidecars and database: masks first, then ranking; nothing is handed out unchecked.
+
+What is read of the database while a view lives may be newer than its masks, so that each document is asked once more
+whether the asker is still among its principals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rightsized.apps.search.index import dense
+from rightsized.apps.search.index.catalogue import Allowed, Catalogue
+from rightsized.apps.search.index.lexical_query import Translator
+from rightsized.apps.search.index.reader import Reader
+from rightsized.apps.search.protocols import Scores
+from rightsized.apps.search.query.clauses import Clause
+from rightsized.apps.search.types import EVERYONE, Document, Facet, Filters, Found, Line
+from rightsized.core.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from rightsized.apps.search.index.originals import Originals
+
+OVERFETCH = 2  # times more asked of the lexical index where some of what it found is not to be shown
+
+
+class Snapshot(NamedTuple):
+    """A collection at one moment."""
+
+    catalogue: Catalogue
+    vectors: dense.Vectors
+    positions: NDArray[np.int64]  # of each vector's content in the catalogue, -1 where it has none
+    searcher: Any
+    schema: Any
+
+
+class IndexView:
+    """Implements `protocols.View`."""
+
+    def __init__(self, snapshot: Snapshot, reader: Reader, originals: Originals, principals: Sequence[str]) -> None:
+        self._snapshot = snapshot
+        self._reader = reader
+        self._originals = originals
+        self._principals = tuple(dict.fromkeys(principals))
+        self._catalogue = snapshot.catalogue
+        self._classes = self._catalogue.visible_classes(self._principals)
+        self._visible = self._catalogue.visible(self._classes)
+        self._translate = Translator(snapshot.schema, self._catalogue.languages(self._visible))
+
+    @property
+    def principals(self) -> tuple[str, ...]:
+        return self._principals
+
+    @property
+    def encoder(self) -> str:
+        """Digest of the encoder whose vectors these are: questions must be encoded by the same."""
+        return self._snapshot.vectors.encoder
+
+    def lexical(self, clause: Clause, filters: Filters, limit: int) -> Scores:
+        """The passages that BM25 ranks best."""
+        allowed = self._catalogue.narrowed(self._visible, filters)
+        query = self._within(self._translate(clause), allowed, filters)
+        ask = limit
+        while True:
+            hits = self._snapshot.searcher.search(query, max(ask, 1), False).hits
+            addresses = [address for _, address in hits]
+            rows = np.array(self._snapshot.searcher.fast_field_values("row", addresses), dtype=np.int64)
+            keep = self._may(rows, allowed)
+            if keep.sum() >= limit or len(hits) < ask:
+                scores = np.array([score for score, _ in hits], dtype=np.float32)
+                return Scores(rows[keep][:limit], scores[keep][:limit])
+            ask *= OVERFETCH
+
+    def dense(self, vector: NDArray[np.float32], filters: Filters, limit: int) -> Scores:
+        """The passages of the greatest cosine."""
+        held = self._snapshot.vectors
+        if not len(held.rows):
+            return Scores(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+        allowed = self._catalogue.narrowed(self._visible, filters).contents
+        slots = np.flatnonzero(np.append(allowed, False)[self._snapshot.positions])
+        return dense.scan(held, None if len(slots) == len(held.rows) else slots, vector, limit)
+
+    def cosines(self, vector: NDArray[np.float32], rows: Sequence[int]) -> NDArray[np.float32]:
+        """Cosines of given passages; NaN where one is not visible."""
+        slots = self._slots(rows)
+        held = self._snapshot.vectors
+        values = dense.restored(held.vectors[slots], held.scales[slots]) @ vector if len(held.rows) else slots * 0.0
+        return np.where(slots >= 0, values, np.nan).astype(np.float32)
+
+    def vectors(self, rows: Sequence[int]) -> NDArray[np.float32]:
+        """The vectors of visible passages. Raises NotFoundError where one is not visible."""
+        slots = self._slots(rows)
+        if (slots < 0).any():
+            raise NotFoundError("One of the passages is not there.")
+        held = self._snapshot.vectors
+        return dense.restored(held.vectors[slots], held.scales[slots])
+
+    def found(self, rows: Sequence[int], filters: Filters | None = None) -> list[Found]:
+        """Passages with the first document that passes, in the order of `rows`."""
+        allowed = self._catalogue.narrowed(self._visible, filters or Filters())
+        numbers = np.array(list(rows), dtype=np.int64)
+        positions = self._catalogue.positions(numbers)
+        keep = (positions >= 0) & np.append(allowed.contents, False)[positions]
+        chosen = self._catalogue.documents_of(np.unique(positions[keep]), allowed.documents)
+        documents = self._read(list(chosen.values()))
+        passages: dict[int, Found] = {}
+        for position, number in chosen.items():
+            wanted = numbers[keep & (positions == position)]
+            if number in documents:
+                ordinals = (wanted - self._catalogue.columns.first_rows[position]).tolist()
+                read = self._reader.passages(int(self._catalogue.columns.contents[position]), ordinals)
+                passages |= {row: Found(row, documents[number], passage) for row, passage in read}
+        return [passages[int(row)] for row in numbers if int(row) in passages]
+
+    def passages(self, document: str) -> list[Found]:
+        """All passages of a document in order."""
+        known, content = self._known(document)
+        return [Found(row, known, passage) for row, passage in self._reader.passages(content)]
+
+    def text(self, document: str) -> str:
+        """The canonical text of a document."""
+        return self._reader.text(self._known(document)[1])
+
+    def lines(self, document: str) -> tuple[Line, ...]:
+        """Where its characters stand on pages."""
+        return self._reader.layout(self._known(document)[1])[1]
+
+    def original(self, document: str) -> bytes:
+        """The bytes as they came from the source."""
+        known, _ = self._known(document)
+        chain = [known]
+        while chain[0].parent:
+            chain.insert(0, self._known(chain[0].parent)[0])
+        return self._originals.read(chain)
+
+    def document(self, document: str) -> Document:
+        """One document."""
+        return self._known(document)[0]
+
+    def documents(self, filters: Filters) -> list[Document]:
+        """The documents that pass, by title."""
+        mask = self._catalogue.narrowed(self._visible, filters).documents
+        found = self._read(self._catalogue.columns.documents[mask].tolist()).values()
+        return sorted(found, key=lambda document: (document.title.casefold(), document.key))
+
+    def facets(self, filters: Filters, fields: Sequence[str]) -> list[Facet]:
+        """Counts of visible documents."""
+        mask = self._catalogue.narrowed(self._visible, filters).documents
+        return [Facet(field, *pair) for field in fields for pair in self._catalogue.counts(field, mask)]
+
+    def terms(self, prefix: str, limit: int) -> list[tuple[str, int]]:
+        """Words of visible passages, most frequent first."""
+        some = self._translate.among("class", self._classes.tolist())
+        found = self._snapshot.searcher.terms_with_prefix("words", prefix.lower(), some, None)
+        return sorted(((str(word), int(count)) for word, count in found), key=lambda pair: (-pair[1], pair[0]))[:limit]
+
+    def _within(self, query: Any, allowed: Allowed, filters: Filters) -> Any:
+        """The query among what is allowed: by access class, or by content where filters narrow it further."""
+        if filters == Filters():
+            if len(self._classes) == len(self._catalogue.classes):
+                return query
+            return self._translate.allowed(query, "class", self._classes.tolist())
+        contents, mask = self._catalogue.columns.contents, allowed.contents
+        if 2 * mask.sum() <= len(mask):
+            return self._translate.allowed(query, "content", contents[mask].tolist())
+        return self._translate.allowed(query, "content", contents[~mask].tolist(), inverted=True)
+
+    def _may(self, rows: NDArray[np.int64], allowed: Allowed) -> NDArray[np.bool_]:
+        positions = self._catalogue.positions(rows)
+        may: NDArray[np.bool_] = (positions >= 0) & np.append(allowed.contents, False)[positions]
+        return may
+
+    def _slots(self, rows: Sequence[int]) -> NDArray[np.int64]:
+        """Places of visible passages in the vectors, -1 for all others."""
+        held = self._snapshot.vectors
+        wanted = np.array(list(rows), dtype=np.int64)
+        if not len(held.rows):
+            return np.full(len(wanted), -1, dtype=np.int64)
+        at = np.minimum(np.searchsorted(held.rows, wanted), len(held.rows) - 1)
+        return np.where((held.rows[at] == wanted) & self._may(wanted, self._visible), at, -1)
+
+    def _known(self, document: str) -> tuple[Document, int]:
+        """A visible document and its content. Hidden and unknown take the same path to the same words."""
+        numbers = np.array(self._reader.numbers([document]), dtype=np.int64)
+        at = np.flatnonzero(np.isin(self._catalogue.columns.documents, numbers) & self._visible.documents)
+        found = self._reader.documents(self._catalogue.columns.documents[at].tolist()) if len(at) else {}
+        for known, content in found.values():
+            if self._sees(known):
+                return known, content
+        raise NotFoundError(f"There is no document {document!r}.")
+
+    def _read(self, numbers: Sequence[int]) -> dict[int, Document]:
+        found = self._reader.documents(numbers)
+        return {number: document for number, (document, _) in found.items() if self._sees(document)}
+
+    def _sees(self, document: Document) -> bool:
+        return not {EVERYONE, *self._principals}.isdisjoint(document.principals)

@@ -1,0 +1,79 @@
+"""What a source lists beside what the collection has: what is to be read, only relabelled, or gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from rightsized.apps.search.index.records import Listed
+from rightsized.apps.search.protocols import Connector
+from rightsized.apps.search.types import DeadLetter, Item
+from rightsized.core.protocols import Progress, no_progress
+
+TELL_EVERY = 1000  # items listed between two calls of `progress`
+AGAIN = frozenset({"unreadable"})  # reasons that may pass by themselves: tried at every sync
+
+
+class Known:
+    """The documents of a source as the collection has them."""
+
+    def __init__(self, by_key: Mapping[str, Listed]) -> None:
+        self.by_key = by_key
+        self._inside: dict[int, list[Listed]] = {}
+        for old in by_key.values():
+            if old.parent:
+                self._inside.setdefault(old.parent, []).append(old)
+
+    def family(self, key: str) -> list[Listed]:
+        """A document and all that is inside it, from the outside in; nothing where it is not known."""
+        found = [self.by_key[key]] if key in self.by_key else []
+        for old in found:  # grows while it is gone through
+            found += self._inside.get(old.number, [])
+        return found
+
+
+class Plan(NamedTuple):
+    """`read`: new or changed. `relabel`: other principals or metadata. `gone`: by key, what is no longer listed.
+
+    `dead` counts those that could not be read before and are the same still.
+    """
+
+    listed: set[str]
+    read: list[Item]
+    relabel: list[Item]
+    gone: dict[str, Listed]
+    dead: int
+
+
+def plan(
+    connector: Connector,
+    known: Known,
+    dead: Mapping[str, DeadLetter],
+    recipe: str,
+    progress: Progress = no_progress,
+) -> Plan:
+    """Go through the listing. Raises what the connector raises, before anything has been changed."""
+    read: list[Item] = []
+    relabel: list[Item] = []
+    seen: set[str] = set()
+    skipped = 0
+    for item in connector.items():
+        if item.key in seen:
+            continue
+        seen.add(item.key)
+        if len(seen) % TELL_EVERY == 0:
+            progress("list", len(seen), 0)
+        old, letter = known.by_key.get(item.key), dead.get(item.key)
+        if letter is not None and letter.version == mark(item, recipe) and letter.reason not in AGAIN:
+            skipped += 1
+        elif old is None or old.version != item.version or old.recipe != recipe:
+            read.append(item)
+        elif set(old.principals) != set(item.principals) or old.metadata != item.metadata:
+            relabel.append(item)
+    gone = {key: old for key, old in known.by_key.items() if not old.parent and key not in seen}
+    return Plan(seen, read, relabel, gone, skipped)
+
+
+def mark(item: Item, recipe: str) -> str:
+    """What a dead letter is dead for: this version, read by this recipe."""
+    return f"{item.version} {recipe}"
