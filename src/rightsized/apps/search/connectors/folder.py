@@ -19,6 +19,8 @@ from rightsized.apps.search.types import Item
 from rightsized.core.egress import Egress
 from rightsized.core.errors import StoreError
 
+DEEPEST = 200  # folders below each other; each holds a descriptor open
+
 
 class FolderConnector:
     """A folder of this machine.
@@ -91,11 +93,16 @@ class FolderConnector:
                 continue
             status = self._status(folder, name, inner)
             if status is not None and stat.S_ISREG(status.st_mode):
-                principals = ground.principals(name, status, os.path.join(where, name))
+                try:
+                    principals = ground.principals(name, status, f"{where}/{name}")
+                except FileNotFoundError:
+                    continue
                 yield Item(as_key(inner), version(status), status.st_size, status.st_mtime_ns / 1e9, principals)
 
     def _beneath(self, folder: int, name: str, path: str, ground: Ground, ignored: Ignored) -> Iterator[Item]:
         where = str(self._root / path)
+        if path.count("/") > DEEPEST:
+            raise StoreError(f"{where} lies more than {DEEPEST} folders deep.", fix="Name it in .rightsized-ignore.")
         try:
             descriptor = os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=folder)
         except FileNotFoundError:

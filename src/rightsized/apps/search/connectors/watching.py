@@ -5,7 +5,6 @@ Notices are hints: a full sync decides. They may be lost on network file systems
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -36,8 +35,7 @@ async def changes(root: Path, *, quiet_ms: int = QUIET_MS, longest_ms: int = LON
 
 def _key(root: Path, path: str) -> str | None:
     """The key of what changed; None for hidden files, which are no documents."""
-    inner = os.path.relpath(path, root)
-    *folders, name = inner.split(os.sep)
+    *folders, name = Path(path).relative_to(root).parts or (".",)
     if any(folder.startswith(".") for folder in folders):
         return None
     if name in _RULES:
