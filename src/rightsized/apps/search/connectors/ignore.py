@@ -1,4 +1,4 @@
-"""What a folder leaves out: hidden files, leftovers of programs, and what `.rightsized-ignore` names (as .gitignore)."""
+"""What a folder leaves out: hidden files, leftovers of programs, and what `.rightsized-ignore` names, as .gitignore."""
 
 from __future__ import annotations
 
