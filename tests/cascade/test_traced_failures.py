@@ -103,14 +103,14 @@ def test_a_failure_that_nobody_foresaw_is_left_too_and_asks_nobody_else() -> Non
     large = tier("large")
     built = ladder(tier("small", Crashes("small", lambda g: ""), fallback=("large",)), large)
     (only,) = failed(built, ask("small"), ZeroDivisionError)
-    assert only.reason == "failed: ZeroDivisionError: a mistake of ours"
+    assert only.reason == "failed: ZeroDivisionError"  # its words may hold the prompt
     assert large.generator.calls == 0  # type: ignore[attr-defined]
 
 
 def test_a_draft_whose_check_fails_is_left() -> None:
     (only,) = failed(ladder(tier("small"), tier("large"), after=ValueError("no such array")), ask(), ValueError)
     assert only.completion is not None
-    assert only.reason == "not checked: failed: ValueError: no such array"
+    assert only.reason == "not checked: failed: ValueError"
 
 
 def test_a_tier_that_was_at_work_when_the_caller_left_is_left() -> None:

@@ -281,3 +281,15 @@ def test_time_never_runs_backwards_in_checkpoints(tmp_path: Path) -> None:
 
     assert opened(lambda: 2_000_000_000.0).time == 2_000_000_000
     assert opened(lambda: 1_000_000_000.0).time == 2_000_000_000
+
+
+def test_a_new_log_is_begun_where_the_old_one_was_moved_away_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with signed_ledger(tmp_path) as ledger:
+        asyncio.run(write(ledger, 2))
+    (tmp_path / "d.sqlite").rename(tmp_path / "old.sqlite")
+    with signed_ledger(tmp_path) as ledger:
+        asyncio.run(write(ledger, 1))
+        assert ledger.checkpoint
+    assert [record.getMessage() for record in caplog.records] == ["A new log begins"]

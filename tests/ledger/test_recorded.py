@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from ledger_samples import Echo, open_ledger, reply
 
-from rightsized.core.errors import BusyError, DiskFullError, InputError
-from rightsized.core.types import Decision, Reply, Request
+from rightsized.cascade.failures import reason_of
+from rightsized.core.errors import BusyError, DiskFullError, InputError, UpstreamError
+from rightsized.core.types import Attempt, Decision, Reply, Request
 from rightsized.ledger.ids import new_id
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader, Search
@@ -181,7 +182,30 @@ def test_a_failure_is_recorded_and_raised(tmp_path: Path) -> None:
     with open_ledger(tmp_path / "d.sqlite") as ledger:
         with pytest.raises(ValueError, match="the model broke"):
             asyncio.run(Recorded(Echo(), ledger).answer(Request("support", "fail now", id="f")))
-        assert (ledger.get("f").phase, ledger.get("f").error) == ("failed", "ValueError: the model broke")
+        assert (ledger.get("f").phase, ledger.get("f").error) == ("failed", "ValueError")
+
+
+def test_what_a_server_said_of_a_prompt_outlives_neither_texts_nor_erasure(tmp_path: Path) -> None:
+    """It may repeat the prompt, and the record is for good: whoever asked is told, the record keeps our own words."""
+
+    class Quoting(Echo):
+        async def answer(self, request: Request) -> Reply:
+            error = UpstreamError("The server refused (HTTP 400). It said: 'Anna Lindqvist is no number'.", fix="Ask.")
+            error.quoted = " It said: 'Anna Lindqvist is no number'."
+            request.trace.append(Attempt("far", 1, "m", 0.0, None, False, reason=reason_of(error)))
+            request.trace.append(Attempt("far", 1, "m", 0.0, None, False, reason=reason_of(ValueError("Anna"))))
+            raise error
+
+    with open_ledger(tmp_path / "d.sqlite") as ledger:
+        with pytest.raises(UpstreamError, match="Anna"):
+            asyncio.run(Recorded(Quoting(), ledger).answer(Request("support", "Anna Lindqvist", id="f")))
+        kept = ledger.get("f")
+        assert kept.error == "The server refused (HTTP 400). Ask."
+        assert [attempt.reason for attempt in kept.attempts] == [
+            "failed: The server refused (HTTP 400)",
+            "failed: ValueError",
+        ]
+        assert not [row for row in ledger.reader.rows() if b"Anna" in row.record]
 
 
 @pytest.mark.parametrize("moment", ["while scoring", "while starting", "while ending"])

@@ -101,7 +101,7 @@ class Run:
         reason = "" if accepted else f"not sure enough: {told:.4f} is below {bar:.4f}"
         if drawn.missing is not None:
             self.as_tested = False
-            reason = f"not checked, since a further sample failed: {drawn.missing.message.rstrip('.')}"
+            reason = f"not checked, since a further sample failed: {drawn.missing.own_words.rstrip('.')}"
         one = _attempt(
             tier,
             score=told,

@@ -14,7 +14,8 @@ LEFT = "failed: nobody waited for its answer any longer"
 
 
 def reason_of(error: BaseException, *, named: bool = False) -> str:
-    """Why there is no answer. Says by its first word whether the text was handed over; in doubt, that it was.
+    """Why there is no answer, in our own words: what a server or a library said may repeat the prompt, and a record is
+    for good. Says by its first word whether the text was handed over; in doubt, that it was.
 
     Args:
         named: also name the class of an error of ours, as those of others always are.
@@ -22,9 +23,9 @@ def reason_of(error: BaseException, *, named: bool = False) -> str:
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         return LEFT
     if not isinstance(error, RightsizedError):
-        return f"{FAILED}{type(error).__name__}: {error}"
+        return f"{FAILED}{type(error).__name__}"
     name = f"{type(error).__name__}: " if named else ""
-    return f"{FAILED if error.sent else NOT_REACHED}{name}{error.message.rstrip('.')}"
+    return f"{FAILED if error.sent else NOT_REACHED}{name}{error.own_words.rstrip('.')}"
 
 
 def failure_fields(error: RightsizedError) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """`rightsized ledger`: is the log what was signed; prove a decision; checkpoints and keys.
 
-Reads beside a running server. What writes (another key, an erasure's event) needs the home to itself, or leaves the
-writing to the server that holds it.
+Reads beside a running server. What writes (another key, retention, an erasure's event) asks the server that holds the
+home, or takes the home for itself where none does.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import typer
 from rightsized.cli import ledger_data
 from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
+from rightsized.core.egress import JOURNAL
 from rightsized.core.errors import InputError, ProofError
 
 if TYPE_CHECKING:
     from rightsized.ledger.findings import Verification
-    from rightsized.ledger.notes import Checkpoint, VerifierKey
-    from rightsized.ledger.reader import LedgerReader
+    from rightsized.ledger.notes import Checkpoint
     from rightsized.store.home import Home
 
 app = typer.Typer(
@@ -78,14 +78,16 @@ def verify(options: VerifyOptions) -> Result:
     """
     from rightsized.ledger.notes import parse_key
     from rightsized.ledger.verify import verify as check
+    from rightsized.tasks.log_trust import home_keys
 
     home = home_of(options)
     path = options.file or home.decisions
     trusted = [parse_key(key) for key in options.key] if options.key else home_keys(home, path)
     against = [one for file in options.against or () for one in read_checkpoints(file)]
     since = read_checkpoints(options.since)[-1] if options.since else None
+    journal = home.path / JOURNAL if path.resolve() == home.decisions.resolve() else None
     with progress_bars(options.json) as progress:
-        found = check(path, trusted=trusted, since=since, against=against, progress=progress)
+        found = check(path, trusted=trusted, since=since, against=against, journal=journal, progress=progress)
     return Result(found, _verified(found, path), status=0 if found.ok else 1)
 
 
@@ -146,19 +148,27 @@ def checkpoint(options: CheckpointOptions) -> Result:
 
 
 def rotate_key(options: RotateOptions) -> Result:
-    """Let a new key sign the log from now on. The one so far signs the handover, which is an entry of the log."""
+    """Let a new key sign the log from now on. The one so far signs the handover, which is an entry of the log.
+
+    Works beside a running server, which then does it; not with --lost.
+    """
     import asyncio
 
     from rightsized.ledger.log import SqliteLedger
     from rightsized.store.home import WriterLock
     from rightsized.store.secrets import SecretFolder
+    from rightsized.tasks.record_views import KeyChange
+    from rightsized.tasks.remote import find_server
 
     home = home_of(options)
-    secrets = SecretFolder(home.secrets)
-    with WriterLock(home, "ledger"), SqliteLedger(home.decisions, secrets=secrets, key_lost=options.lost) as ledger:
-        key = asyncio.run(ledger.rotate_key(lost=options.lost))
-        data = {"key": key, "checkpoint": ledger.checkpoint}
-    return Result(data, f"From now on the log is signed by\n{key}\nGive it to those who check your proofs.")
+    server = None if options.lost else find_server(home)  # no server runs on a log whose key is lost
+    if server is not None:
+        changed = server.rotate_key()
+    else:
+        secrets = SecretFolder(home.secrets)
+        with WriterLock(home, "ledger"), SqliteLedger(home.decisions, secrets=secrets, key_lost=options.lost) as ledger:
+            changed = KeyChange(asyncio.run(ledger.rotate_key(lost=options.lost)), ledger.checkpoint)
+    return Result(changed, f"From now on the log is signed by\n{changed.key}\nGive it to those who check your proofs.")
 
 
 def home_of(options: Common) -> Home:
@@ -166,25 +176,6 @@ def home_of(options: Common) -> Home:
     from rightsized.store.home import Home
 
     return Home(options.settings().home)
-
-
-def home_keys(home: Home, path: Path) -> list[VerifierKey]:
-    """Keys of this home for the log in `path`; none where it has none, as an auditor's machine."""
-    from rightsized.ledger.log_keys import LogKeys
-    from rightsized.ledger.reader import LedgerReader
-    from rightsized.store.secrets import SecretFolder
-
-    with LedgerReader(path) as reader:
-        if not _has_tree(reader):
-            return []
-        origin = reader.query("SELECT origin FROM identity")
-    if not origin:
-        return []
-    return [signer.key for signer in LogKeys(SecretFolder(home.secrets), str(origin[0][0])).all()]
-
-
-def _has_tree(reader: LedgerReader) -> bool:
-    return bool(reader.query("SELECT 1 FROM sqlite_master WHERE name = 'identity'"))
 
 
 def read_checkpoints(path: Path) -> list[Checkpoint]:
@@ -217,6 +208,7 @@ def _verified(found: Verification, path: Path) -> str:
         "entries": f"{found.entries:,}" + (f", {found.since:,} vouched for by the checkpoint" if found.since else ""),
         "checkpoints": f"{found.checkpoints:,} in the file, {found.external:,} kept elsewhere",
         "texts": f"{found.texts:,}",
+        "egress": f"{found.journal_bytes:,} bytes of the journal",
         "key": found.key or "none: the log is not signed",
     }
     if found.checkpoint and not found.findings:

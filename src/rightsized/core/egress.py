@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, Self
 
 import msgspec
 
@@ -25,7 +25,8 @@ from rightsized.core.frozen import Frozen
 from rightsized.core.net import beyond
 from rightsized.core.net import is_loopback as is_loopback  # also from here
 
-JOURNAL = "egress.jsonl"  # in the home folder
+JOURNAL = "egress.jsonl"  # in the home folder; once it is full egress-2.jsonl follows, and so on
+JOURNAL_BYTES = 8 << 20  # of one file, about 50,000 lines
 Counted = Callable[[], int | None]
 _LIFTED: ContextVar[bool] = ContextVar("lifted", default=False)  # whether this thread's work may pass the net
 DECISION: ContextVar[str] = ContextVar("decision", default="")  # the decision that this task works on
@@ -54,10 +55,17 @@ class Opening(Frozen, frozen=True):
 
 
 class Journal:
-    """Appends to the journal of a home: whole lines, by several processes at a time. Holds no file open."""
+    """Appends to the journal of a home: whole lines, by several processes at a time. Holds no file open.
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self.path, self._clock = path, clock
+    A full file is left as it is and the next one begun, so that what was written once never moves.
+
+    Args:
+        path: of its first file.
+        most: bytes from which a file is full.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time, *, most: int = JOURNAL_BYTES) -> None:
+        self.path, self._clock, self._most = path, clock, most
 
     def note(self, kind: Literal["opened", "closed"], destination: str, purpose: str, **more: object) -> None:
         """Write one line. Raises EgressDeniedError where it cannot be written: what is not noted is not opened."""
@@ -65,7 +73,7 @@ class Journal:
         line = msgspec.json.encode(msgspec.convert({**facts, "pid": os.getpid()}, Opening)) + b"\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._open_file(), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
                 os.write(descriptor, line)
             finally:
@@ -76,22 +84,51 @@ class Journal:
                 fix="What cannot be noted is not opened. Make the home writable.",
             ) from None
 
+    def _open_file(self) -> Path:
+        """The file that takes the next line."""
+        files = journal_files(self.path)
+        last = files[-1] if files else self.path
+        if not files or last.stat().st_size < self._most:
+            return last
+        return last.with_name(f"{self.path.stem}-{_number(self.path, last) + 1}{self.path.suffix}")
+
+
+def journal_files(path: Path) -> list[Path]:
+    """The files of a journal that are there, oldest first. `path` is that of the first."""
+    there = [path, *path.parent.glob(f"{path.stem}-*{path.suffix}")]
+    return sorted((file for file in there if _number(path, file) and file.is_file()), key=lambda f: _number(path, f))
+
+
+def _number(path: Path, file: Path) -> int:
+    """The number of a file of a journal, counted from 1; 0 for another file."""
+    end = "1" if file == path else file.stem.removeprefix(f"{path.stem}-")
+    return int(end) if end.isdecimal() else 0
+
 
 def read_journal(path: Path, since: float = 0.0) -> list[Opening]:
     """The lines of a journal from a time on, oldest first; a line that was cut off is left out."""
     found = []
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
-    for line in lines:
-        try:
-            one = msgspec.json.decode(line, type=Opening)
-        except msgspec.MsgspecError:
+    for file in journal_files(path):
+        if file.stat().st_mtime < since:
             continue
-        if one.at >= since:
-            found.append(one)
+        for line in file.read_bytes().splitlines():
+            try:
+                one = msgspec.json.decode(line, type=Opening)
+            except msgspec.MsgspecError:
+                continue
+            if one.at >= since:
+                found.append(one)
     return found
+
+
+@contextmanager
+def own_machine() -> Iterator[None]:
+    """Let through the net what goes to an address of this machine: our own server may listen on one beyond loopback."""
+    lifted = _LIFTED.set(True)
+    try:
+        yield
+    finally:
+        _LIFTED.reset(lifted)
 
 
 class Egress:
@@ -196,12 +233,13 @@ class Egress:
                 child.kill()
                 raise
 
-    def watch(self) -> None:
+    def watch(self) -> Self:
         """Install the net: from now on this process refuses to connect or look up names outside loopback.
 
         An audit hook cannot be removed, so a process calls this once. uvloop opens sockets past it.
         """
         sys.addaudithook(self._audit)
+        return self
 
     def _audit(self, event: str, arguments: tuple[object, ...]) -> None:
         host = beyond(event, arguments)

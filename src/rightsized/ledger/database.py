@@ -20,6 +20,7 @@ from rightsized.core.errors import DiskFullError, HomeLockedError, IntegrityErro
 BUSY_SECONDS = 10.0  # how long a connection waits for SQLite's own locks
 LOCK_PATIENCE_SECONDS = 0.3  # a reader's probe holds the lock for microseconds; another writer holds it for long
 LITTLE_SPACE_BYTES = 1 << 20  # an input/output error with less than this free is a full disk
+PRIVATE = 0o600  # mode of a new file: it holds texts
 CHECKPOINT_PAGES = 2000  # write-ahead log pages (4 KiB) before SQLite copies them into the file
 
 
@@ -77,6 +78,8 @@ def writer_lives(database: Path) -> bool:
 def open_writer(path: Path) -> sqlite3.Connection:
     """A connection that may write: WAL, every commit on the disk before it returns, deleted text overwritten."""
     with explained(path):
+        with contextlib.suppress(FileExistsError):  # readable by its owner alone; SQLite's side files take that over
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, PRIVATE))
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             for pragma in (

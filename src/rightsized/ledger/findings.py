@@ -18,6 +18,8 @@ FindingKind = Literal[
     "key",  # a change of keys, or the key itself, is not what is trusted
     "rollback",  # a checkpoint kept elsewhere knows of more entries
     "rewritten",  # a checkpoint kept elsewhere has another root
+    "journal",  # the egress journal is not what the log says it was
+    "queue",  # what waits for a person is not what follows from the entries
 ]
 
 
@@ -42,6 +44,7 @@ class Verification(Frozen, frozen=True):
         trusted: whether the keys were compared with one that the caller trusts.
         checkpoint: the head's checkpoint, to be kept elsewhere.
         findings: what is wrong, at most `MOST_FINDINGS`.
+        journal_bytes: of the egress journal that were compared.
     """
 
     ok: bool
@@ -56,6 +59,7 @@ class Verification(Frozen, frozen=True):
     checkpoint: str
     findings: tuple[Finding, ...]
     seconds: float
+    journal_bytes: int = 0
 
 
 MOST_FINDINGS = 100

@@ -7,6 +7,7 @@ compared with it. Runs in the writer's thread; rows and their order are the log'
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from rightsized.ledger.merkle import Frontier, Kept
 from rightsized.ledger.notes import Signer, VerifierKey, checkpoint_text, parse_checkpoint
 from rightsized.ledger.schema import EventRow, Query, decode_event, encode, last_seq
 from rightsized.ledger.tree import StoredTree
+
+log = logging.getLogger("rightsized.ledger")
 
 KEEP_SECONDS = 300.0  # a checkpoint is kept for good once the last kept one is so old
 KEEP_ENTRIES = 4096  # or once so many entries stand behind it
@@ -176,9 +179,13 @@ class TreeHead:
         """Make the log's first key, and sign what stands there already."""
         if self._keys is None:
             return None
-        there = self._keys.all()
+        there, others = self._keys.all(), self._keys.strangers()
         if there and self.size:
             raise self._altered("it names no key, and there is one for it")
+        if others and self.size:
+            raise self._altered("it is not signed, and this home signed another log before")
+        if others:
+            log.warning("A new log begins", extra={"reason": "This home has signed another one before."})
         signer = there[0] if there else self._keys.create()
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.execute("UPDATE identity SET key = ?", (str(signer.key),))

@@ -16,6 +16,7 @@ from rightsized.core.errors import IntegrityError, ProofError
 from rightsized.core.frozen import Frozen
 from rightsized.ledger.notes import KEY_BYTES, Note, Signer, VerifierKey, parse_key, parse_note
 
+PREFIX = "log-"  # begins the names of all logs' keys
 HANDOVER = "rightsized log key v1"
 LOST = "rightsized log key v1, the key before was lost"
 
@@ -122,7 +123,7 @@ class LogKeys:
     def __init__(self, secrets: Secrets, origin: str) -> None:
         self._secrets = secrets
         self._origin = origin
-        self._prefix = "log-" + re.sub(r"[^A-Za-z0-9]+", "-", origin.partition("/")[2] or origin) + "-"
+        self._prefix = PREFIX + re.sub(r"[^A-Za-z0-9]+", "-", origin.partition("/")[2] or origin) + "-"
 
     def all(self) -> list[Signer]:
         """Every key there is, oldest first. Raises IntegrityError where one was cut."""
@@ -145,15 +146,35 @@ class LogKeys:
             number += 1
         return self._signer(number)
 
+    def strangers(self) -> list[Signer]:
+        """The keys of other logs of this home, each under the name of its file."""
+        found = []
+        for name in self._secrets.names():
+            stem, _, number = name.rpartition("-")
+            if name.startswith(PREFIX) and number.isdecimal() and f"{stem}-" != self._prefix:
+                found.append(Signer(stem, _whole(self._secrets, name)))
+        return found
+
     def _numbers(self) -> list[int]:
         ends = (name.removeprefix(self._prefix) for name in self._secrets.names() if name.startswith(self._prefix))
         return sorted(int(end) for end in ends if end.isdecimal())
 
     def _signer(self, number: int) -> Signer:
-        seed = self._secrets.read(f"{self._prefix}{number}") or b""
-        if len(seed) != KEY_BYTES:
-            raise IntegrityError(
-                f"The secret {self._prefix}{number} has {len(seed)} bytes instead of {KEY_BYTES}.",
-                fix="Restore the folder of secrets from a backup.",
-            )
-        return Signer(self._origin, seed)
+        return Signer(self._origin, _whole(self._secrets, f"{self._prefix}{number}"))
+
+
+def trusted_keys(secrets: Secrets, origin: str) -> list[VerifierKey]:
+    """The keys that a log of this home must be signed by: its own, or, where the home has none for it, those of the
+    logs that it did sign. Then the log was put in place of one of those. None where the home never signed a log."""
+    keys = LogKeys(secrets, origin)
+    return [signer.key for signer in keys.all() or keys.strangers()]
+
+
+def _whole(secrets: Secrets, name: str) -> bytes:
+    seed = secrets.read(name) or b""
+    if len(seed) != KEY_BYTES:
+        raise IntegrityError(
+            f"The secret {name} has {len(seed)} bytes instead of {KEY_BYTES}.",
+            fix="Restore the folder of secrets from a backup.",
+        )
+    return seed

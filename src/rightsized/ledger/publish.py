@@ -26,16 +26,29 @@ MOST_AT_ONCE = 100  # checkpoints sent to one sink before others have their turn
 
 _PENDING = """SELECT c.note FROM checkpoints c WHERE c.size > coalesce((SELECT size FROM published WHERE sink = ?), 0)
     ORDER BY c.size"""
+_STATUS = """SELECT coalesce(p.size, 0), p.at, count(c.size), min(c.created)
+    FROM (SELECT max(size) AS size, max(at) AS at FROM published WHERE sink = ?) p
+    LEFT JOIN checkpoints c ON c.size > coalesce(p.size, 0)"""
 
 
 class SinkStatus(Frozen, frozen=True):
-    """How far a sink is: entries it knows of, checkpoints still to be sent, why the last try failed (empty if not)."""
+    """How far a sink is. Times in seconds since the epoch.
+
+    Args:
+        sink: its address.
+        size: entries that it knows of.
+        waiting: checkpoints still to be sent; `waiting_since`: when the oldest of them was made.
+        failures: tries in a row that failed; `error`: why the last one did, empty where it did not.
+        last: when a checkpoint reached it last; None: never.
+    """
 
     sink: str
     size: int
     waiting: int
     failures: int
     error: str
+    last: float | None = None
+    waiting_since: float | None = None
 
 
 class Publisher:
@@ -64,8 +77,8 @@ class Publisher:
         query, found = self._ledger.reader.query, []
         for sink in self.sinks:
             failures, _, why = self._failed.get(sink.name, (0, 0.0, ""))
-            waiting = len(query(_PENDING, (sink.name,)))
-            found.append(SinkStatus(sink.name, self._sent(sink), waiting, failures, why))
+            ((size, last, waiting, since),) = query(_STATUS, (sink.name,))
+            found.append(SinkStatus(sink.name, size, waiting, failures, why, last, since))
         return found
 
     async def _serve(self, sink: Sink) -> None:

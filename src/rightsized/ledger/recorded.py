@@ -170,13 +170,16 @@ class Recorded(Answerer):
         return reply
 
     def _failed(self, begun: Decision, error: BaseException, asked: Request) -> tuple[Decision, Texts]:
-        """The record of a request that got no reply, with the attempts made for it, and the texts they wrote."""
+        """The record of a request that got no reply, with the attempts made for it, and the texts they wrote.
+
+        In our own words: what a server said may repeat the prompt, and a record outlives texts and erasures.
+        """
         words, ruled = CANCELLED, {}
         if isinstance(error, RightsizedError):
-            error.decision, words = begun.id, str(error)
+            error.decision, words = begun.id, f"{error.own_words} {error.fix}".strip()
             ruled = {"verdicts": error.verdicts, "policy": error.policy}
         elif not isinstance(error, asyncio.CancelledError):
-            words = f"{type(error).__name__}: {error}"
+            words = type(error).__name__  # its message may hold what it was at work on; the server's log has the place
         attempts, texts = _kept(tuple(asked.trace or ()))
         ended = {"phase": "failed", "ended": self._clock(), "error": words[:MAX_ERROR_CHARS], "attempts": attempts}
         return msgspec.structs.replace(begun, **ended, **ruled), texts

@@ -20,7 +20,7 @@ from rightsized.core.verdicts import Verdict
 
 Query = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]  # rows of a SELECT
 Table = Literal["starts", "ends", "reviews", "events"]
-EventKind = Literal["alarm", "shadow", "stricter-alarm", "log-key", "erased", "retention"]
+EventKind = Literal["alarm", "shadow", "stricter-alarm", "log-key", "erased", "retention", "journal"]
 ReviewKind = Literal["abstained", "audit", "feedback"]
 SEQUENCED: tuple[Table, ...] = ("starts", "ends", "reviews", "events")
 
@@ -61,8 +61,9 @@ class EventRow(Frozen, frozen=True):
     """Something that happened to a task other than a request.
 
     `alarm`: its `detail` says in words what was found. `shadow` and `stricter-alarm` belong to the configurations that
-    may answer after an alarm, with JSON as `detail` (tasks/fallback.py). `log-key`, `erased` and `retention` belong to
-    no task: another key signs (log_keys.py), a subject's key was destroyed (erasure.py), texts were deleted.
+    may answer after an alarm, with JSON as `detail` (tasks/fallback.py). `log-key`, `erased`, `retention` and `journal`
+    belong to no task: another key signs (log_keys.py), a subject's key was destroyed (erasure.py), texts were deleted,
+    the egress journal has grown (journal.py).
     """
 
     kind: EventKind

@@ -6,6 +6,7 @@ what only a checkpoint kept elsewhere can, is told in docs/explanation/proofs.md
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
@@ -14,11 +15,12 @@ from typing import Any
 
 import msgspec
 
-from rightsized.core.errors import IntegrityError, ProofError, RightsizedError
+from rightsized.core.errors import IntegrityError, ProofError, RightsizedError, StoreError
 from rightsized.core.protocols import Progress, no_progress
-from rightsized.ledger import columns
+from rightsized.ledger import columns, owed
 from rightsized.ledger.findings import Findings, Verification
 from rightsized.ledger.head import stored_chain
+from rightsized.ledger.journal import compared, seals
 from rightsized.ledger.log_keys import KeyChain
 from rightsized.ledger.merkle import EMPTY_ROOT, Frontier, Kept, leaf_hash
 from rightsized.ledger.migrations import TREE_VERSION
@@ -44,6 +46,7 @@ def verify(
     trusted: Sequence[VerifierKey] = (),
     since: Checkpoint | None = None,
     against: Sequence[Checkpoint] = (),
+    journal: Path | None = None,
     progress: Progress = no_progress,
 ) -> Verification:
     """Check the log in `path`.
@@ -52,6 +55,7 @@ def verify(
         trusted: keys of which one must have signed the log; empty trusts the keys that the file names.
         since: a checkpoint that was verified before: entries up to it are not read again.
         against: checkpoints kept elsewhere, each compared with the log as it is now.
+        journal: the first file of the egress journal, compared with what the log says of it; None leaves it out.
     Raises:
         NotFoundError: there is no such file. StoreError: it cannot be read, or is from before there was a tree.
     """
@@ -59,6 +63,8 @@ def verify(
     with LedgerReader(path) as reader:
         reader.tolerate_bad_text()
         check = _Check(reader, trusted, against)
+        if journal is not None:
+            check.journal(journal)
         return check.run(since, progress, began)
 
 
@@ -68,6 +74,7 @@ class _Check:
         self.trusted = trusted
         self.against = against
         self.findings = Findings()
+        self.journal_bytes = 0
         if reader.query("PRAGMA user_version")[0][0] < TREE_VERSION:
             raise IntegrityError(
                 f"{reader.path} was written before logs had proofs.", fix="Open it once: rightsized serve."
@@ -84,6 +91,7 @@ class _Check:
         self._elsewhere(([since] if since else []) + list(self.against))
         start = self._start(since)
         self._walk(start, progress)
+        self._queue()
         texts = self._texts(progress) if since is None else 0
         return Verification(
             ok=not self.findings.found,
@@ -98,7 +106,18 @@ class _Check:
             checkpoint=self.note,
             findings=tuple(self.findings.found),
             seconds=time.monotonic() - began,
+            journal_bytes=self.journal_bytes,
         )
+
+    def journal(self, path: Path) -> None:
+        """Compare the egress journal with what the log says of it."""
+        try:
+            known = seals(self.reader.query)
+            self.journal_bytes = sum(seal.bytes for seal in known.values())
+            for words in compared(path, known):
+                self.findings.add("journal", 0, words)
+        except (RightsizedError, msgspec.MsgspecError, ValueError, OSError) as error:
+            self.findings.add("journal", 0, f"The egress journal cannot be compared: {error}.")
 
     def _snapshot(self) -> None:
         rows = self.reader.query(_SNAPSHOT)
@@ -276,6 +295,12 @@ class _Check:
         late = {(level, n) for level in range(8, 64, 8) for n in range(self.size >> level, grown >> level)}
         if set(stored) - late != expected:
             self.findings.add("tree", 0, "Kept hashes are missing, or there are more than entries.")
+
+    def _queue(self) -> None:
+        """What waits for a person follows from the entries, and is written in their transactions."""
+        with contextlib.suppress(StoreError):  # an entry that cannot be read is a finding already
+            for words in owed.problems(self.reader.query):
+                self.findings.add("queue", 0, words)
 
     def _texts(self, progress: Progress) -> int:
         """Texts are kept apart from their records, under their digest; deleted ones are no finding."""

@@ -68,6 +68,7 @@ class Home:
     def ensure(self) -> Home:
         """Create the folders. Raises StoreError where the place cannot be used."""
         with atomic.disk_errors(self.path):
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)  # texts lie in it; one there already stays so
             for folder in (self.models, self.tasks, self.jobs):
                 folder.mkdir(parents=True, exist_ok=True)
             self.secrets.mkdir(mode=0o700, exist_ok=True)

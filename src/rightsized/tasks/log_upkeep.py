@@ -1,14 +1,17 @@
-"""What a server does for its log beside answering: texts whose time is over, erasures, checkpoints to the sinks."""
+"""What a server does for its log beside answering: texts whose time is over, erasures, checkpoints to the sinks, and
+what the egress journal holds."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from rightsized.core.config import Config
-from rightsized.core.egress import Egress
+from rightsized.core.egress import JOURNAL, Egress
+from rightsized.ledger import journal
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.publish import Publisher
 from rightsized.ledger.sinks import open_sink
@@ -19,6 +22,7 @@ ERASURE_S = 2.0  # how soon the log says that a key was destroyed
 CHECKPOINT_S = 300.0  # how often the newest checkpoint is kept, so that a log at rest is known to the sinks too
 PUBLISH_S = 5.0  # how often kept checkpoints go to the sinks
 DAY_S = 86_400.0
+SEALING = "Putting the egress journal into the log"
 
 
 class LogUpkeep:
@@ -30,6 +34,7 @@ class LogUpkeep:
 
     def __init__(self, config: Config, ledger: SqliteLedger, aside: Background) -> None:
         self._kept = config.record
+        self._journal = Path(config.home) / JOURNAL
         self._ledger = ledger
         self._aside = aside
         egress = Egress.at(config.home, config.egress.allow)
@@ -40,11 +45,22 @@ class LogUpkeep:
         found = [
             self._every(RETENTION_S, "Deleting texts whose time is over", self._delete_old),
             self._every(ERASURE_S, "Saying in the log that a key was destroyed", self._ledger.log_erasures),
+            self._every(CHECKPOINT_S, SEALING, self.seal_journal),
             self._every(CHECKPOINT_S, "Keeping a checkpoint", self._ledger.keep_checkpoint),
         ]
         if self.publisher.sinks:
             found.append(self._every(PUBLISH_S, "Sending checkpoints to the sinks", self.publisher.publish))
         return found
+
+    async def seal_journal(self) -> None:
+        """Put what the egress journal holds by now under the log's signature. Raises IntegrityError: it was altered."""
+        known = await asyncio.to_thread(journal.seals, self._ledger.reader.query)
+        for seal in await asyncio.to_thread(journal.grown, self._journal, known):
+            await self._ledger.note(journal.event(seal, time.time()))
+
+    async def last_words(self) -> None:
+        """What must still be done before the log is closed."""
+        await self._aside.attempt(SEALING, self.seal_journal())
 
     async def _delete_old(self) -> None:
         now = time.time()

@@ -11,9 +11,11 @@ from urllib.parse import quote
 import msgspec
 
 from rightsized.core import errors
+from rightsized.core.egress import own_machine
 from rightsized.core.types import Decision, Reply
 from rightsized.store.home import Home, holder
 from rightsized.tasks.gateway_protocol import GatewayStatus
+from rightsized.tasks.record_views import KeyChange, Purged
 from rightsized.tasks.records import QueueItem, Review
 
 T = TypeVar("T")
@@ -69,6 +71,14 @@ class RunningServer:
     def unlabel(self, decision_id: str) -> None:
         self._call("DELETE", f"/v1/queue/{quote(decision_id)}")
 
+    def rotate_key(self) -> KeyChange:
+        """Let a new key sign the log."""
+        return msgspec.convert(self._call("POST", "/v1/record/keys"), KeyChange)
+
+    def purge(self) -> Purged:
+        """Delete the texts whose time is over, by the settings of that server."""
+        return msgspec.convert(self._call("POST", "/v1/record/retention"), Purged)
+
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         request = urllib.request.Request(  # noqa: S310 - the address comes from our own lock file
             self.address + path,
@@ -84,7 +94,7 @@ class RunningServer:
         trusting = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())  # noqa: S323 - see above
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), trusting)
         try:
-            with opener.open(request, timeout=TIMEOUT_S) as response:
+            with own_machine(), opener.open(request, timeout=TIMEOUT_S) as response:
                 content = response.read()
                 return msgspec.json.decode(content) if content else None
         except urllib.error.HTTPError as error:

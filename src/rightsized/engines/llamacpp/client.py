@@ -171,7 +171,9 @@ def _object(data: bytes) -> Body:
     try:
         return msgspec.json.decode(data, type=Body)
     except msgspec.DecodeError:
-        raise UpstreamError(f"llama.cpp answered what is no JSON object: {data[:200]!r}.") from None
+        error = UpstreamError(f"llama.cpp answered what is no JSON object: {data[:200]!r}.")
+        error.quoted = f": {data[:200]!r}."
+        raise error from None
 
 
 def _error(body: Body, status: int) -> RightsizedError:
@@ -185,10 +187,16 @@ def _error(body: Body, status: int) -> RightsizedError:
             f"The prompt has {said.get('n_prompt_tokens')} tokens, the model reads {said.get('n_ctx')} at a time.",
             fix="Shorten it, or raise `context` of the tier.",
         )
+    error = _kind(f"llama.cpp refused this: {message}.", code, message)
+    error.quoted = f": {message}."  # it may repeat the prompt
+    return error
+
+
+def _kind(words: str, code: int, message: str) -> RightsizedError:
     if "too large to process" in message:
-        return ContextLengthError(f"llama.cpp: {message}.", fix="Shorten the text, or raise `context` of the tier.")
+        return ContextLengthError(words, fix="Shorten the text, or raise `context` of the tier.")
     if code == 501 or "is not supported" in message or "does not support" in message:
-        return UnsupportedError(f"llama.cpp: {message}.")
+        return UnsupportedError(words)
     if 400 <= code < 500 or message.startswith(_OF_THE_REQUEST):
-        return InputError(f"llama.cpp: {message}.")
-    return UpstreamError(f"llama.cpp: {message}.", upstream_status=code, retryable=code == 503)
+        return InputError(words)
+    return UpstreamError(words, upstream_status=code, retryable=code == 503)

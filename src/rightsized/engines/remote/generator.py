@@ -196,13 +196,13 @@ class RemoteGenerator:
                 f"{self._speaker} failed repeatedly and is left alone for {wait:.1f} s. Last: {self._breaker.reason}",
                 retry_after=wait,
             )
-            error.sent, error.quoted = False, f" Last: {self._breaker.reason}"
+            error.sent = False
             raise AttemptError(error, again=False, counts=False)
 
     def _learn(self, failure: AttemptError | None, *, heard: bool) -> None:
         was_open = self._breaker.open
         if failure is not None and failure.counts:
-            self._breaker.failed(failure.error.message)
+            self._breaker.failed(failure.error.own_words)
             if self._breaker.open and not was_open:
                 about = {"tier": self.name, "reason": failure.error.own_words}
                 log.warning("A tier fails again and again and is left alone for a while", extra=about)

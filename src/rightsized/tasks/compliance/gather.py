@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec import structs
@@ -37,6 +36,7 @@ from rightsized.tasks.compliance.records import (
 )
 from rightsized.tasks.compliance.tally import Tally
 from rightsized.tasks.leaving import opened
+from rightsized.tasks.log_trust import home_keys
 from rightsized.tasks.versions import TaskStore
 from rightsized.tasks.written import WRONG
 
@@ -77,7 +77,7 @@ def gather(config: Config, asked: Asked, progress: Progress = no_progress) -> Au
             fix="It begins with the first recorded request: rightsized serve",
         )
     with ExitStack() as stack:
-        log = _log(home.decisions, config, asked, progress)
+        log = _log(home, config, asked, progress)
         reader = stack.enter_context(LedgerReader(home.decisions))
         tally = Tally(_places(config))
         total = reader.count(Search(since=asked.since, until=asked.until))
@@ -111,7 +111,7 @@ def gather(config: Config, asked: Asked, progress: Progress = no_progress) -> Au
         )
 
 
-def _log(path: Path, config: Config, asked: Asked, progress: Progress) -> LogFacts:
+def _log(home: Home, config: Config, asked: Asked, progress: Progress) -> LogFacts:
     kept = LogFacts(
         origin="",
         entries=0,
@@ -126,7 +126,8 @@ def _log(path: Path, config: Config, asked: Asked, progress: Progress) -> LogFac
     )
     if not asked.check:
         return kept
-    found = verify(path, progress=progress)
+    trusted = home_keys(home, home.decisions)
+    found = verify(home.decisions, trusted=trusted, journal=home.path / JOURNAL, progress=progress)
     return structs.replace(
         kept,
         origin=found.origin,
