@@ -1,0 +1,56 @@
+"""The records and frames between the process that asks and a worker: a length of 8 bytes, then MessagePack."""
+
+from __future__ import annotations
+
+import struct
+
+import msgspec
+
+from rightsized.apps.search.parsers.limits import Limits
+from rightsized.apps.search.types import Parsed
+from rightsized.core.frozen import Frozen
+
+LENGTH = struct.Struct(">Q")
+FRAMING = 1 << 20  # bytes of an answer besides text and parts that are always allowed
+
+
+class Ready(Frozen, frozen=True, tag="ready"):
+    """A worker has started."""
+
+
+class Request(Frozen, frozen=True):
+    """Read the file at `path`, called `name`."""
+
+    path: str
+    name: str
+    limits: Limits
+
+
+class Success(Frozen, frozen=True, tag="success"):
+    """What was read."""
+
+    parsed: Parsed
+    media_type: str
+
+
+class Failure(Frozen, frozen=True, tag="failure"):
+    """Why it was not read: the arguments of a DocumentError, or of a MissingExtraError where `extra` is set."""
+
+    message: str
+    reason: str
+    fix: str = ""
+    extra: str = ""
+
+
+Answer = Ready | Success | Failure
+
+
+def frame(record: Frozen) -> bytes:
+    """A record with its length before it."""
+    data = msgspec.msgpack.encode(record)
+    return LENGTH.pack(len(data)) + data
+
+
+def longest_answer(limits: Limits) -> int:
+    """Bytes of the longest answer that these limits allow: text in UTF-8, a block and a line every few characters."""
+    return FRAMING + 24 * limits.characters + limits.part_bytes
