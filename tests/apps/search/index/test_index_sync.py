@@ -9,6 +9,7 @@ import pytest
 from index_samples import STEPS, CountingEncoder, MemorySource
 from msgspec.structs import replace
 
+from rightsized.apps.search.index.check import check
 from rightsized.apps.search.index.collection import Collection, open_collection
 from rightsized.apps.search.query.clauses import Terms
 from rightsized.apps.search.sync.run import sync
@@ -242,3 +243,10 @@ def test_a_collection_is_opened_again_as_it_was(tmp_path: Path, source: MemorySo
     collection.close()
     with pytest.raises(NotFoundError, match="no collection"):
         open_collection(tmp_path, "absent", encoder)
+
+
+@pytest.fixture(autouse=True)
+def whole(collection: Collection) -> Iterator[None]:
+    """Whatever a test did, the collection is whole after it."""
+    yield
+    assert check(collection.folder) == []

@@ -28,7 +28,6 @@ from rightsized.core.protocols import Encoder
 from rightsized.store.home import Home
 
 FOLDER = "search"
-LEXICAL, VECTORS = "lexical", "vectors"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RELOAD_SHARE = 0.05  # of the time at most goes into reading a collection anew while another process writes to it
 
@@ -109,7 +108,7 @@ class Collection:
     def _mark(self) -> tuple[int, ...]:
         """What differs when the database or a sidecar has changed."""
         marks = [self._reader.state().generation]
-        for folder, stamp in ((LEXICAL, lexical.STAMP), (VECTORS, dense.STAMP)):
+        for folder, stamp in ((lexical.FOLDER, lexical.STAMP), (dense.FOLDER, dense.STAMP)):
             try:
                 status = (self.folder / folder / stamp).stat()
                 marks += [status.st_ino, status.st_mtime_ns]
@@ -119,18 +118,18 @@ class Collection:
 
     def _load(self) -> Snapshot:
         catalogue = Catalogue(self._reader)
-        held = dense.load(self.folder / VECTORS)
+        held = dense.load(self.folder / dense.FOLDER)
         numbers = catalogue.columns.contents
         at = np.searchsorted(numbers, held.contents)
         known = at < len(numbers)
         known[known] = numbers[at[known]] == held.contents[known]
         try:
-            index = lexical.open_index(self.folder / LEXICAL)
+            index = lexical.open_index(self.folder / lexical.FOLDER)
             searcher = index.searcher()
         except ValueError as error:
             raise StoreError(
                 f"The lexical index of {self.name!r} cannot be read: {error}.",
-                fix=f"Remove {self.folder / LEXICAL}; it is made anew from the collection.",
+                fix=f"Remove {self.folder / lexical.FOLDER}; it is made anew from the collection.",
             ) from error
         return Snapshot(catalogue, held, np.where(known, at, -1), searcher, index.schema)
 
@@ -139,13 +138,13 @@ class Sidecars:
     """The lexical index and the vectors, kept equal to the database by the one that writes to it."""
 
     def __init__(self, folder: Path, writer: Writer) -> None:
-        self._lexical = lexical.LexicalWriter(folder / LEXICAL, writer.reader)
-        self._dense = dense.DenseWriter(folder / VECTORS, writer.reader)
+        self._lexical = lexical.LexicalWriter(folder / lexical.FOLDER, writer.reader)
+        self._dense = dense.DenseWriter(folder / dense.FOLDER, writer.reader)
 
     @staticmethod
     def stand(folder: Path, state: State) -> bool:
         """Whether both say that they hold this generation."""
-        words, vectors = lexical.read_stamp(folder / LEXICAL), dense.read_stamp(folder / VECTORS)
+        words, vectors = lexical.read_stamp(folder / lexical.FOLDER), dense.read_stamp(folder / dense.FOLDER)
         now = (state.generation, state.lineage)
         right = words is not None and (words.generation, words.lineage) == now
         if state.serving:

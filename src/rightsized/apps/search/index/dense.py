@@ -17,17 +17,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from rightsized.apps.search.index import database
+from rightsized.apps.search.index import database, kernels
 from rightsized.apps.search.index.reader import Reader
 from rightsized.apps.search.index.records import Stretch
 from rightsized.apps.search.protocols import Scores
 from rightsized.core.frozen import Frozen
 from rightsized.store import atomic
 
+FOLDER = "vectors"  # in the collection's
 FORMAT = 1
 STAMP = "stamp.json"
 GARBAGE = 0.2  # share of the file that is deleted vectors before it is written anew
-CHUNK = 16_384  # vectors scored at a time
 FILES = ("vectors.i8", "scales.f4", "rows.i64", "contents.i64")
 
 
@@ -51,18 +51,6 @@ class Vectors(NamedTuple):
     scales: NDArray[np.float32]
     rows: NDArray[np.int64]
     contents: NDArray[np.int64]
-
-
-def quantised(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """int8 rows and the scale of each: the largest component of a row becomes 127."""
-    scales = np.abs(vectors).max(axis=1) / 127.0 if vectors.size else np.zeros(len(vectors), dtype=np.float32)
-    safe = np.where(scales > 0, scales, 1.0).astype(np.float32)
-    return np.rint(vectors / safe[:, None]).astype(np.int8), np.where(scales > 0, scales, 0.0).astype(np.float32)
-
-
-def restored(vectors: NDArray[np.int8], scales: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32 rows."""
-    return vectors.astype(np.float32) * scales[:, None]
 
 
 def empty(encoder: str = "", dimension: int = 1) -> Vectors:
@@ -99,22 +87,8 @@ def read_stamp(folder: Path) -> Stamp | None:
 
 def scan(held: Vectors, slots: NDArray[np.int64] | None, vector: NDArray[np.float32], limit: int) -> Scores:
     """The exact best: among the given slots (ascending), or all."""
-    count = len(held.rows) if slots is None else len(slots)
-    scores = np.empty(count, dtype=np.float32)
-    for at in range(0, count, CHUNK):
-        some = slice(at, at + CHUNK) if slots is None else slots[at : at + CHUNK]
-        np.matmul(held.vectors[some].astype(np.float32), vector, out=scores[at : at + CHUNK])
-    scores *= held.scales if slots is None else held.scales[slots]
-    best = top(scores, limit)
-    return Scores(held.rows[best if slots is None else slots[best]], scores[best])
-
-
-def top(scores: NDArray[np.float32], limit: int) -> NDArray[np.int64]:
-    """Places of the greatest, best first; equal ones in their own order."""
-    if len(scores) > limit:
-        some = np.argpartition(-scores, limit)[:limit]
-        return some[np.lexsort((some, -scores[some]))]
-    return np.argsort(-scores, kind="stable")
+    places, scores = kernels.nearest(held.vectors, held.scales, vector, limit, slots)
+    return Scores(held.rows[places], scores)
 
 
 class DenseWriter:

@@ -21,6 +21,7 @@ from rightsized.core.errors import StoreError
 from rightsized.core.frozen import Frozen
 from rightsized.store import atomic
 
+FOLDER = "lexical"  # in the collection's
 FORMAT = 1  # changes with the fields and the analysis: an index of another format is rebuilt
 HEAP_BYTES = 48_000_000  # of the writer
 STAMP = "stamp.json"

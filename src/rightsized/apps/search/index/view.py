@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rightsized.apps.search.index import dense
+from rightsized.apps.search.index import dense, kernels
 from rightsized.apps.search.index.catalogue import Allowed, Catalogue
 from rightsized.apps.search.index.lexical_query import Translator
 from rightsized.apps.search.index.reader import Reader
@@ -87,7 +87,7 @@ class IndexView:
         """Cosines of given passages; NaN where one is not visible."""
         slots = self._slots(rows)
         held = self._snapshot.vectors
-        values = dense.restored(held.vectors[slots], held.scales[slots]) @ vector if len(held.rows) else slots * 0.0
+        values = kernels.restored(held.vectors[slots], held.scales[slots]) @ vector if len(held.rows) else slots * 0.0
         return np.where(slots >= 0, values, np.nan).astype(np.float32)
 
     def vectors(self, rows: Sequence[int]) -> NDArray[np.float32]:
@@ -96,7 +96,7 @@ class IndexView:
         if (slots < 0).any():
             raise NotFoundError("One of the passages is not there.")
         held = self._snapshot.vectors
-        return dense.restored(held.vectors[slots], held.scales[slots])
+        return kernels.restored(held.vectors[slots], held.scales[slots])
 
     def found(self, rows: Sequence[int], filters: Filters | None = None) -> list[Found]:
         """Passages with the first document that passes, in the order of `rows`."""

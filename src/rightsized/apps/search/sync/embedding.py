@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from rightsized.apps.search.index.dense import quantised
+from rightsized.apps.search.index.kernels import quantised
 from rightsized.apps.search.index.writer import Writer
 from rightsized.core.errors import InputError
 from rightsized.core.protocols import Encoder

@@ -1,0 +1,112 @@
+"""Goes through a whole collection and names what is not as it must be: the database in itself, and each sidecar to it.
+
+Reads only. Run it while nothing writes: what a sync has committed and not yet carried over would be named too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from rightsized.apps.search.index import analysis, database, dense, lexical
+from rightsized.apps.search.index.reader import Reader
+
+MOST = 20  # findings of one kind that are told
+
+
+def check(folder: Path) -> list[str]:
+    """What is wrong with the collection in a folder, a sentence each; nothing where it is whole."""
+    reader = Reader(folder / database.FILE)
+    try:
+        found: list[str] = []
+        for part in (_database(reader), _contents(reader), _lexical(reader, folder), _dense(reader, folder)):
+            found += [finding for finding, _ in zip(part, range(MOST), strict=False)]
+        return found
+    finally:
+        reader.close()
+
+
+def _database(reader: Reader) -> Iterator[str]:
+    for (message,) in reader.rows("PRAGMA integrity_check"):
+        if message != "ok":
+            yield f"The database is damaged: {message}."
+    for table, *_ in reader.rows("PRAGMA foreign_key_check"):
+        yield f"A row of {table} points at nothing."
+    incomplete = "SELECT d.key FROM documents d JOIN contents c ON c.number = d.content WHERE c.complete = 0"
+    for (key,) in reader.rows(incomplete):
+        yield f"{key} is shown and not complete."
+    for (child,) in reader.rows(
+        "SELECT child FROM members WHERE child > 0 AND child NOT IN (SELECT number FROM contents WHERE complete = 1)"
+    ):
+        yield f"Content {child} is said to lie in another one and is not there."
+
+
+def _contents(reader: Reader) -> Iterator[str]:
+    serving = reader.state().serving
+    encoder, dimension = reader.encoder(serving)
+    rows = reader.rows(
+        "SELECT number, first_row, passages, characters FROM contents WHERE complete = 1 ORDER BY number"
+    )
+    for number, first_row, passages, characters in rows:
+        if len(reader.text(number)) != characters:
+            yield f"The text of content {number} has another length than {characters} characters."
+        ((count, least, most),) = reader.rows(
+            "SELECT count(*), coalesce(min(row), 0), coalesce(max(row), 0) FROM passages WHERE content = ?", (number,)
+        )
+        if count != passages or (count and (least, most) != (first_row, first_row + count - 1)):
+            yield f"Content {number} has {count} passages, not {passages} in one run from {first_row}."
+        sizes = reader.rows("SELECT length(data) FROM vectors WHERE encoder = ? AND content = ?", (encoder, number))
+        vectors = sum(size for (size,) in sizes) / (dimension + 4)
+        if encoder and vectors != passages:
+            yield f"Content {number} has {vectors:g} vectors for {passages} passages."
+
+
+def _lexical(reader: Reader, folder: Path) -> Iterator[str]:
+    state, stamp = reader.state(), lexical.read_stamp(folder / lexical.FOLDER)
+    if stamp is None or (stamp.lineage, stamp.generation) != (state.lineage, state.generation):
+        yield f"The lexical index does not hold generation {state.generation}."
+        return
+    index = lexical.open_index(folder / lexical.FOLDER)
+    searcher = index.searcher()
+    hits = searcher.search(analysis.tantivy().Query.all_query(), max(1, searcher.num_docs), False).hits
+    held = searcher.fast_field_values("row", [address for _, address in hits])
+    expected = reader.rows(
+        """SELECT row FROM passages p JOIN contents c ON c.number = p.content WHERE complete = 1
+           AND EXISTS (SELECT 1 FROM documents WHERE content = c.number) ORDER BY row"""
+    )
+    if sorted(held) != [row for (row,) in expected]:
+        yield f"The lexical index holds {len(held)} passages, and {len(expected)} belong there, or others than these."
+    query = analysis.tantivy().Query
+    for number, access, passages in reader.rows(
+        "SELECT DISTINCT d.content, d.class, c.passages FROM documents d JOIN contents c ON c.number = d.content"
+    ):
+        content = query.term_query(index.schema, "content", number)
+        shown = content.and_must_match(query.term_query(index.schema, "class", access))
+        if searcher.search(shown, 1).count != passages:
+            yield f"The lexical index does not show content {number} to access class {access}."
+
+
+def _dense(reader: Reader, folder: Path) -> Iterator[str]:
+    state = reader.state()
+    if not state.serving:
+        return
+    stamp = dense.read_stamp(folder / dense.FOLDER)
+    if stamp is None or (stamp.lineage, stamp.generation, stamp.encoder) != (
+        state.lineage, state.generation, state.serving
+    ):  # fmt: skip
+        yield f"The vectors do not hold generation {state.generation}."
+        return
+    held = dense.load(folder / dense.FOLDER)
+    place = {int(row): at for at, row in enumerate(held.rows) if held.contents[at]}
+    firsts = dict(reader.rows("SELECT number, first_row FROM contents WHERE complete = 1"))
+    seen = 0
+    for stretch in reader.vectors(state.serving, sorted(firsts)):
+        first = firsts[stretch.content] + stretch.ordinal
+        at = [place.get(first + offset, -1) for offset in range(len(stretch.vectors))]
+        if -1 in at or not np.array_equal(held.vectors[at], stretch.vectors):
+            yield f"The vectors of content {stretch.content} are not those of the database."
+        seen += len(at)
+    if seen != len(place):
+        yield f"The vectors hold {len(place)} passages, and {seen} belong there."
