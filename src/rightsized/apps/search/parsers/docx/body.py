@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from string import hexdigits
 from typing import Any
 
 from rightsized.apps.search.parsers.docx.numbering import BULLET, Numbering
@@ -143,9 +144,7 @@ def _first_row(look: Any) -> bool:
     if given := attribute(look, "firstRow"):
         return given not in ("0", "false", "off")
     bits = attribute(look, "val")
-    return (
-        bool(int(bits, 16) & 0x20) if len(bits) == 4 and all(one in "0123456789abcdefABCDEF" for one in bits) else False
-    )
+    return len(bits) == 4 and all(one in hexdigits for one in bits) and bool(int(bits, 16) & 0x20)
 
 
 def _is_figure(text: str) -> bool:

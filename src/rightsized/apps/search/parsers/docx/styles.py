@@ -46,7 +46,7 @@ class Styles:
                     self._default = attribute(element, "styleId")
 
     def of(self, properties: Any) -> Style:
-        """The style of a paragraph by its `pPr`, which may be None; what is set on the paragraph itself counts first."""
+        """The style of a paragraph by its `pPr`, which may be None; what it sets itself counts first."""
         named = child(properties, "pStyle") if properties is not None else None
         style = self._named(attribute(named, "val") if named is not None else self._default, 0)
         if properties is None:
