@@ -39,8 +39,8 @@ def open_beneath(root: int, key: str) -> int:
     try:
         return _opened(root, key)
     except FileNotFoundError:
-        raw = _BYTES.sub(lambda found: bytes([int(found[1], 16)]), key.encode())
-        if raw != key.encode():
+        raw = _BYTES.sub(lambda found: bytes([int(found[1], 16)]), os.fsencode(key))
+        if raw != os.fsencode(key):
             try:
                 return _opened(root, os.fsdecode(raw))
             except OSError:

@@ -23,14 +23,19 @@ async def changes(root: Path, *, quiet_ms: int = QUIET_MS, longest_ms: int = LON
 
     Raises MissingExtraError.
     """
+    async for found in _noticed(root, quiet_ms, longest_ms):
+        keys = {key for path in found if (key := _key(root, path)) is not None}
+        if keys:
+            yield keys
+
+
+async def _noticed(path: Path, quiet_ms: int, longest_ms: int) -> AsyncIterator[set[str]]:
     try:
         from watchfiles import awatch
     except ImportError:
-        raise MissingExtraError("Watching a folder needs watchfiles.", extra="search") from None
-    async for found in awatch(root, watch_filter=None, debounce=longest_ms, step=quiet_ms, rust_timeout=5000):
-        keys = {key for _, path in found if (key := _key(root, path)) is not None}
-        if keys:
-            yield keys
+        raise MissingExtraError("Watching needs watchfiles.", extra="search") from None
+    async for found in awatch(path, watch_filter=None, debounce=longest_ms, step=quiet_ms, rust_timeout=5000):
+        yield {changed for _, changed in found}
 
 
 def _key(root: Path, path: str) -> str | None:
@@ -41,3 +46,9 @@ def _key(root: Path, path: str) -> str | None:
     if name in _RULES:
         return as_key("/".join(folders))
     return None if name.startswith(".") else as_key("/".join((*folders, name)))
+
+
+async def stirs(path: Path) -> AsyncIterator[set[str]]:
+    """`{""}`, look again, each time something at or beneath a path has changed. Raises MissingExtraError."""
+    async for _ in _noticed(path, QUIET_MS, LONGEST_MS):
+        yield {""}
