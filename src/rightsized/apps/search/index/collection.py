@@ -19,7 +19,6 @@ from rightsized.apps.search.index import database, dense, lexical
 from rightsized.apps.search.index.catalogue import Catalogue
 from rightsized.apps.search.index.originals import Originals
 from rightsized.apps.search.index.reader import Reader
-from rightsized.apps.search.index.records import State
 from rightsized.apps.search.index.view import IndexView, Snapshot
 from rightsized.apps.search.index.writer import Writer
 from rightsized.apps.search.types import DeadLetter
@@ -66,8 +65,7 @@ class Collection:
 
     def repair(self) -> bool:
         """Bring the sidecars up to the database; False where another process writes, which will do it."""
-        state = self._reader.state()
-        if Sidecars.stand(self.folder, state):
+        if Sidecars.stand(self.folder, self._reader):
             return True
         try:
             with self.writing() as writer, contextlib.closing(self.sidecars(writer)) as sidecars:
@@ -88,6 +86,10 @@ class Collection:
     def sources(self) -> dict[str, float]:
         """Sources with the time of the last whole sync, seconds since 1970."""
         return self._reader.sources()
+
+    def counts(self) -> tuple[int, int]:
+        """Documents and passages, whoever may see them."""
+        return self._reader.counts()
 
     def close(self) -> None:
         self._reader.close()
@@ -142,14 +144,19 @@ class Sidecars:
         self._dense = dense.DenseWriter(folder / dense.FOLDER, writer.reader)
 
     @staticmethod
-    def stand(folder: Path, state: State) -> bool:
-        """Whether both say that they hold this generation."""
+    def stand(folder: Path, reader: Reader) -> bool:
+        """Whether both hold what the database holds, as far as can be seen without reading all of them."""
+        state = reader.state()
         words, vectors = lexical.read_stamp(folder / lexical.FOLDER), dense.read_stamp(folder / dense.FOLDER)
         now = (state.generation, state.lineage)
-        right = words is not None and (words.generation, words.lineage) == now
+        if words is None or (words.generation, words.lineage) != now:
+            return False
         if state.serving:
-            right = right and vectors is not None and (vectors.generation, vectors.lineage) == now
-        return right
+            if vectors is None or (vectors.generation, vectors.lineage, vectors.encoder) != (*now, state.serving):
+                return False
+            if not dense.sound(folder / dense.FOLDER, vectors):
+                return False
+        return lexical.sound(folder / lexical.FOLDER, reader)
 
     def update(self) -> None:
         """Make both equal to the database."""

@@ -64,6 +64,13 @@ class Reader:
         )
         return State(generation, lineage, serving)
 
+    def counts(self) -> tuple[int, int]:
+        """Documents and passages."""
+        ((documents, passages),) = self.rows(
+            "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM passages)"
+        )
+        return documents, passages
+
     def columns(self) -> Columns:
         """All documents and complete contents, of one moment."""
         with self._lock, database.explained(self.path):
