@@ -1,4 +1,4 @@
-"""Killed at any moment, a collection is whole: each document complete or absent, and nothing committed is done twice."""
+"""Killed at any moment, a collection is whole: each document complete or absent, nothing committed is done twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from killed_sync import Folder, NotedEncoder
+from index_samples import CountingEncoder
+from killed_sync import Folder
 
 from rightsized.apps.search.index import dense, lexical
 from rightsized.apps.search.index.check import check
@@ -84,8 +85,7 @@ def test_killed_while_it_syncs(tmp_path: Path) -> None:
         again = encoded(journal) - before
         known = {key: digest for key, digest in texts.items() if digest in have}
         assert not set(again) & set(known), "what was committed was encoded again"
-        encoder = NotedEncoder(tmp_path / "unused")
-        collection = open_collection(home, "docs", encoder)
+        collection = open_collection(home, "docs", FakeEncoder(dimension=16))
         assert check(collection.folder) == []
         view = collection.view([])
         for document in view.documents(Filters()):
@@ -96,8 +96,7 @@ def test_killed_while_it_syncs(tmp_path: Path) -> None:
         texts |= _journal_digests(folder)
     last = start(home, folder, journal)
     last.communicate(timeout=60)
-    encoder = NotedEncoder(tmp_path / "unused")
-    collection = open_collection(home, "docs", encoder)
+    collection = open_collection(home, "docs", FakeEncoder(dimension=16))
     assert check(collection.folder) == []
     keys = {document.key for document in collection.view([]).documents(Filters())}
     assert keys == {item.key for item in Folder(folder).items()}
@@ -138,11 +137,12 @@ def test_sidecars_are_made_anew_from_the_database(tmp_path: Path, damage: str) -
     else:
         (words / lexical.STAMP).write_text("{")
         (vectors / dense.STAMP).write_text("{")
-    collection = open_collection(tmp_path / "home", "docs", NotedEncoder(tmp_path / "unused"))
+    encoder = CountingEncoder(16)
+    collection = open_collection(tmp_path / "home", "docs", encoder)
     assert check(folder) == []
     view, question = collection.view([]), FakeEncoder(dimension=16).encode_now("file").vector
     assert len(view.lexical(Terms("file"), Filters(), 100).rows) == len(view.dense(question, Filters(), 100).rows) > 10
-    assert (tmp_path / "unused").read_text() == ""  # nothing was encoded again
+    assert encoder.texts == []  # nothing was encoded again
     collection.close()
 
 

@@ -85,6 +85,16 @@ def read_stamp(folder: Path) -> Stamp | None:
         return None
 
 
+def sound(folder: Path, stamp: Stamp) -> bool:
+    """Whether the files have all that the stamp vouches for."""
+    try:
+        sizes = [(folder / stamp.part / name).stat().st_size for name in FILES]
+    except OSError:
+        return False
+    widths = (stamp.dimension, 4, 8, 8)
+    return all(size >= stamp.count * width for size, width in zip(sizes, widths, strict=True))
+
+
 def scan(held: Vectors, slots: NDArray[np.int64] | None, vector: NDArray[np.float32], limit: int) -> Scores:
     """The exact best: among the given slots (ascending), or all."""
     places, scores = kernels.nearest(held.vectors, held.scales, vector, limit, slots)
@@ -106,7 +116,7 @@ class DenseWriter:
             return
         with database.explained(self._folder / STAMP):
             self._folder.mkdir(parents=True, exist_ok=True)
-            stamp = self._trusted(Stamp(state.lineage, 0, FORMAT, state.serving, dimension, 0, ""))
+            stamp = self._trusted(Stamp(state.lineage, 0, FORMAT, state.serving, dimension, 0, ""), state.oldest)
             if stamp.generation >= state.generation and not compact:
                 return
             held = np.fromfile(self._folder / stamp.part / FILES[3], dtype="<i8", count=stamp.count)
@@ -120,16 +130,13 @@ class DenseWriter:
             count = self._append(stamp, fresh.tolist())
             self._commit(msgspec.structs.replace(stamp, generation=state.generation, count=count))
 
-    def _trusted(self, wanted: Stamp) -> Stamp:
+    def _trusted(self, wanted: Stamp, oldest: int) -> Stamp:
         """The stamp of what is there, if it belongs to this collection and encoder and is whole; else a new part."""
         stamp = read_stamp(self._folder)
-        if stamp is not None and (stamp.lineage, stamp.format, stamp.encoder, stamp.dimension) == (
-            wanted.lineage, wanted.format, wanted.encoder, wanted.dimension
-        ):  # fmt: skip
-            sizes = zip(FILES, (stamp.dimension, 4, 8, 8), strict=True)
-            with contextlib.suppress(OSError):
-                if all((self._folder / stamp.part / name).stat().st_size >= stamp.count * w for name, w in sizes):
-                    return stamp
+        if stamp is not None and stamp.generation >= oldest and sound(self._folder, stamp):
+            there = (stamp.lineage, stamp.format, stamp.encoder, stamp.dimension)
+            if there == (wanted.lineage, wanted.format, wanted.encoder, wanted.dimension):
+                return stamp
         return msgspec.structs.replace(wanted, part=self._new_part())
 
     def _new_part(self) -> str:

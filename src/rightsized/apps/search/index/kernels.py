@@ -1,7 +1,8 @@
 """Scores of int8 vectors: exact, by numkong's integer kernels where they are installed (they come with usearch).
 
 A first pass rounds the question to int8 as well; the best of it are scored again with the question as it is, so that
-the result is that of a scan with the exact question. 100,000 vectors of 384 dimensions: 7 ms on one core, 24 ms by NumPy.
+the result is that of a scan with the exact question. 100,000 vectors of 384 dimensions: 7 ms on one core,
+24 ms by NumPy.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ def _products(vectors: NDArray[np.int8], vector: NDArray[np.float32]) -> NDArray
     if not len(whole):
         return np.empty(0, dtype=np.float32)
     products: NDArray[np.float32] = np.asarray(library.cdist(whole, rounded, "dot"), dtype=np.float32).reshape(-1)
-    return products * scale[0]
+    products *= scale[0]
+    return products
 
 
 @cache

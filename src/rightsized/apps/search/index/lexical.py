@@ -16,7 +16,7 @@ import msgspec
 
 from rightsized.apps.search.index import analysis
 from rightsized.apps.search.index.reader import Reader
-from rightsized.apps.search.index.records import Entry
+from rightsized.apps.search.index.records import Entry, State
 from rightsized.core.errors import StoreError
 from rightsized.core.frozen import Frozen
 from rightsized.store import atomic
@@ -77,7 +77,7 @@ class LexicalWriter:
         """
         state = self._reader.state()
         try:
-            writer, stamp = self._ready(state.lineage)
+            writer, stamp = self._ready(state)
             if stamp.generation >= state.generation:
                 return 0
             changed = self._reader.changed(stamp.generation)
@@ -111,26 +111,31 @@ class LexicalWriter:
         if contents:
             writer.delete_documents_by_query(analysis.tantivy().Query.term_set_query(schema(), "content", contents))
 
-    def _ready(self, lineage: str) -> tuple[Any, Stamp]:
+    def _ready(self, state: State) -> tuple[Any, Stamp]:
         stamp = read_stamp(self._folder)
-        trusted = stamp is not None and (stamp.lineage, stamp.format) == (lineage, FORMAT)
-        if self._writer is None and trusted:
+        trusted = stamp is not None and (stamp.lineage, stamp.format) == (state.lineage, FORMAT)
+        trusted = trusted and stamp is not None and stamp.generation >= state.oldest
+        if self._writer is None and trusted and sound(self._folder, self._reader):
             with contextlib.suppress(ValueError):
-                index = open_index(self._folder)
-                if index.searcher().num_docs == self._expected(stamp):
-                    self._writer = index.writer(HEAP_BYTES, 1)
+                self._writer = open_index(self._folder).writer(HEAP_BYTES, 1)
         if self._writer is None or stamp is None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._writer = open_index(self._folder).writer(HEAP_BYTES, 1)
-            stamp = Stamp(lineage, 0, FORMAT)
+            stamp = Stamp(state.lineage, 0, FORMAT)
             write_stamp(self._folder, stamp)
         return self._writer, stamp
 
-    def _expected(self, stamp: Stamp | None) -> int:
-        """Passages that an index up to date must hold; where it lags, nothing can be said: what it has."""
-        if stamp is None or stamp.generation != self._reader.state().generation:
-            return int(open_index(self._folder).searcher().num_docs)
-        return passages_in(self._reader)
+
+def sound(folder: Path, reader: Reader) -> bool:
+    """Whether the index can be opened, and has as many passages as its generation has, where that is the newest."""
+    stamp = read_stamp(folder)
+    try:
+        held = open_index(folder).searcher().num_docs
+    except ValueError:
+        return False
+    if stamp is None or stamp.generation != reader.state().generation:
+        return True  # it lags behind: how many it must hold is not known
+    return bool(held == passages_in(reader))
 
 
 def passages_in(reader: Reader) -> int:

@@ -25,8 +25,9 @@ def _migration(function: Callable[[sqlite3.Connection], None]) -> Callable[[sqli
 def _create(connection: sqlite3.Connection) -> None:
     statements = [
         # `generation` grows with every change that a search can see; `lineage` tells this collection from all others.
+        # Sidecars older than `oldest` cannot be brought up: tombstones they would need are gone.
         """CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL,
-           lineage TEXT NOT NULL)""",
+           lineage TEXT NOT NULL, oldest INTEGER NOT NULL DEFAULT 0)""",
         "CREATE TABLE sources (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, synced REAL NOT NULL DEFAULT 0)",
         "CREATE TABLE classes (number INTEGER PRIMARY KEY AUTOINCREMENT, principals TEXT NOT NULL UNIQUE)",
         """CREATE TABLE contents (number INTEGER PRIMARY KEY AUTOINCREMENT, sha256 TEXT NOT NULL,
@@ -72,7 +73,7 @@ def _create(connection: sqlite3.Connection) -> None:
     ]
     for statement in statements:
         connection.execute(statement)
-    connection.execute("INSERT INTO state VALUES (1, 1, ?)", (secrets.token_hex(16),))
+    connection.execute("INSERT INTO state (one, generation, lineage) VALUES (1, 1, ?)", (secrets.token_hex(16),))
     connection.execute("INSERT INTO serving VALUES (1, 0)")
 
 

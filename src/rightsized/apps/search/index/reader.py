@@ -58,17 +58,15 @@ class Reader:
 
     def state(self) -> State:
         """Where the collection stands; `serving` is empty before the first vectors."""
-        ((generation, lineage, serving),) = self.rows(
-            """SELECT generation, lineage, coalesce(e.digest, '') FROM state
+        (found,) = self.rows(
+            """SELECT generation, lineage, coalesce(e.digest, ''), oldest FROM state
                LEFT JOIN encoders e ON e.number = (SELECT encoder FROM serving)"""
         )
-        return State(generation, lineage, serving)
+        return State._make(found)
 
     def counts(self) -> tuple[int, int]:
         """Documents and passages."""
-        ((documents, passages),) = self.rows(
-            "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM passages)"
-        )
+        ((documents, passages),) = self.rows("SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM passages)")
         return documents, passages
 
     def columns(self) -> Columns:
@@ -208,6 +206,15 @@ class Reader:
         """Number and dimension of an encoder; (0, 0) where it has no vectors."""
         rows = self.rows("SELECT number, dimension FROM encoders WHERE digest = ?", (digest,))
         return rows[0] if rows else (0, 0)
+
+    def unembedded(self, encoder: int) -> list[int]:
+        """Contents, incomplete ones left out, that lack vectors of an encoder."""
+        rows = self.rows(
+            """SELECT number FROM contents c WHERE complete = 1 AND (passages + ? - 1) / ? >
+               (SELECT count(*) FROM vectors WHERE encoder = ? AND content = c.number) ORDER BY number""",
+            (STRETCH, STRETCH, encoder),
+        )
+        return [row[0] for row in rows]
 
     def vectors(self, digest: str, contents: Sequence[int]) -> Iterator[Stretch]:
         """The vectors of contents, in order of content and ordinal."""

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 
 class State(NamedTuple):
-    """`generation` grows with each change that a search can see; `serving` is the digest of the encoder in force."""
+    """`generation` grows with each change that a search can see; `serving` is the digest of the encoder in force.
+
+    A sidecar older than `oldest` cannot be brought up and must be made anew.
+    """
 
     generation: int
     lineage: str
     serving: str
+    oldest: int
 
 
 class Columns(NamedTuple):

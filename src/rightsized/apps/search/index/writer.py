@@ -28,6 +28,7 @@ from rightsized.apps.search.types import DeadLetter, Passage
 
 DIGEST_BYTES = 16
 ID_BYTES = 10
+KEPT_TOMBSTONES = 100_000
 COMPRESSION = 6  # of zlib
 
 _strings = msgspec.json.Decoder(dict[str, str])
@@ -177,6 +178,35 @@ class Writer:
                 "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)",
                 [(encoder, content, at // STRETCH, pack(rows, scales)) for content, at, rows, scales in stretches],
             )
+
+    def serve(self, encoder: int) -> None:
+        """Let an encoder's vectors serve, and delete those of all others."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE serving SET encoder = ?", (encoder,))
+            connection.execute("DELETE FROM vectors WHERE encoder <> ?", (encoder,))
+            connection.execute("DELETE FROM encoders WHERE number <> ?", (encoder,))
+            connection.execute("UPDATE state SET generation = generation + 1")
+
+    def reclaim(self) -> int:
+        """Give pages that are free back to the file system, and forget old tombstones; returns bytes given back.
+
+        Sidecars older than the tombstones that are left are made anew from the database.
+        """
+        with self._transaction() as connection:
+            connection.execute(
+                """DELETE FROM tombstones WHERE content NOT IN
+                   (SELECT content FROM tombstones ORDER BY generation DESC LIMIT ?)""",
+                (KEPT_TOMBSTONES,),
+            )
+            connection.execute(
+                "UPDATE state SET oldest = coalesce((SELECT min(generation) FROM tombstones), generation)"
+            )
+        with database.explained(self.path):
+            size = self._connection.execute("PRAGMA page_size").fetchone()[0]
+            (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return int(size * free)
 
     def complete(self, content: int, members: Sequence[Member] = ()) -> None:
         """All of a content is there; documents may point at it."""

@@ -21,7 +21,7 @@ from rightsized.apps.search.protocols import Connector
 from rightsized.apps.search.sync.embedding import Embedder
 from rightsized.apps.search.sync.plan import Known, Plan, plan
 from rightsized.apps.search.sync.reading import Node, ReadAhead, TreeReader
-from rightsized.apps.search.sync.steps import Limits, Steps, SyncReport
+from rightsized.apps.search.sync.steps import Limits, Steps, SyncReport, never
 from rightsized.apps.search.sync.storing import Batch, relabelled
 from rightsized.apps.search.types import DeadLetter
 from rightsized.core.protocols import Progress, no_progress
@@ -30,11 +30,6 @@ BATCH_DOCUMENTS = 100  # documents committed together at most
 BATCH_SECONDS = 2.0  # and how long the first of them waits for others
 FLUSH_SECONDS = 5.0  # between two updates of the sidecars while a sync runs
 FLUSH_SHARE = 0.1  # of a sync's time at most goes into updates of the sidecars
-
-
-def never() -> bool:
-    """A sync that nobody stops."""
-    return False
 
 
 def sync(
@@ -99,6 +94,7 @@ class _Run:
             self._writer.sweep()
             self._writer.synced(self._source)
         self._flush(0.0)
+        self._writer.reclaim()
         seconds = time.monotonic() - began
         return replace(self._report, seconds=seconds, cancelled=not whole, encoded=self._embedder.encoded)
 

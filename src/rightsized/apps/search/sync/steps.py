@@ -23,6 +23,11 @@ def assumed(text: str) -> str:
     return ""
 
 
+def never() -> bool:
+    """Work that nobody stops."""
+    return False
+
+
 class Steps(NamedTuple):
     """What is done to a document.
 
