@@ -7,8 +7,10 @@ from typing import Any, cast
 import msgspec
 
 from reference.markdown import cell, code, table
+from rightsized.core.errors import StoreError
 from rightsized.server import openapi
 from rightsized.server.metrics import Metrics
+from rightsized.tasks.record_views import RecordStatus
 from rightsized.tasks.service_protocol import Service
 
 OPENING = """# HTTP API
@@ -25,8 +27,14 @@ shape that OpenAI clients raise; [how OpenAI clients use them](../how-to/openai-
 """
 
 
+class _NoRecord:
+    def status(self) -> RecordStatus:
+        raise StoreError("Nothing is recorded.")
+
+
 class _NoTasks:
     gateway = None
+    record = _NoRecord()
 
     def tasks(self) -> list[Any]:
         return []

@@ -14,6 +14,7 @@ from itertools import count
 
 import msgspec
 import numpy as np
+from fake_record import FakeRecord
 
 from rightsized.core.errors import BusyError, InputError, JobError, NotFoundError
 from rightsized.core.generation import Caller, DataClass
@@ -122,7 +123,7 @@ class FakeService:
     def __init__(self, *, empty: bool = False, delay: float = 0.0) -> None:
         self.delay, self.busy, self.broken, self.started, self.closed = delay, False, False, False, False
         self.arrived, self.waiting, self.closed_while_busy = threading.Event(), 0, False
-        self.unopenable, self.unrecordable = dict[str, str](), ""
+        self.unopenable, self.unrecordable, self.record = dict[str, str](), "", FakeRecord()
         self.gateway: Gateway | None = None
         self._ids = count(1)
         self._tasks = {} if empty else {
@@ -244,8 +245,7 @@ class FakeService:
         self.decision(decision_id)
         return self.texts_written.get(decision_id)
 
-    def forget(self, decision_id: str) -> None:
-        """What retention does."""
+    def forget(self, decision_id: str) -> None:  # what retention does
         self._texts[decision_id] = None
 
     async def explain(self, task: str, text: str) -> Explanation:

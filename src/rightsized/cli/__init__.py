@@ -25,6 +25,7 @@ from rightsized.cli import (
     policy,
     queue,
     report,
+    search,
     serve,
     tasks,
 )
@@ -58,9 +59,9 @@ def _options(
 add(app, "fit", fit.FitOptions, fit.run)
 add(app, "ask", ask.AskOptions, ask.run)
 add(app, "eval", evaluation.EvalOptions, evaluation.run)
-add(app, "serve", serve.ServeOptions, serve.run)
+add(app, "serve", serve.ServeOptions, serve.run, own_net=True)
 add(app, "gateway", gateway.GatewayOptions, gateway.run)
-add(app, "demo", demo.DemoOptions, demo.run)
+add(app, "demo", demo.DemoOptions, demo.run, own_net=True)
 for group in (
     models.app,
     tasks.app,
@@ -74,6 +75,7 @@ for group in (
     pii.app,
     egress.app,
     policy.app,
+    search.app,
 ):
     app.add_typer(group)
 

@@ -15,6 +15,7 @@ raised on purpose into a sentence, its fix and an exit status.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from rightsized.core.config import Config, load, unknown_variables
+from rightsized.core.egress import Egress
 from rightsized.core.errors import RightsizedError
 
 if TYPE_CHECKING:
@@ -60,8 +62,19 @@ class Result:
 OptionsT = TypeVar("OptionsT", bound=Common)
 
 
-def add(app: typer.Typer, name: str, options: type[OptionsT], run: Callable[[OptionsT], Result | None]) -> None:
-    """Register `run` as the command `name`; its help is the docstring of `run`."""
+def add(
+    app: typer.Typer,
+    name: str,
+    options: type[OptionsT],
+    run: Callable[[OptionsT], Result | None],
+    *,
+    own_net: bool = False,
+) -> None:
+    """Register `run` as the command `name`; its help is the docstring of `run`.
+
+    Args:
+        own_net: the command puts up the net of core/egress by itself, since it serves or fetches.
+    """
     hints = get_type_hints(options, include_extras=True)
     parameters = [
         inspect.Parameter(
@@ -75,7 +88,7 @@ def add(app: typer.Typer, name: str, options: type[OptionsT], run: Callable[[Opt
 
     def command(**given: Any) -> None:
         _note_mistyped_variables()
-        _guarded(run, options(**given))
+        _guarded(run, options(**given), own_net=own_net)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by typer
     command.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -91,8 +104,16 @@ def _note_mistyped_variables() -> None:
             sys.stderr.write(f"note: {name} is no setting and was ignored; did you mean {meant}?\n")
 
 
-def _guarded(run: Callable[[OptionsT], Result | None], options: OptionsT) -> None:
+@functools.lru_cache(maxsize=8)
+def _net(allowed: tuple[str, ...]) -> Egress:
+    """The net beneath this process, once: a hook cannot be taken away again."""
+    return Egress(frozenset(allowed)).watch()
+
+
+def _guarded(run: Callable[[OptionsT], Result | None], options: OptionsT, *, own_net: bool) -> None:
     try:
+        if not own_net:
+            _net(options.settings().egress.allow)
         result = run(options)
         if result is not None:
             show(result, options.json)

@@ -50,7 +50,7 @@ def _pull(config: Config, quiet: bool) -> None:
     store = ModelStore(Home(config.home))
     if any(card.name == "minilm" for card in store.list()):
         return
-    egress = Egress.at(config.home, config.egress.allow)
+    egress = Egress.at(config.home, config.egress.allow).watch()
     with progress_bars(quiet) as progress, egress.granted(plan_pull("minilm", store).destination):
         pull_encoder("minilm", store=store, egress=egress, progress=progress)
 

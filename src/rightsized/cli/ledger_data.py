@@ -115,7 +115,10 @@ def export(options: ExportOptions) -> Result:
 
 
 def retention(options: RetentionOptions) -> Result:
-    """Show how long texts are kept and how many are due; --apply deletes those. A server does so every hour."""
+    """Show how long texts are kept and how many are due; --apply deletes those. A server does so every hour.
+
+    Beside a running server --apply asks that server, whose settings then count.
+    """
     from rightsized.ledger.reader import LedgerReader
 
     settings, home = options.settings().record, _home(options)
@@ -203,7 +206,11 @@ def _purged(home: Home, limit: float, labelled: float) -> int:
     from rightsized.ledger.log import SqliteLedger
     from rightsized.store.home import WriterLock
     from rightsized.store.secrets import SecretFolder
+    from rightsized.tasks.remote import find_server
 
+    server = find_server(home)
+    if server is not None:
+        return server.purge().deleted
     with WriterLock(home, "ledger"), SqliteLedger(home.decisions, secrets=SecretFolder(home.secrets)) as ledger:
         return asyncio.run(ledger.purge_texts(limit, labelled))
 

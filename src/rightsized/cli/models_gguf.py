@@ -140,7 +140,7 @@ def _opened(options: Common) -> tuple[ModelStore, Egress]:
     from rightsized.store.models import ModelStore
 
     settings = options.settings()
-    return ModelStore(Home(settings.home)), Egress.at(settings.home, settings.egress.allow)
+    return ModelStore(Home(settings.home)), Egress.at(settings.home, settings.egress.allow).watch()
 
 
 @contextmanager

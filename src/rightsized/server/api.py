@@ -6,20 +6,25 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from rightsized.core.errors import JobError, NotFoundError
+from rightsized.core.roles import LOCAL_ADMIN, Identity
 from rightsized.core.types import Explanation
+from rightsized.ledger.prove import Proof
 from rightsized.server import bodies
 from rightsized.server.problems import RefusedError
 from rightsized.tasks.gateway_protocol import GatewayStatus
+from rightsized.tasks.leaving import Leaving
+from rightsized.tasks.record_views import KeyChange, PolicyView, Purged, RecordStatus
 from rightsized.tasks.records import Review, TaskStatus
 from rightsized.tasks.service_protocol import Service
 
 
 class Call(NamedTuple):
-    """A request once read: parts of its path, its checked query parameters, and its decoded body."""
+    """A request once read: parts of its path, its checked query parameters, its decoded body, and who asks."""
 
     path: Mapping[str, str]
     query: Mapping[str, Any]
     body: Any = None
+    identity: Identity = LOCAL_ADMIN
 
 
 async def list_tasks(service: Service, call: Call) -> bodies.Tasks:
@@ -53,6 +58,30 @@ async def explain_decision(service: Service, call: Call) -> Explanation:
             fix="Keep texts for longer with [record] text_days.",
         )
     return await service.explain(decision.task, text)
+
+
+async def prove_decision(service: Service, call: Call) -> Proof:
+    return await service.record.proof(call.path["id"])
+
+
+async def show_record(service: Service, call: Call) -> RecordStatus:
+    return service.record.status()
+
+
+async def show_policy(service: Service, call: Call) -> PolicyView:
+    return service.record.policy()
+
+
+async def show_egress(service: Service, call: Call) -> Leaving:
+    return await service.record.leaving(call.query["days"])
+
+
+async def rotate_key(service: Service, call: Call) -> KeyChange:
+    return await service.record.rotate_key()
+
+
+async def purge_texts(service: Service, call: Call) -> Purged:
+    return await service.record.purge()
 
 
 async def give_feedback(service: Service, call: Call) -> Review:

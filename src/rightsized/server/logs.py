@@ -25,7 +25,7 @@ from rightsized.core.config import LogConfig
 OURS = "rightsized"
 FIELDS = (
     "decision", "task", "certificate", "tier", "route", "status", "error", "reason", "upstream_status", "seconds",
-    "count", "url",
+    "count", "url", "sink",
 )  # fmt: skip
 WAITING = 10_000  # lines that may wait to be written; more are counted, and that is said
 LAST_WORDS_S = 2.0  # how long the end of the server waits for lines that nobody takes

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from rightsized.core.config import ServerConfig
 from rightsized.core.generation import Usage
 from rightsized.core.types import Certificate, Reply, State
+from rightsized.server.record_gauges import RecordGauges
 from rightsized.server.tenants import TenantLabels
 from rightsized.tasks.records import MonitorStatus
 from rightsized.tasks.service_protocol import Service
@@ -33,6 +34,7 @@ class Metrics:
         self._tenants = TenantLabels(tenants)
         ProcessCollector(registry=self.registry)
         self.registry.register(_TaskGauges(service))
+        self.registry.register(RecordGauges(service))
         self._requests = self._counter("requests", "HTTP requests answered.", "route", "method", "status")
         self._seconds = Histogram(
             "rightsized_request_seconds",

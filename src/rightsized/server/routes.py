@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from rightsized.core.generation import DATA_CLASSES
 from rightsized.core.types import Explanation
+from rightsized.ledger.prove import Proof
 from rightsized.server import api, bodies
 from rightsized.server.openai import answers
 from rightsized.server.openai.asked import MAX_FIELD
@@ -20,11 +21,14 @@ from rightsized.server.openai.bodies import ChatRequest, CompletionRequest, Embe
 from rightsized.server.openai.models import Model, ModelList
 from rightsized.server.openai.response_request import ResponsesRequest
 from rightsized.tasks.gateway_protocol import GatewayStatus
+from rightsized.tasks.leaving import Leaving
+from rightsized.tasks.record_views import KeyChange, PolicyView, Purged, RecordStatus
 from rightsized.tasks.records import Review, TaskStatus
 from rightsized.tasks.service_protocol import Service
 
 Handler = Callable[[Service, api.Call], Awaitable[Struct | None]]
 MAX_QUEUE = 1000  # items of one queue request
+MAX_DAYS = 36_500  # of a look back
 
 
 class Parameter(NamedTuple):
@@ -99,6 +103,8 @@ _WRITTEN = {**_MADE, **_PERSON}
 _LABEL = (*_BODY, "not-found", "input")
 _TASK = Parameter("task", {"type": "string"}, "Only this task's messages.")
 _LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_QUEUE, "default": 100}, "At most so many.")
+_DAYS = Parameter("days", {"type": "integer", "minimum": 0, "maximum": MAX_DAYS, "default": 30},
+                  "What has left in the last so many days; 0 is all that is on record.")  # fmt: skip
 _D = "/v1/decisions/{id}"
 _Q = "/v1/queue"
 
@@ -125,6 +131,17 @@ OPERATIONS = (
               bodies.DecisionView, problems=("not-found",)),
     Operation("GET", _D + "/explanation", "Show which words led to a decision.", api.explain_decision,
               Explanation, problems=("not-found", "text-removed", "busy")),
+    Operation("GET", _D + "/proof", "Prove that a decision is in the log as it was recorded.", api.prove_decision,
+              Proof, problems=("not-found", "proof")),
+    Operation("GET", "/v1/record", "Show how the record of decisions stands, and where its checkpoints are kept.",
+              api.show_record, RecordStatus),
+    Operation("GET", "/v1/policy", "Show the policy in force.", api.show_policy, PolicyView),
+    Operation("GET", "/v1/egress", "List what may leave this machine, and what has.", api.show_egress,
+              Leaving, query=(_DAYS,), problems=("invalid-field", "config")),
+    Operation("POST", "/v1/record/keys", "Let a new key sign the log; the one so far signs the handover.",
+              api.rotate_key, KeyChange, problems=("cross-site",)),
+    Operation("POST", "/v1/record/retention", "Delete the texts whose time is over, now.", api.purge_texts,
+              Purged, problems=("cross-site",)),
     Operation("POST", "/v1/feedback", "Correct the label of a decision.", api.give_feedback,
               Review, bodies.FeedbackRequest, problems=_LABEL),
     Operation("GET", _Q, "List the messages that wait for a person.", api.list_queue,

@@ -30,6 +30,7 @@ from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.detection import Detection
 from rightsized.tasks.explanations import Explainer
 from rightsized.tasks.gateway import LocalGateway
+from rightsized.tasks.home_record import HomeRecord
 from rightsized.tasks.log_upkeep import LogUpkeep
 from rightsized.tasks.opened import Encoders
 from rightsized.tasks.policies import Permits, open_policy, task_request
@@ -64,12 +65,13 @@ class LocalService:
         self._with_gateway = gateway and bool(config.tiers)
         self._jobs = jobs
         self._purpose = purpose
-        self._record = record and config.record.enabled
+        self._records_here = record and config.record.enabled
         self._home = Home(config.home)
         self._stack = ExitStack()
         self._background: list[asyncio.Task[None]] = []
         self._aside = Background()
         self._check: WriteCheck | None = None
+        self._upkeep: LogUpkeep | None = None
         self._snapshot = Snapshot({}, {})
         self._queue: ReviewQueue | None = None
         self._reader: LedgerReader | None = None
@@ -84,7 +86,7 @@ class LocalService:
             self._home.ensure()
             self.policy = open_policy(self._config)
             self.permits, self.detection = Permits(self.policy), Detection(self._config, self.policy)
-            ledger = self._open_ledger() if self._record else None
+            ledger = self._open_ledger() if self._records_here else None
             coin = self._coin(ledger) if ledger else no_coin
             self._encoders = Encoders(self._config)
             self._stack.callback(self._encoders.close)
@@ -97,13 +99,15 @@ class LocalService:
                 await gateway.start()
                 self.gateway = gateway
             self._explainer = Explainer(self._config.explain.budget_ms)
-            upkeep = LogUpkeep(self._config, ledger, self._aside).loops if ledger is not None else list
+            self._upkeep = LogUpkeep(self._config, ledger, self._aside) if ledger is not None else None
+            publisher = self._upkeep.publisher if self._upkeep else None
+            self.record = HomeRecord(self._config, self.policy, ledger, publisher)
         except BaseException:
             self._stack.close()
             raise
         self._started = True
-        if ledger is not None:
-            self._background = [asyncio.create_task(work) for work in (self._reload_loop(), *upkeep())]
+        if self._upkeep is not None:
+            self._background = [asyncio.create_task(work) for work in (self._reload_loop(), *self._upkeep.loops())]
 
     def _open_ledger(self) -> SqliteLedger:
         self._lock = self._stack.enter_context(WriterLock(self._home, self._purpose))
@@ -131,6 +135,8 @@ class LocalService:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        if self._upkeep is not None:
+            await self._upkeep.last_words()
         if self.gateway is not None:
             await self.gateway.close()
         for loaded in self._snapshot.tasks.values():

@@ -12,6 +12,7 @@ from rightsized.core.generation import Caller, DataClass
 from rightsized.core.protocols import Encoder
 from rightsized.core.types import Decision, Explanation, Reply
 from rightsized.tasks.gateway_protocol import Gateway
+from rightsized.tasks.record_views import Record
 from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus, Written
 
 
@@ -21,6 +22,11 @@ class Service(Protocol):
     @property
     def gateway(self) -> Gateway | None:
         """What writes text; None where no tier is configured."""
+        ...
+
+    @property
+    def record(self) -> Record:
+        """The record of this home and what binds it, for auditors and for whoever keeps it."""
         ...
 
     def encoders(self) -> list[str]:

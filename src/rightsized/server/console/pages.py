@@ -16,7 +16,8 @@ from rightsized.server.api import check_task
 from rightsized.server.console import views, writing
 from rightsized.server.console.assets import Assets
 from rightsized.server.console.models import ModelPages
-from rightsized.server.console.request import Asked, page
+from rightsized.server.console.record import RecordPage
+from rightsized.server.console.request import Asked, may, page
 from rightsized.server.endpoint import Respond
 from rightsized.server.guards import PAGE_HEADERS, REPORT_HEADERS
 from rightsized.server.problems import Problem, RefusedError
@@ -42,6 +43,7 @@ class Console:
     def __init__(self, service: Service, limit: int) -> None:
         self._service, self._limit = service, limit
         self._models = ModelPages(service, self._show)
+        self._record = RecordPage(service, self._show)
 
     def addresses(self) -> dict[str, dict[str, Respond]]:
         """Every address of the console with what answers it."""
@@ -54,6 +56,7 @@ class Console:
             "/reviewer": {"POST": self.name_reviewer},
             "/decisions/{id}": {"GET": self.decision},
             "/decisions/{id}/feedback": {"POST": self.correct},
+            "/record": {"GET": self._record.record},
             "/models": {"GET": self._models.models, "POST": self._models.ask},
             "/tasks/{name}": {"GET": self.task},
             "/tasks/{name}/report": {"GET": self.report},
@@ -70,7 +73,8 @@ class Console:
             context["gateway"] = self._standing()
         context["queues"] = _queues(context["tasks"], context["gateway"])
         waiting = sum(count for _, count in context["queues"])
-        text = pages.render(template, folders=(TEMPLATES,), waiting=waiting, views=views, words=writing, **context)
+        shown = {"waiting": waiting, "views": views, "words": writing, "may": may, **context}
+        text = pages.render(template, folders=(TEMPLATES,), **shown)
         return HTMLResponse(text, http, dict(PAGE_HEADERS))
 
     def _standing(self) -> GatewayStatus | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple
+from contextvars import ContextVar
+from typing import NamedTuple, cast
 from urllib.parse import parse_qsl
 
 from starlette.requests import cookie_parser
 from starlette.responses import Response
 
 from rightsized.core.generation import Caller
+from rightsized.core.roles import Permission, Role, holds
 from rightsized.server.endpoint import Respond
 from rightsized.server.keys import CALLER
 from rightsized.server.reading import FORM_TYPE, Receive, Scope, decode_form, read_body, require_type
@@ -31,6 +33,16 @@ class Asked(NamedTuple):
 
 
 Handler = Callable[[Asked], Awaitable[Response]]
+_LOOKS: ContextVar[tuple[str, ...] | None] = ContextVar("looks", default=None)  # roles of whoever this page is for
+
+
+def may(permission: Permission) -> bool:
+    """Whether whoever this page is for may follow a link that needs this; where that is not known, yes.
+
+    For what is shown only: the gate decides who gets in.
+    """
+    roles = _LOOKS.get()
+    return roles is None or holds(cast("tuple[Role, ...]", roles), permission)
 
 
 def page(handler: Handler, limit: int) -> Respond:
@@ -45,6 +57,7 @@ def page(handler: Handler, limit: int) -> Respond:
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         cookies = cookie_parser(headers.get(b"cookie", b"").decode("latin-1"))
         caller = scope.get(CALLER, Caller())
+        _LOOKS.set(caller.roles)
         first = {name: values[0] for name, values in form.items()}
         return await handler(Asked(scope["path_params"], query, first, tuple(form.get("label", ())), cookies, caller))
 

@@ -1,0 +1,116 @@
+"""What auditors see over HTTP and on the page Record; what administrators may do; links that a role may not follow."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from fake_record import KEY, SINKS, WEEK
+from fake_service import FakeService
+from live_server import Client, running
+from test_keys_gate import bearer, guarded
+
+from rightsized.core.roles import ROLES, Role, holds
+from rightsized.server.access import OPEN, needed
+from rightsized.server.metrics import Metrics
+from rightsized.store.home import Home
+from rightsized.store.keys import KeyStore
+
+
+def test_an_auditor_reads_policy_egress_record_and_proofs(client: Client) -> None:
+    policy = client.get("/v1/policy").json
+    assert policy["policy"]["flows"][0]["id"] == "public-to-eu"
+    assert policy["digest"].startswith("sha256:")
+    found = client.get("/v1/egress?days=7").json
+    assert (found["sent"][0]["destination"], found["may"][0]["data_classes"]) == ("api.example.eu", ["public"])
+    assert client.service.record.asked[-1] == 7
+    assert client.get("/v1/egress?days=-1").status == 422
+    record = client.get("/v1/record").json
+    assert (record["entries"], record["keys"]) == (48_210, [KEY])
+    assert [sink["error"] for sink in record["sinks"]] == ["", "It did not answer."]
+    proof = client.get("/v1/decisions/d1/proof").json
+    assert (proof["kind"], proof["entries"][0]["table"]) == ("inclusion", "starts")
+    assert client.get("/v1/decisions/none/proof").status == 404
+
+
+def test_an_administrator_changes_the_key_and_deletes_what_is_due(client: Client) -> None:
+    assert client.post("/v1/record/keys", None).json["key"] == KEY
+    assert client.post("/v1/record/retention", None).json == {"deleted": 12}
+    assert client.service.record.asked[-2:] == ["rotate", "purge"]
+    assert client.post("/v1/record/keys", None, sec_fetch_site="cross-site").status == 403
+
+
+def test_where_nothing_is_recorded_that_is_said(client: Client) -> None:
+    client.service.record.off = True
+    try:
+        assert client.get("/v1/record").status == 500
+        page = client.page("/record")
+        assert page.status == 200
+        assert "Decisions are not recorded here." in page.text
+    finally:
+        client.service.record.off = False
+
+
+def test_the_page_says_what_binds_what_left_and_which_witness_is_away(client: Client) -> None:
+    page = client.page("/record").text
+    assert "22 requests were seen elsewhere in the last 30 days" in page
+    assert "public-to-eu" in page
+    assert "No &lt;b&gt;advice&lt;/b&gt;." in page
+    assert "It did not answer." in page
+    assert "Waiting since" in page
+    assert KEY in page
+    client.service.record.problem = "policy.toml is gone; the policy read from it before stays in force."
+    assert "policy.toml is gone" in client.page("/record").text
+    client.service.record.problem = ""
+
+
+def test_a_sink_that_is_away_shows_in_the_metrics() -> None:
+    text = Metrics(FakeService()).exposition().decode()
+    away, fine = f'{{sink="{SINKS[1].sink}"}}', f'{{sink="{SINKS[0].sink}"}}'
+    assert f"rightsized_sink_waiting{away} 2016.0" in text
+    assert f"rightsized_sink_failures{away} 412.0" in text
+    assert f"rightsized_sink_waiting{fine} 0.0" in text
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("rightsized_sink_"))
+    behind = float(lines[f"rightsized_sink_last_timestamp_seconds{fine}"]) - float(
+        lines[f"rightsized_sink_waiting_since_timestamp_seconds{away}"]
+    )
+    assert behind == pytest.approx(WEEK - 300)
+    assert f"rightsized_sink_waiting_since_timestamp_seconds{fine}" not in lines
+    service = FakeService()
+    service.record.off = True
+    assert b"rightsized_sink_waiting{" not in Metrics(service).exposition()
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "client"])
+def test_pages_offer_a_role_no_link_or_form_that_it_may_not_use(role: Role, tmp_path: Path) -> None:
+    _, shown = KeyStore(Home(tmp_path)).create(role, roles=(role,))
+    pages = ("/", "/?task=support", "/models", "/jobs", "/tasks/support", "/tasks/invoices", "/record", "/queue")
+    pages += ("/decisions/d0000001", "/decisions/d0000003")
+    with guarded(tmp_path) as client:
+        seen = 0
+        for page in pages:
+            answer = client.send("GET", page, headers={"accept": "text/html", **bearer(shown)})
+            if answer.status != 200:
+                assert not holds((role,), needed("GET", page.partition("?")[0]))  # type: ignore[arg-type]
+                continue
+            for method, where in offered(answer.text):
+                needs = needed(method, where.partition("?")[0].partition("#")[0])
+                assert needs == OPEN or holds((role,), needs), (page, method, where)  # type: ignore[arg-type]
+                seen += 1
+        assert seen > 20
+
+
+def offered(page: str) -> set[tuple[str, str]]:
+    """Method and address of every link and form of a page."""
+    links = {("GET", where) for where in re.findall(r'href="(/[^"]*)"', page)}
+    forms = re.findall(r'<form[^>]*method="post"[^>]*action="([^"]*)"', page)
+    return links | {("POST", where) for where in forms}
+
+
+def test_an_admin_is_offered_everything(tmp_path: Path) -> None:
+    with running(FakeService()) as client:
+        found = set.union(*(offered(client.page(page).text) for page in ("/", "/queue", "/jobs")))
+    addresses = {where.partition("?")[0] for _, where in found}
+    assert {"/try", "/queue", "/jobs", "/record", "/metrics", "/models"} <= addresses
+    assert any(where.endswith("/cancel") for where in addresses)
