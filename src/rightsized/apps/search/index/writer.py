@@ -204,7 +204,7 @@ class Writer:
         with database.explained(self.path):
             size = self._connection.execute("PRAGMA page_size").fetchone()[0]
             (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            self._connection.executescript("PRAGMA incremental_vacuum;")  # `execute` would free one page
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return int(size * free)
 
