@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextvars import ContextVar
 
 from rightsized.core.errors import DocumentError
@@ -34,7 +35,20 @@ class Limits(Frozen, frozen=True):
 
 DEFAULT = Limits()
 LIMITS: ContextVar[Limits] = ContextVar("limits", default=DEFAULT)  # of the document that is read now
+_STARTED: ContextVar[tuple[float, float]] = ContextVar("started", default=(0.0, 0.0))  # wall and processor time
 UNSUSPICIOUS = 10_000_000  # bytes that may be unpacked whatever the ratio
+
+
+def begin(limits: Limits) -> None:
+    """From now on a document is read under these limits."""
+    LIMITS.set(limits)
+    _STARTED.set((time.monotonic(), time.process_time()))
+
+
+def seconds_left() -> float:
+    """Until the process is ended, by the clock that runs out first; for work that can stop in between."""
+    limits, (wall, processor) = LIMITS.get(), _STARTED.get()
+    return min(limits.wall_seconds - (time.monotonic() - wall), limits.cpu_seconds - (time.process_time() - processor))
 
 
 def check_unpacked(unpacked: int, packed: int, name: str) -> None:

@@ -6,6 +6,9 @@ Reads at most a few hundred kilobytes of the file's two ends, and opens nothing 
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from rightsized.apps.search.parsers.encodings import is_text
@@ -19,6 +22,7 @@ DOCX = f"{_OFFICE}wordprocessingml.document"
 PPTX = f"{_OFFICE}presentationml.presentation"
 XLSX = f"{_OFFICE}spreadsheetml.sheet"
 EML, MBOX, ZIP = "message/rfc822", "application/mbox", "application/zip"
+ODT = "application/vnd.oasis.opendocument.text"
 OLE = "application/x-ole-storage"  # legacy Office, and Office files under a password
 BINARY = "application/octet-stream"
 
@@ -44,11 +48,13 @@ _MAGIC = (
     (b"SQLite format 3\x00", "application/vnd.sqlite3"),
 )
 _TEXTUAL_MAGIC = frozenset({b"BM", b"MZ", b"BZh", b"Rar!", b"ID3", b"OggS"})  # a text may begin so
-_MEMBERS = (
-    (b"word/document", DOCX),
-    (b"ppt/presentation", PPTX),
-    (b"xl/workbook", XLSX),
-    (b"mimetypeapplication/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.text"),
+_MEMBERS = ((b"word/document", DOCX), (b"ppt/presentation", PPTX), (b"xl/workbook", XLSX))
+_LOCAL_NAME = re.compile(rb"PK\x03\x04.{26}([\w/.\[\]-]{1,60})", re.DOTALL)  # of a file without a list at its end
+_LIST_END = struct.Struct("<12xI6x")  # the list's size
+_LIST_ENTRY = struct.Struct("<28xHHH12x")  # lengths of name, extra field and comment
+MOST_NAMES = 20_000
+_STORED = (
+    (b"mimetypeapplication/vnd.oasis.opendocument.text", ODT),
     (b"mimetypeapplication/vnd.oasis.opendocument", "application/vnd.oasis.opendocument"),
     (b"mimetypeapplication/epub+zip", "application/epub+zip"),
 )
@@ -88,7 +94,7 @@ def media_type(path: Path, name: str) -> str:
 
 def _binary(head: bytes, tail: bytes) -> str:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return next((kind for mark, kind in _MEMBERS if mark in head or mark in tail), ZIP)
+        return _zipped(head, tail)
     if b"%PDF-" in head[:1024]:
         return PDF
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -97,6 +103,28 @@ def _binary(head: bytes, tail: bytes) -> str:
         if head.startswith(mark) and not (mark in _TEXTUAL_MAGIC and is_text(head)):
             return kind
     return ""
+
+
+def _zipped(head: bytes, tail: bytes) -> str:
+    """What a ZIP holds, by the first member's content or the names in its list of members."""
+    for mark, kind in _STORED:
+        if head[30:].startswith(mark):
+            return kind
+    names = list(islice(_listed(tail), MOST_NAMES)) or _LOCAL_NAME.findall(head)
+    return next((kind for mark, kind in _MEMBERS if any(name.startswith(mark) for name in names)), ZIP)
+
+
+def _listed(tail: bytes) -> Iterator[bytes]:
+    """Names of the list at the end of a ZIP (APPNOTE 4.3.12); none where the file is cut off or the list is longer."""
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or len(tail) < end + _LIST_END.size:
+        return
+    size = _LIST_END.unpack_from(tail, end)[0]
+    at = end - size
+    while 0 <= at <= end - _LIST_ENTRY.size and tail.startswith(b"PK\x01\x02", at):
+        name, extra, comment = _LIST_ENTRY.unpack_from(tail, at)
+        yield tail[at + 46 : at + 46 + name]
+        at += 46 + name + extra + comment
 
 
 def _textual(head: bytes, ending: str) -> str:

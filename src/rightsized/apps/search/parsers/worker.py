@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from rightsized.apps.search.parsers import confinement
-from rightsized.apps.search.parsers.limits import LIMITS
+from rightsized.apps.search.parsers.limits import begin
 from rightsized.apps.search.parsers.media_types import media_type
 from rightsized.apps.search.parsers.wire import LENGTH, Answer, Failure, Ready, Request, Success, frame, longest_answer
 from rightsized.apps.search.types import Parsed
@@ -28,7 +28,7 @@ GROUP = "rightsized.parsers"
 
 def read(request: Request) -> Answer:
     """Parse one document; every failure is an answer."""
-    LIMITS.set(request.limits)
+    begin(request.limits)
     try:
         return _read(request)
     except DocumentError as error:
@@ -53,7 +53,7 @@ def memory(request: Request) -> Failure:
 
 
 def _read(request: Request) -> Answer:
-    path, limits = Path(request.path), request.limits
+    path = Path(request.path)
     if not path.stat().st_size:
         raise DocumentError(f"{request.name} is empty (0 bytes).", reason="empty")
     kind = media_type(path, request.name)
@@ -65,9 +65,7 @@ def _read(request: Request) -> Answer:
     _check(parsed, request)
     if not (parsed.text.strip() or parsed.parts or parsed.notes):
         raise DocumentError(f"{request.name} holds no text.", reason="empty")
-    answer = Success(parsed, kind)
-    del limits
-    return answer
+    return Success(parsed, kind)
 
 
 def _check(parsed: Parsed, request: Request) -> None:

@@ -14,6 +14,7 @@ from rightsized.apps.search.parsers.limits import LIMITS
 from rightsized.apps.search.parsers.pdf.fragments import fragments, frame_of
 from rightsized.apps.search.parsers.pdf.order import Row, rows
 from rightsized.apps.search.parsers.pdf.running import Running
+from rightsized.apps.search.parsers.pdf.scans import Scans, listed
 from rightsized.apps.search.parsers.pdf.structure import Writer, style_of
 from rightsized.apps.search.types import Parsed
 from rightsized.core.errors import DocumentError
@@ -65,8 +66,8 @@ class _Reader:
         self._draft = Draft(name)
         self._count = len(document)
         self._most = min(self._count, LIMITS.get().pages)
+        self._scans = Scans()
         self._unreadable: list[int] = []
-        self._empty: list[int] = []
 
     def read(self) -> Parsed:
         step = max(1, self._most // SAMPLE)
@@ -75,8 +76,6 @@ class _Reader:
         style = style_of(line for page in sample.values() for line in running.without(page.lines, page.height))
         writer = Writer(self._draft, style)
         for page in self._pages(sample):
-            if not page.lines:
-                self._empty.append(page.number)
             writer.page(page.number, running.without(page.lines, page.height))
         writer.close()
         self._note(running)
@@ -94,7 +93,10 @@ class _Reader:
             return _Page(number, [], 0.0)
         try:
             frame = frame_of(page)
-            return _Page(number, rows(fragments(page, frame)), frame.height)
+            found = fragments(page, frame)
+            if not found and self._scans.holds(page, number):
+                found = self._scans.read(page, number)
+            return _Page(number, rows(found), frame.height)
         except pypdfium2.PdfiumError:
             self._unreadable.append(number)
             return _Page(number, [], 0.0)
@@ -106,10 +108,8 @@ class _Reader:
         if self._most < self._count:
             notes.append(f"Pages {self._most + 1} to {self._count} were left out: more than the limit.")
         if self._unreadable:
-            notes.append(f"Pages that cannot be read: {_listed(self._unreadable)}.")
-        empty = [number for number in self._empty if number not in set(self._unreadable)]
-        if empty:
-            notes.append(f"Pages without text: {_listed(empty)}.")
+            notes.append(f"Pages that cannot be read: {listed(self._unreadable)}.")
+        notes.extend(self._scans.notes())
         if running.texts:
             shown = "; ".join(single_line(text)[:80] for text in list(running.texts)[:4])
             notes.append(f"Running lines were left out: {shown}.")
@@ -124,11 +124,6 @@ class _Reader:
             date=pdf_date(found.get("ModDate", "")) or pdf_date(found.get("CreationDate", "")),
             metadata=fields,
         )
-
-
-def _listed(numbers: list[int]) -> str:
-    shown = ", ".join(map(str, sorted(set(numbers))[:20]))
-    return f"{shown} and {len(set(numbers)) - 20} more" if len(set(numbers)) > 20 else shown
 
 
 def pdf_date(text: str) -> float | None:
