@@ -50,7 +50,7 @@ class FixedService:
     def __init__(self) -> None:
         self._reply = fixed_reply()
 
-    async def classify(self, task: str, text: str, *, conversation: str = "") -> Reply:
+    async def classify(self, task: str, text: str, **asked: Any) -> Reply:
         return self._reply
 
     async def start(self) -> None: ...
