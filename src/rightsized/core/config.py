@@ -101,6 +101,14 @@ class EgressConfig(_Section, frozen=True):
     allow: tuple[str, ...] = ()  # host names
 
 
+class SearchConfig(_Section, frozen=True):
+    """How documents are searched."""
+
+    encoder: str = "minilm"  # installed encoder that turns passages and questions into vectors
+    reranker: str = ""  # tier or installed cross-encoder that sorts the best passages anew; empty: none
+    answer_model: str = ""  # tier that writes answers, or "auto" for the cascade; empty: answers are extracts
+
+
 class GuardConfig(_Section, frozen=True):
     """The policy, and when texts are searched for personal data."""
 
@@ -121,6 +129,7 @@ class Config(_Section, frozen=True):
     explain: ExplainConfig = ExplainConfig()
     egress: EgressConfig = EgressConfig()
     guard: GuardConfig = GuardConfig()
+    search: SearchConfig = SearchConfig()
     gateway: GatewayConfig = GatewayConfig()
     pii: PiiConfig = PiiConfig()
     tiers: tuple[TierConfig, ...] = ()

@@ -10,9 +10,11 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.responses import Response
 
+from rightsized.core.roles import LOCAL_ADMIN
 from rightsized.server import problems
 from rightsized.server.api import Call
 from rightsized.server.guards import API_HEADERS
+from rightsized.server.keys import IDENTITY
 from rightsized.server.metrics import Metrics
 from rightsized.server.problems import Problem, RefusedError
 from rightsized.server.reading import (
@@ -93,7 +95,8 @@ def json_operation(operation: Operation, service: Service, limit: int) -> Respon
             headers = dict(scope["headers"])
             require_type(headers, JSON_TYPE)
             body = decode(decoder, await read_body(receive, headers, limit))
-        call = Call(scope["path_params"], read_query(operation, scope["query_string"]), body)
+        identity = scope.get(IDENTITY, LOCAL_ADMIN)
+        call = Call(scope["path_params"], read_query(operation, scope["query_string"]), body, identity)
         made = await handler(service, call)
         if made is None:
             return Response(None, 204, dict(API_HEADERS))
