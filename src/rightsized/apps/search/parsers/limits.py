@@ -23,8 +23,8 @@ class Limits(Frozen, frozen=True):
         pages: of PDF and slides; further pages are left out and a note says so.
     """
 
-    wall_seconds: float = 120.0
-    cpu_seconds: float = 90.0
+    wall_seconds: float = 300.0
+    cpu_seconds: float = 240.0
     memory_mb: float = 1500.0
     characters: int = 20_000_000
     parts: int = 2_000

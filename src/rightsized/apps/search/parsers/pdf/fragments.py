@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
+from statistics import median_low
 from typing import Any, NamedTuple
 
 from rightsized.apps.search.parsers.extra import needed
@@ -15,7 +16,7 @@ with needed("pypdfium2"):
     import pypdfium2.raw as pdfium
 
 MOST_CHARACTERS = 400_000  # of a page; the rest is left out
-WIDE_GAP = 1.6  # of the font's size: what is further apart on one line is another cell or column
+WIDE_GAP = 1.0  # of the font's size: what is further apart on one line is another cell or column
 _HYPHENS = frozenset((0x02, 0xAD, 0xFFFE))  # how PDFium hands over hyphens at the ends of lines
 _HYPHEN = "\u00ad"
 _BOLD = 600
@@ -96,7 +97,7 @@ def _glyphs(text: Any, count: int, frame: Frame) -> Iterator[_Glyph | None]:
             yield None
             continue
         character = _HYPHEN if code in _HYPHENS else chr(code) if 0 < code < 0x110000 else ""
-        if not character or (code < 32 and code != 9):
+        if not character or (code < 32 and code != 9 and character != _HYPHEN):
             continue
         if code == 32 or not pdfium.FPDFText_GetLooseCharBox(text, at, pointer):
             yield _Glyph(" " if code == 32 else character, 0, 0, 0, 0, 0, False)
@@ -149,6 +150,6 @@ def _joined(run: list[_Glyph]) -> Iterator[Fragment]:
         min(glyph.top for glyph in boxed),
         max(glyph.right for glyph in boxed),
         max(glyph.bottom for glyph in boxed),
-        max(glyph.size for glyph in boxed),
+        median_low([glyph.size for glyph in boxed]),
         2 * sum(glyph.bold for glyph in boxed) > len(boxed),
     )

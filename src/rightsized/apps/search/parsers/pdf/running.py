@@ -42,7 +42,7 @@ class Running:
     def holds(self, line: Row, height: float) -> bool:
         """Whether a line at the edge of a page is a running one."""
         if any(key in self._keys for key in _places(line, height)):
-            self.texts.setdefault(text_of(line))
+            self.texts.setdefault(_DIGITS.sub("#", text_of(line)))
             return True
         return self._numbered and _is_page_number(line, height)
 

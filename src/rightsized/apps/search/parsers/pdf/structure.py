@@ -102,9 +102,10 @@ class Writer:
             return ended or self._heads(line) or not line[0].text[:1].islower()
         if line[0].top - last[0].bottom > PARAGRAPH_GAP * last[0].height:
             return True
+        numbered = bool(number_of(_words(line)))
         if self._heads(line):
-            return False
-        if number_of(_words(line)) and (ended or last[-1].right < 0.8 * self._right):
+            return numbered
+        if numbered and (ended or last[-1].right < 0.8 * self._right):
             return True
         first = self._paragraph[0][1]
         indented = line[0].left - last[0].left > INDENT * line[0].size
@@ -115,7 +116,7 @@ class Writer:
     def _heads(self, line: Row) -> bool:
         """Whether a line looks like a heading's."""
         text = _words(line)
-        if len(text) > LONGEST_HEADING or not any(map(str.isalpha, text)):
+        if len(text) > LONGEST_HEADING or not any(map(str.isalpha, text)) or _is_bullet(marker_of(line)):
             return False
         if all(fragment.size >= LARGER * self._style.size for fragment in line):
             return True
@@ -135,7 +136,7 @@ class Writer:
         ):
             number = number_of(_words(first))
             kind, level = "heading", self._style.level(first[0].size) + max(0, depth_of(number) - 1)
-        elif marker and not number_of(f"{marker} X"):
+        elif _is_bullet(marker):
             kind, level, number = "item", 1 + max(0, round((first[0].left - self._left) / 18)), ""
             lines[0] = (page, _without(first, marker))
         pieces = _Pieces(self._style.words)
@@ -207,6 +208,10 @@ class _Pieces:
             return False
         first, second = before[0].lower(), after[0].lower()
         return f"{first}-{second}" in self._words and first + second not in self._words
+
+
+def _is_bullet(marker: str) -> bool:
+    return bool(marker) and not number_of(f"{marker} X")
 
 
 def _words(line: Row) -> str:
