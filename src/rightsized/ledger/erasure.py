@@ -14,8 +14,8 @@ import msgspec
 from rightsized.core.frozen import Frozen
 from rightsized.ledger import columns
 from rightsized.ledger.group import Batch
-from rightsized.ledger.schema import EventRow, Query, decode_event, encode
-from rightsized.ledger.sealing import SEALED_DIGEST
+from rightsized.ledger.schema import SEALED, EventRow, Query, decode_event, encode
+from rightsized.ledger.sealing import within as within_of
 from rightsized.ledger.subjects import Erased
 
 
@@ -33,8 +33,8 @@ def log_erasure(batch: Batch, erased: Erased) -> ErasureNote | None:
     connection = batch.connection
     if _is_logged(connection, erased.reference):
         return None
-    within = _within(erased.reference)
-    sql = "SELECT count(*) FROM starts WHERE text_sha256 >= ? AND text_sha256 < ?"
+    within = within_of(erased.reference)
+    sql = f"SELECT count(*) FROM starts WHERE text_sha256 >= ? AND text_sha256 < ? AND {SEALED}"  # noqa: S608 - fixed words
     (decisions,) = connection.execute(sql, within).fetchone()
     texts = connection.execute("DELETE FROM texts WHERE sha256 >= ? AND sha256 < ?", within).rowcount
     note = ErasureNote(erased.reference, decisions, texts)
@@ -52,8 +52,3 @@ def erasures(query: Query) -> list[EventRow]:
 def _is_logged(connection: sqlite3.Connection, reference: str) -> bool:
     said = erasures(lambda sql, values: connection.execute(sql, values).fetchall())
     return any(reference in event.detail for event in said)
-
-
-def _within(reference: str) -> tuple[str, str]:
-    """The digests of a subject's texts: from the first to before the second."""
-    return f"{SEALED_DIGEST}{reference}:", f"{SEALED_DIGEST}{reference};"

@@ -40,9 +40,8 @@ class Wanted(Frozen, frozen=True):
     subject: str | None = None
     conversation: str | None = None
 
-    @property
-    def search(self) -> Search:
-        """What SQLite has columns for."""
+    def search(self, reference: str | None = None) -> Search:
+        """What SQLite can sieve by. `reference`: what stands for the subject in the log."""
         return Search(
             task=self.task,
             since=self.since,
@@ -50,6 +49,9 @@ class Wanted(Frozen, frozen=True):
             status=self.status,
             tier=self.tier,
             audit=self.audit,
+            begun=_given(self.tenant, self.key, self.conversation),
+            ended=_given(self.label, self.certificate, self.rule, self.rung, self.model),
+            subject=reference,
         )
 
     def matches(self, one: Decision) -> bool:
@@ -72,7 +74,14 @@ class Wanted(Frozen, frozen=True):
 
 def find(reader: LedgerReader, wanted: Wanted) -> Iterator[Decision]:
     """Decisions as wanted, newest first."""
+    reference = reader.reference(wanted.subject) if wanted.subject else None
+    if wanted.subject and reference is None:
+        return
     before: str | None = None
-    while page := reader.search(wanted.search, limit=PAGE, before=before):
+    while page := reader.search(wanted.search(reference), limit=PAGE, before=before):
         yield from (one for one in page if wanted.matches(one))
         before = page[-1].id
+
+
+def _given(*words: str | None) -> tuple[str, ...]:
+    return tuple(word for word in words if word)

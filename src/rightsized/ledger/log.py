@@ -30,9 +30,9 @@ from rightsized.ledger.log_keys import Secrets
 from rightsized.ledger.migrations import migrate
 from rightsized.ledger.reader import SECRETS, LedgerReader
 from rightsized.ledger.retention import (
-    OLD,
     PURGE_ROWS,
     delete_texts,
+    due,
     empty_write_ahead_log,
     forget_unreadable,
     vacuum,
@@ -302,8 +302,7 @@ class SqliteLedger:
                 no difference.
         """
         labelled = older_than if labelled_older_than is None else min(older_than, labelled_older_than)
-        old = (OLD, (older_than, labelled))  # reads the whole table: not in the event loop
-        numbers = [number for (number,) in await asyncio.to_thread(self.reader.query, *old)]
+        numbers = await asyncio.to_thread(due, self.path, older_than, labelled)  # reads the whole table
         deleted = 0
         for at in range(0, len(numbers), PURGE_ROWS):
             chunk = numbers[at : at + PURGE_ROWS]

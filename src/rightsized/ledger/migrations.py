@@ -12,7 +12,7 @@ from typing import Any
 
 from rightsized.core.errors import IntegrityError, StoreError
 from rightsized.ledger.merkle import Frontier, Kept, leaf_hash
-from rightsized.ledger.schema import last_seq, leaf
+from rightsized.ledger.schema import SEALED, last_seq, leaf
 from rightsized.ledger.tree import log_rows
 
 TREE_VERSION = 3  # the schema that brought the tree
@@ -97,6 +97,13 @@ def _sinks(connection: sqlite3.Connection) -> None:
         """CREATE TABLE cosignatures (size INTEGER NOT NULL, sink TEXT NOT NULL, lines TEXT NOT NULL,
            PRIMARY KEY (size, sink)) WITHOUT ROWID"""
     )
+
+
+@_migration
+def _finding(connection: sqlite3.Connection) -> None:
+    """Reading everything from a time on, and finding what is sealed under one subject, without reading the log."""
+    connection.execute("CREATE INDEX starts_by_time ON starts (started, id)")
+    connection.execute(f"CREATE INDEX starts_sealed ON starts (text_sha256) WHERE {SEALED}")
 
 
 def _grow_over_what_is_there(connection: sqlite3.Connection) -> None:

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from rightsized.core.errors import StoreError
 from rightsized.core.types import Decision, Frozen
 from rightsized.ledger.database import explained, open_reader, writer_lives
 from rightsized.ledger.schema import (
+    SEALED,
     EventRow,
     LogRow,
     ReviewRow,
@@ -22,12 +25,14 @@ from rightsized.ledger.schema import (
     encode,
     last_seq,
 )
-from rightsized.ledger.sealing import Sealer, opened_end, opened_start, reference_of
-from rightsized.ledger.subjects import SubjectKey, SubjectKeys
+from rightsized.ledger.sealing import Sealer, opened_end, opened_start, reference_of, within
+from rightsized.ledger.subjects import PERSON, SubjectKey, SubjectKeys
 from rightsized.ledger.tree import log_rows
 
 SECRETS = "secrets"  # folder beside the file
 SEALERS_AT_HAND = 1000
+_BEGUN = '(instr(s.record, ?) OR NOT instr(s.record, CAST(\'"sealed":""\' AS BLOB)))'
+_ENDED = "instr(e.record, ?)"
 
 _SELECT = "SELECT s.seq, s.run, s.record, e.record FROM starts s LEFT JOIN ends e ON e.id = s.id"
 
@@ -35,7 +40,9 @@ _SELECT = "SELECT s.seq, s.run, s.record, e.record FROM starts s LEFT JOIN ends 
 class Search(Frozen, frozen=True):
     """Which decisions to read. Times in seconds since the epoch; `since` is included, `until` is not.
 
-    `status` is answered, abstained or failed, or `open` for those without an end (running or interrupted).
+    `status` is answered, abstained or failed, or `open` for those without an end (running or interrupted). `begun` and
+    `ended` are words that the start's and the end's record must hold, as JSON strings: a quick sieve, since they may
+    stand in another field. A start that is sealed passes it. `subject`: the reference under which the text is sealed.
     """
 
     task: str | None = None
@@ -44,6 +51,9 @@ class Search(Frozen, frozen=True):
     status: Literal["answered", "abstained", "failed", "open"] | None = None
     tier: int | None = None
     audit: bool | None = None
+    begun: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
+    subject: str | None = None
 
 
 class LedgerReader:
@@ -128,6 +138,11 @@ class LedgerReader:
         """Every row of the log in order of its sequence number, from the first one after `after`."""
         yield from log_rows(self.query, after, last_seq(self.query))
 
+    def reference(self, subject: str) -> str | None:
+        """What stands for a person in the log; None where they have no key, or no longer."""
+        found = self._subjects.find(PERSON + subject)
+        return found.reference if found else None
+
     def reviews(self, task: str) -> list[tuple[int, ReviewRow]]:
         """Labels in force for a task, with their sequence numbers, oldest first; retracted ones are left out."""
         sql = """SELECT r.seq, r.record FROM reviews r WHERE r.task = ? AND r.retracts IS NULL
@@ -205,6 +220,13 @@ def _conditions(search: Search) -> tuple[list[str], list[Any]]:
         "s.audit = ?": None if search.audit is None else int(search.audit),
     }
     where = [condition for condition, value in given.items() if value is not None] or ["1 = 1"]
+    values = [value for value in given.values() if value is not None]
     if search.status == "open":
         where.append("e.id IS NULL")
-    return where, [value for value in given.values() if value is not None]
+    for words, sieve in ((search.begun, _BEGUN), (search.ended, _ENDED)):
+        where += [sieve] * len(words)
+        values += [msgspec.json.encode(word) for word in words]
+    if search.subject is not None:
+        where.append(f"s.text_sha256 >= ? AND s.text_sha256 < ? AND s.{SEALED.replace(' AND ', ' AND s.')}")
+        values += within(search.subject)
+    return where, values

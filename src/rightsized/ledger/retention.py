@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from rightsized.ledger.database import explained, open_writer
+from rightsized.ledger.database import explained, open_reader, open_writer
 
 PURGE_ROWS = 256  # texts deleted in one transaction; requests are recorded in between
 VACUUM_PAGES = 512  # pages (4 KiB) given back to the file system in one transaction
@@ -20,6 +20,12 @@ OLD = """SELECT number FROM texts WHERE created < ?1 AND (created < ?2 OR sha256
     WHERE s.audit = 0 AND r.kind IN ('abstained', 'feedback') AND r.retracts IS NULL
     AND json_extract(a.value, '$.completion.sha256') IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq)))"""  # what was asked, and what was written
+
+
+def due(path: Path, older_than: float, labelled: float) -> list[int]:
+    """Numbers of the texts whose time is over, by a connection of its own: nobody else waits while all are read."""
+    with explained(path), contextlib.closing(open_reader(path)) as connection:
+        return [number for (number,) in connection.execute(OLD, (older_than, labelled))]
 
 
 def forget_unreadable(connection: sqlite3.Connection) -> None:

@@ -22,6 +22,7 @@ Query = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]  # rows of a SEL
 Table = Literal["starts", "ends", "reviews", "events"]
 EventKind = Literal["alarm", "shadow", "stricter-alarm", "log-key", "erased", "retention", "journal"]
 ReviewKind = Literal["abstained", "audit", "feedback"]
+SEALED = "text_sha256 >= 'hmac-sha256:' AND text_sha256 < 'hmac-sha256;'"  # starts whose text is sealed (sealing.py)
 SEQUENCED: tuple[Table, ...] = ("starts", "ends", "reviews", "events")
 
 _encoder = msgspec.json.Encoder(order="deterministic")

@@ -122,6 +122,11 @@ def reference_of(digest: str) -> str:
     return digest.removeprefix(SEALED_DIGEST).partition(":")[0] if digest.startswith(SEALED_DIGEST) else ""
 
 
+def within(reference: str) -> tuple[str, str]:
+    """The digests of a subject's texts: from the first to before the second."""
+    return f"{SEALED_DIGEST}{reference}:", f"{SEALED_DIGEST}{reference};"
+
+
 def _derived(key: bytes, use: bytes) -> bytes:
     return hmac.new(key, b"rightsized ledger v1: " + use, hashlib.sha256).digest()
 
