@@ -20,6 +20,7 @@ PROGRAMS = ("subprocess", "os.system", "os.popen", "os.spawn", "pty", "asyncio.c
 # Why each may: it asks Egress before each connection, or it cannot leave this machine.
 MAY_CONNECT = {
     "engines/remote/connect.py": "remote tiers: asks Egress before each connection and look-up, and notes it",
+    "apps/search/connectors/s3_client.py": "a bucket: asks Egress before each connection and request, and notes it",
     "ledger/sinks/witness.py": "a witness of the log: asks Egress before each connection, and notes it",
     "ledger/sinks/syslog.py": "a Unix socket of this machine's syslog",
     "engines/llamacpp/client.py": "a Unix socket of a worker on this machine",

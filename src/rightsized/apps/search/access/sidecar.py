@@ -76,7 +76,7 @@ def read_sidecar(folder: int, where: str, trusted: Trusted) -> Sidecar | None:
         data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise ConfigError(f"{path} has more than {MOST_BYTES:,} bytes.", fix=_FIX)
-    return _parsed(data, path)
+    return parse_sidecar(data, path)
 
 
 _FIX = "Until it is mended nobody sees what is beneath."
@@ -94,7 +94,8 @@ def _check(status: os.stat_result, path: str, trusted: Trusted) -> None:
         )
 
 
-def _parsed(data: bytes, path: str) -> Sidecar:
+def parse_sidecar(data: bytes, path: str) -> Sidecar:
+    """The rules in a file's bytes; `path` is for messages. Raises ConfigError."""
     try:
         found = msgspec.convert(tomllib.loads(data.decode("utf-8")), _File)
         return Sidecar(found.rule)
