@@ -130,7 +130,8 @@ def test_sidecars_are_made_anew_from_the_database(tmp_path: Path, damage: str) -
     elif damage == "vectors gone":
         shutil.rmtree(vectors)
     elif damage == "lexical torn":
-        (words / "meta.json").write_text("{")
+        (meta,) = words.glob("*/meta.json")
+        meta.write_text("{")
     elif damage == "vectors short":
         (path,) = vectors.glob("*/vectors.i8")
         path.write_bytes(path.read_bytes()[:-1])

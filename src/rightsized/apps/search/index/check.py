@@ -68,7 +68,7 @@ def _lexical(reader: Reader, folder: Path) -> Iterator[str]:
     if stamp is None or (stamp.lineage, stamp.generation) != (state.lineage, state.generation):
         yield f"The lexical index does not hold generation {state.generation}."
         return
-    index = lexical.open_index(folder / lexical.FOLDER)
+    index = lexical.open_current(folder / lexical.FOLDER)
     searcher = index.searcher()
     hits = searcher.search(analysis.tantivy().Query.all_query(), max(1, searcher.num_docs), False).hits
     held = searcher.fast_field_values("row", [address for _, address in hits])

@@ -17,6 +17,7 @@ import numpy as np
 
 from rightsized.apps.search.index import database, dense, lexical
 from rightsized.apps.search.index.catalogue import Catalogue
+from rightsized.apps.search.index.lexical_writer import LexicalWriter
 from rightsized.apps.search.index.originals import Originals
 from rightsized.apps.search.index.reader import Reader
 from rightsized.apps.search.index.view import IndexView, Snapshot
@@ -75,6 +76,14 @@ class Collection:
         self.refresh()
         return True
 
+    def compact(self) -> None:
+        """Leave nothing on the disk of what was deleted: no text, no words, no vectors. Raises HomeLockedError."""
+        with self.writing() as writer, contextlib.closing(self.sidecars(writer)) as sidecars:
+            writer.sweep()
+            sidecars.update(compact=True)
+            writer.reclaim()
+        self.refresh()
+
     def refresh(self) -> None:
         """Let the next view see all that has been committed."""
         self._not_before = 0.0
@@ -126,7 +135,7 @@ class Collection:
         known = at < len(numbers)
         known[known] = numbers[at[known]] == held.contents[known]
         try:
-            index = lexical.open_index(self.folder / lexical.FOLDER)
+            index = lexical.open_current(self.folder / lexical.FOLDER)
             searcher = index.searcher()
         except ValueError as error:
             raise StoreError(
@@ -140,28 +149,27 @@ class Sidecars:
     """The lexical index and the vectors, kept equal to the database by the one that writes to it."""
 
     def __init__(self, folder: Path, writer: Writer) -> None:
-        self._lexical = lexical.LexicalWriter(folder / lexical.FOLDER, writer.reader)
+        self._lexical = LexicalWriter(folder / lexical.FOLDER, writer.reader)
         self._dense = dense.DenseWriter(folder / dense.FOLDER, writer.reader)
 
     @staticmethod
     def stand(folder: Path, reader: Reader) -> bool:
         """Whether both hold what the database holds, as far as can be seen without reading all of them."""
         state = reader.state()
-        words, vectors = lexical.read_stamp(folder / lexical.FOLDER), dense.read_stamp(folder / dense.FOLDER)
-        now = (state.generation, state.lineage)
-        if words is None or (words.generation, words.lineage) != now:
+        words = lexical.trusted(folder / lexical.FOLDER, reader, state)
+        if words is None or words.generation != state.generation:
             return False
+        vectors, now = dense.read_stamp(folder / dense.FOLDER), (state.generation, state.lineage)
         if state.serving:
             if vectors is None or (vectors.generation, vectors.lineage, vectors.encoder) != (*now, state.serving):
                 return False
-            if not dense.sound(folder / dense.FOLDER, vectors):
-                return False
-        return lexical.sound(folder / lexical.FOLDER, reader)
+            return dense.sound(folder / dense.FOLDER, vectors)
+        return True
 
-    def update(self) -> None:
-        """Make both equal to the database."""
-        self._lexical.update()
-        self._dense.update()
+    def update(self, *, compact: bool = False) -> None:
+        """Make both equal to the database; `compact` leaves nothing in them of what was deleted."""
+        self._lexical.update(compact=compact)
+        self._dense.update(compact=compact)
 
     def close(self) -> None:
         self._lexical.close()

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.apps.search.index import database, kernels
+from rightsized.apps.search.index import graph as graphs
 from rightsized.apps.search.index.reader import Reader
 from rightsized.apps.search.index.records import Stretch
 from rightsized.apps.search.protocols import Scores
@@ -41,6 +42,8 @@ class Stamp(Frozen, frozen=True):
     dimension: int
     count: int
     part: str
+    graph: str = ""  # file of the graph over the first `graphed` vectors, where there are many
+    graphed: int = 0
 
 
 class Vectors(NamedTuple):
@@ -51,6 +54,7 @@ class Vectors(NamedTuple):
     scales: NDArray[np.float32]
     rows: NDArray[np.int64]
     contents: NDArray[np.int64]
+    graph: graphs.Graph | None = None
 
 
 def empty(encoder: str = "", dimension: int = 1) -> Vectors:
@@ -72,6 +76,7 @@ def load(folder: Path) -> Vectors:
             np.fromfile(place / FILES[1], dtype="<f4", count=n),
             np.fromfile(place / FILES[2], dtype="<i8", count=n),
             np.fromfile(place / FILES[3], dtype="<i8", count=n),
+            graphs.load(place, stamp.graph, stamp.graphed),
         )
     except (OSError, ValueError):
         return empty(stamp.encoder, stamp.dimension)
@@ -95,10 +100,16 @@ def sound(folder: Path, stamp: Stamp) -> bool:
     return all(size >= stamp.count * width for size, width in zip(sizes, widths, strict=True))
 
 
-def scan(held: Vectors, slots: NDArray[np.int64] | None, vector: NDArray[np.float32], limit: int) -> Scores:
-    """The exact best: among the given slots (ascending), or all."""
-    places, scores = kernels.nearest(held.vectors, held.scales, vector, limit, slots)
-    return Scores(held.rows[places], scores)
+def search(held: Vectors, allowed: NDArray[np.bool_], vector: NDArray[np.float32], limit: int) -> Scores:
+    """The best among those allowed, bool (n,): exactly, or by the graph where there is one and many are allowed."""
+    count = int(np.count_nonzero(allowed))
+    places: NDArray[np.int64] | None = None
+    if held.graph is not None and count >= graphs.GRAPH_FROM:
+        places = graphs.candidates(held.graph, vector, allowed, count / len(allowed), limit)
+    if places is None and count < len(allowed):
+        places = np.flatnonzero(allowed)
+    best, scores = kernels.nearest(held.vectors, held.scales, vector, limit, places)
+    return Scores(held.rows[best], scores)
 
 
 class DenseWriter:
@@ -128,7 +139,10 @@ class DenseWriter:
                 self._erase(stamp, gone)
             fresh = np.setdiff1d(np.array(self._reader.changed(stamp.generation), dtype=np.int64), held)
             count = self._append(stamp, fresh.tolist())
-            self._commit(msgspec.structs.replace(stamp, generation=state.generation, count=count))
+            stamp = msgspec.structs.replace(stamp, generation=state.generation, count=count)
+            self._commit(stamp)
+            if count >= graphs.GRAPH_FROM and count - stamp.graphed > graphs.TAIL * count:
+                self._commit(self._graphed(stamp))
 
     def _trusted(self, wanted: Stamp, oldest: int) -> Stamp:
         """The stamp of what is there, if it belongs to this collection and encoder and is whole; else a new part."""
@@ -178,6 +192,13 @@ class DenseWriter:
                 _sync(file.fileno())
         return count
 
+    def _graphed(self, stamp: Stamp) -> Stamp:
+        """The stamp with a graph over all that it holds."""
+        folder = self._folder / stamp.part
+        held = load(self._folder)
+        name = graphs.grow(folder, stamp.graph, stamp.graphed, held.vectors, held.scales)
+        return msgspec.structs.replace(stamp, graph=name, graphed=stamp.count)
+
     def _first_rows(self, contents: list[int]) -> dict[int, int]:
         if not contents:
             return {}
@@ -189,6 +210,9 @@ class DenseWriter:
         for other in self._folder.iterdir():
             if other.is_dir() and other.name != stamp.part:
                 shutil.rmtree(other, ignore_errors=True)
+        for file in (self._folder / stamp.part).glob("graph-*"):
+            if file.name != stamp.graph:
+                file.unlink(missing_ok=True)  # who has it mapped keeps it until they let it go
 
 
 def _columns(stretch: Stretch, first_row: int) -> tuple[bytes, bytes, bytes, bytes]:

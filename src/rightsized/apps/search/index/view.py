@@ -55,6 +55,12 @@ class IndexView:
         return self._principals
 
     @property
+    def state(self) -> str:
+        """The collection's life and generation, and the access classes that are open."""
+        opened = ",".join(map(str, self._classes.tolist()))
+        return f"{self._reader.state().lineage}:{self._catalogue.generation}:{opened}"
+
+    @property
     def encoder(self) -> str:
         """Digest of the encoder whose vectors these are: questions must be encoded by the same."""
         return self._snapshot.vectors.encoder
@@ -80,8 +86,7 @@ class IndexView:
         if not len(held.rows):
             return Scores(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
         allowed = self._catalogue.narrowed(self._visible, filters).contents
-        slots = np.flatnonzero(np.append(allowed, False)[self._snapshot.positions])
-        return dense.scan(held, None if len(slots) == len(held.rows) else slots, vector, limit)
+        return dense.search(held, np.append(allowed, False)[self._snapshot.positions], vector, limit)
 
     def cosines(self, vector: NDArray[np.float32], rows: Sequence[int]) -> NDArray[np.float32]:
         """Cosines of given passages; NaN where one is not visible."""
