@@ -220,7 +220,7 @@ def _conditions(search: Search) -> tuple[list[str], list[Any]]:
         "s.audit = ?": None if search.audit is None else int(search.audit),
     }
     where = [condition for condition, value in given.items() if value is not None] or ["1 = 1"]
-    values = [value for value in given.values() if value is not None]
+    values: list[Any] = [value for value in given.values() if value is not None]
     if search.status == "open":
         where.append("e.id IS NULL")
     for words, sieve in ((search.begun, _BEGUN), (search.ended, _ENDED)):

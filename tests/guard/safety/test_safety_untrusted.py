@@ -37,6 +37,20 @@ async def test_untrusted_content_leaves_no_tools_unless_a_rule_names_them() -> N
     assert models["small"].seen[-1].body["tools"] == TOOLS[:1]
 
 
+async def test_untrusted_content_leads_to_no_tools_that_a_provider_runs_itself() -> None:
+    """Nobody here sees such calls: an address in the content would be fetched, and what it is told along with it."""
+    fields = {"web_search_options": {}, "plugins": [{"id": "web"}], "enable_search": True, "temperature": 0.0}
+    answerer, models = safe("", {"small": "ok"})
+    await answerer.answer(asked("sum up", MARKED, **fields))
+    assert set(models["small"].seen[-1].body) == {"messages", "temperature"}
+    await answerer.answer(asked("sum up", **fields))
+    assert fields.keys() <= models["small"].seen[-1].body.keys()
+    rule = '[[outputs]]\nid = "u"\ncheck = "untrusted-tools"\ntools = ["web_search_options"]\n'
+    listed, models = safe(rule, {"small": "ok"})
+    await listed.answer(asked("sum up", MARKED, **fields))
+    assert set(models["small"].seen[-1].body) == {"messages", "temperature", "web_search_options"}
+
+
 async def test_a_call_that_was_never_offered_is_withheld() -> None:
     answerer, _ = safe("", {"small": "ok"}, calls=[("pay", '{"to": "x"}')])
     request = asked("go", MARKED, tools=TOOLS)

@@ -13,6 +13,11 @@ from rightsized.core.errors import EgressDeniedError, UnsupportedError
 from rightsized.core.generation import Generation, Operation
 from rightsized.guard.pseudonym import json_text
 
+# Words of the OpenAI API and of JSON Schema (2020-12). An exact match in a place that only knows such words says
+# nothing of anybody, and replaced it would be refused by the server.
+VOCABULARY = frozenset(
+    ["system", "developer", "user", "assistant", "tool", "function", "text", "refusal", "ephemeral", "auto", "none", "required", "low", "medium", "high", "minimal", "xhigh", "default", "flex", "priority", "scale", "float", "base64", "concise", "detailed", "disabled", "type", "name", "description", "parameters", "strict", "schema", "json_schema", "json_object", "function_call", "tool_choice", "allowed_tools", "mode", "tools", "custom", "grammar", "syntax", "definition", "format", "string", "number", "integer", "boolean", "object", "array", "null", "true", "false", "properties", "required", "items", "prefixItems", "contains", "enum", "const", "title", "examples", "default", "deprecated", "readOnly", "writeOnly", "anyOf", "oneOf", "allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "propertyNames", "patternProperties", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "additionalItems", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "minContains", "maxContains", "minProperties", "maxProperties", "contentEncoding", "contentMediaType", "contentSchema", "definitions", "nullable", "discriminator", "$schema", "$id", "$ref", "$defs", "$anchor", "$dynamicRef", "$dynamicAnchor", "$comment", "$vocabulary", "date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uri-reference", "uuid", "regex", "json-pointer"]
+)
 LARGEST_SETTING = 1_000_000  # a number in an unknown field above this could name somebody
 
 
@@ -71,12 +76,23 @@ def _deep(value: Any, visit: Visit) -> Any:
 
 
 def _setting(value: Any, visit: Visit) -> Any:
-    """A number, a switch or a word; a word is visited like any text."""
+    """A number, a switch or a word; a word is visited like any text, unless the API itself knows it."""
+    known = _known(visit)
     if isinstance(value, dict):
-        return {visit.text(name): _setting(one, visit) for name, one in value.items()}
+        return {known(name): _setting(one, visit) for name, one in value.items()}
     if isinstance(value, list):
         return [_setting(one, visit) for one in value]
-    return visit.text(value) if isinstance(value, str) else value
+    return known(value) if isinstance(value, str) else value
+
+
+def _schema(value: Any, visit: Visit) -> Any:
+    """Tools and JSON Schemas: as deep as they are, but for the words of their own language."""
+    return json_text.deep(value, _known(visit))
+
+
+def _known(visit: Visit) -> Callable[[str], str]:
+    """Visits a text unless it is a word of the API or of JSON Schema, which a detector may take for a name."""
+    return lambda text: text if text in VOCABULARY else visit.text(text)
 
 
 def _bias(value: Any, visit: Visit) -> Any:
@@ -241,10 +257,10 @@ _SHARED: dict[str, Handler] = {
     "safety_identifier": _person,
     "prompt_cache_key": _person,
     "metadata": _deep,
-    "response_format": _deep,
-    "json_schema": _deep,
+    "response_format": _schema,
+    "json_schema": _schema,
     "grammar": _text,
-    "guided_json": _deep,
+    "guided_json": _schema,
     "guided_choice": _deep,
     "guided_regex": _text,
     "guided_grammar": _text,
@@ -253,10 +269,10 @@ _BODIES: dict[Operation, dict[str, Handler]] = {
     "chat": {
         **_SHARED,
         "messages": _messages,
-        "tools": _deep,
-        "tool_choice": _deep,
-        "functions": _deep,
-        "function_call": _deep,
+        "tools": _schema,
+        "tool_choice": _schema,
+        "functions": _schema,
+        "function_call": _schema,
         "prediction": _deep,
         "audio": _refused,
         "modalities": _modalities,

@@ -11,6 +11,12 @@ from rightsized.guard.safety.check import FINE, Check
 from rightsized.guard.safety.provenance import others, untrusted
 from rightsized.guard.safety.written import calls_of, choices
 
+# Fields by which a provider lets the model search the web or call servers by itself: OpenAI, OpenRouter, xAI, Qwen,
+# Anthropic, Mistral. Nobody here sees those calls, so they are not offered either; a rule may name the field.
+RUN_ELSEWHERE = (
+    "web_search_options", "plugins", "search_parameters", "enable_search", "search_options", "mcp_servers",
+    "connectors", "tool_resources", "container",
+)  # fmt: skip
 NO_TOOLS = UntrustedToolsRule(id="default:untrusted-tools", tool_results=False)
 
 
@@ -32,6 +38,9 @@ class UntrustedTools(Check[UntrustedToolsRule]):
             if not kept:
                 for name in (field, choice, "parallel_tool_calls"):
                     found.pop(name, None)
+        for name in RUN_ELSEWHERE:
+            if name not in self.rule.tools:
+                found.pop(name, None)
         return found
 
     async def request(self, generation: Generation) -> str:
