@@ -38,8 +38,14 @@ class Connector(Protocol):
     def items(self) -> Iterator[Item]:
         """Every document there is now, in a stable order. Raises StoreError where the source cannot be listed whole.
 
-        A listing that ends without error is complete: what it leaves out has been deleted.
+        A listing that ends without error is complete: what it leaves out has been deleted. Sync reads it through
+        `connectors.listed`, which refuses to believe that all of it has been.
         """
+        ...
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What the last listing found wrong with rules of access: the documents concerned were listed for nobody."""
         ...
 
     def read(self, item: Item, into: Path) -> None:
@@ -59,6 +65,11 @@ class View(Protocol):
 
     @property
     def principals(self) -> tuple[str, ...]: ...
+
+    @property
+    def state(self) -> str:
+        """Names what is visible at this moment: equal for views that show the same documents; empty if unknown."""
+        ...
 
     @property
     def encoder(self) -> str:

@@ -18,6 +18,8 @@ PART = re.compile(r"^=== (\S+)$", re.MULTILINE)
 class MemorySource:
     """Documents by key; `put`, `move` and `remove` change them as a folder's would."""
 
+    problems = ()
+
     def __init__(self, source: str = "memory:one") -> None:
         self.source = source
         self.files: dict[str, tuple[bytes, int, tuple[str, ...], dict[str, str]]] = {}

@@ -26,6 +26,8 @@ from rightsized.engines.fake import FakeEncoder
 class Folder:
     """The text files of one folder."""
 
+    problems = ()
+
     def __init__(self, path: Path) -> None:
         self.source = "folder:test"
         self._path = path

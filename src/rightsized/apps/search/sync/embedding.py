@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from rightsized.apps.search.index.backend import StoreWriter
 from rightsized.apps.search.index.kernels import quantised
-from rightsized.apps.search.index.writer import Writer
 from rightsized.core.errors import InputError
 from rightsized.core.protocols import Encoder
 
@@ -19,7 +19,7 @@ GROUP = 32  # texts a thread takes at a time, and after which a cancelled sync s
 class Embedder:
     """Encodes with `threads` threads. `encoded` counts the texts that went through the encoder."""
 
-    def __init__(self, encoder: Encoder, writer: Writer, threads: int) -> None:
+    def __init__(self, encoder: Encoder, writer: StoreWriter, threads: int) -> None:
         self._encoder = encoder
         self._writer = writer
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="embed")

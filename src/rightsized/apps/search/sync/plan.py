@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from rightsized.apps.search.connectors.listing import listed
 from rightsized.apps.search.index.records import Listed
 from rightsized.apps.search.protocols import Connector
 from rightsized.apps.search.types import DeadLetter, Item
@@ -51,13 +52,18 @@ def plan(
     dead: Mapping[str, DeadLetter],
     recipe: str,
     progress: Progress = no_progress,
+    *,
+    emptied: bool = False,
 ) -> Plan:
-    """Go through the listing. Raises what the connector raises, before anything has been changed."""
+    """Go through the listing. Raises what the connector raises, before anything has been changed.
+
+    A source that had documents and lists none is an error, unless it is known that it was `emptied`.
+    """
     read: list[Item] = []
     relabel: list[Item] = []
     seen: set[str] = set()
     skipped = 0
-    for item in connector.items():
+    for item in listed(connector, known=len(known.by_key), forced=emptied):
         if item.key in seen:
             continue
         seen.add(item.key)

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from rightsized.apps.search.index.backend import StoreReader
 from rightsized.apps.search.index.originals import SEPARATOR, named_parts
-from rightsized.apps.search.index.reader import Reader
 from rightsized.apps.search.index.records import Fresh
 from rightsized.apps.search.protocols import Connector
 from rightsized.apps.search.sync.steps import Limits, Steps
@@ -87,7 +87,7 @@ class ReadAhead:
 class TreeReader:
     """Reads one item and all that is inside it."""
 
-    def __init__(self, connector: Connector, steps: Steps, limits: Limits, reader: Reader) -> None:
+    def __init__(self, connector: Connector, steps: Steps, limits: Limits, reader: StoreReader) -> None:
         self._connector = connector
         self._steps = steps
         self._limits = limits

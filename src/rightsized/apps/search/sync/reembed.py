@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
+from rightsized.apps.search.index.backend import StoreWriter
 from rightsized.apps.search.index.collection import Collection
 from rightsized.apps.search.index.reader import STRETCH
-from rightsized.apps.search.index.writer import Writer
 from rightsized.apps.search.sync.embedding import Embedder
 from rightsized.apps.search.sync.steps import never
 from rightsized.core.frozen import Frozen
@@ -54,7 +54,7 @@ def reembed(
     return ReembedReport(embed.encoded, time.monotonic() - began, swapped=True)
 
 
-def _fill(writer: Writer, embed: Embedder, progress: Progress, cancelled: Callable[[], bool]) -> bool:
+def _fill(writer: StoreWriter, embed: Embedder, progress: Progress, cancelled: Callable[[], bool]) -> bool:
     """Vectors for every content; False where it was stopped."""
     lacking = writer.reader.unembedded(embed.number)
     for at in range(0, len(lacking), TOGETHER):

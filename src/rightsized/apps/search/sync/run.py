@@ -82,7 +82,8 @@ class _Run:
         began = time.monotonic()
         known = Known(self._writer.listed(self._source))
         dead = {} if self._limits.retry else self._dead()
-        todo = plan(self._connector, known, dead, self._steps.recipe, progress)
+        todo = plan(self._connector, known, dead, self._steps.recipe, progress, emptied=self._limits.emptied)
+        self._report = replace(self._report, problems=self._connector.problems)
         unchanged = len(todo.listed) - len(todo.read) - len(todo.relabel) - todo.dead
         self._note(listed=len(todo.listed), unchanged=unchanged, relabelled=len(todo.relabel), failed=todo.dead)
         self._relabel(todo, known)

@@ -46,18 +46,23 @@ class Limits(Frozen, frozen=True):
     """How much a sync does at once.
 
     `threads` encode; `batch` passages are committed together; `depth` is how far attachments in attachments are
-    followed; `retry` tries again what could not be read before.
+    followed; `retry` tries again what could not be read before; `emptied` believes a source that lists nothing where it
+    had documents.
     """
 
     threads: int = 2
     batch: int = 256
     depth: int = 8
     retry: bool = False
+    emptied: bool = False
     language: str = DEFAULT_LANGUAGE
 
 
 class SyncReport(Frozen, frozen=True):
-    """What a sync did, in documents unless it says passages; `seconds` of wall-clock time."""
+    """What a sync did, in documents unless it says passages; `seconds` of wall-clock time.
+
+    `problems`: rules of access that cannot be understood; what is beneath them is visible to nobody.
+    """
 
     source: str
     listed: int = 0
@@ -72,3 +77,4 @@ class SyncReport(Frozen, frozen=True):
     encoded: int = 0
     seconds: float = 0.0
     cancelled: bool = False
+    problems: tuple[str, ...] = ()

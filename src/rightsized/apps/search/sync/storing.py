@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from rightsized.apps.search.index.backend import StoreWriter
 from rightsized.apps.search.index.originals import SEPARATOR
 from rightsized.apps.search.index.reader import STRETCH
 from rightsized.apps.search.index.records import Content, Fresh, Listed, Member, Put
-from rightsized.apps.search.index.writer import Writer
 from rightsized.apps.search.sync.embedding import Embedder
 from rightsized.apps.search.sync.plan import Known, mark
 from rightsized.apps.search.sync.reading import Node
@@ -31,7 +31,7 @@ class Counts(NamedTuple):
 class Batch:
     """Trees that are committed together. Made for one source."""
 
-    def __init__(self, writer: Writer, embedder: Embedder, source: tuple[int, str], recipe: str) -> None:
+    def __init__(self, writer: StoreWriter, embedder: Embedder, source: tuple[int, str], recipe: str) -> None:
         self._writer = writer
         self._embed = embedder
         self._source, self._name = source
@@ -151,7 +151,7 @@ class Batch:
         self._letter(node.item, node.reason, node.detail)
 
 
-def puts_of(writer: Writer, put: Put, bury: Callable[[Item, str, str], None]) -> Iterator[Put]:
+def puts_of(writer: StoreWriter, put: Put, bury: Callable[[Item, str, str], None]) -> Iterator[Put]:
     """A document, then what is inside it, recursively; members that could not be read go to `bury`."""
     yield put
     for member in writer.reader.members(put.content):
@@ -164,7 +164,7 @@ def puts_of(writer: Writer, put: Put, bury: Callable[[Item, str, str], None]) ->
             bury(inner, member.reason, member.detail)
 
 
-def relabelled(writer: Writer, item: Item, old: Listed) -> list[Put]:
+def relabelled(writer: StoreWriter, item: Item, old: Listed) -> list[Put]:
     """The puts that give a document, and all that is inside it, new principals and metadata."""
     whole = replace(item, version=old.version)
     return list(puts_of(writer, Put(whole, old.content, "", item.key), lambda *_: None))
