@@ -1,19 +1,17 @@
 """What a worker does to itself before it reads anything: no network, no programs, no files written, no orphan.
 
-Limits of processor time are set anew for each document. Memory and wall time are watched by the parent (`process`);
-here are the backstops that hold should the parent be gone.
+The clock of processor time is set anew for each document; the kernel ends the process when it runs out. Memory and wall
+time are watched by the parent (`process`); here are the backstops that hold should the parent be gone.
 """
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import resource
 import select
 import signal
 import sys
-import time
 
 from rightsized.apps.search.parsers.limits import Limits
 from rightsized.core.egress import Egress
@@ -51,14 +49,13 @@ def allow(limits: Limits) -> None:
     most = int(limits.memory_mb * 1e6 * BACKSTOP)
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
-    seconds = int(time.process_time() + limits.cpu_seconds) + 1
-    with contextlib.suppress(ValueError):  # a limit of the system itself is lower
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+    signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
     signal.setitimer(signal.ITIMER_REAL, limits.wall_seconds + GRACE_SECONDS)
 
 
 def rest() -> None:
-    """Stop the clock of wall time between two documents."""
+    """Stop the clocks, before the answer is written: none may run out between two documents."""
+    signal.setitimer(signal.ITIMER_PROF, 0)
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 

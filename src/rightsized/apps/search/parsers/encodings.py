@@ -21,7 +21,7 @@ _MARKS = (
 )
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _HIGH_RUN = re.compile(rb"[\x80-\xff]+")
-_MOST_CONTROLS = 0.02  # share of a text's bytes; old files hold form feeds and stray ones
+_MOST_CONTROLS = 0.05  # share of a text's bytes: some hold stray ones, of random bytes they are a tenth
 _ISOLATED = 0.5  # share of high bytes that stand alone, from which a text is of single bytes
 _LEAST_LIKELY = 0.75  # share of characters in the encoding's frequent range, for it to be taken
 _KOREAN_LEAD, _KOREAN_PAIRS = 0xC8, 8
@@ -68,8 +68,16 @@ def guess(sample: bytes) -> str:
     best, encoding = max(likely)
     if best >= _LEAST_LIKELY:
         return encoding
-    lower = sum(1 for run in runs for byte in run if byte >= 0xE0)
-    return "cp1251" if lower > 0.6 * high and high > 3 * len(runs) else "cp1252"
+    return _one_byte(b"".join(runs), high > 3 * len(runs))
+
+
+def _one_byte(high: bytes, in_words: bool) -> str:
+    """Which encoding of single bytes: Hebrew has no capitals and uses none of the last bytes, Cyrillic both."""
+    letters = sum(1 for byte in high if byte >= 0xE0)
+    if not in_words or letters <= 0.6 * len(high):
+        return "cp1252"
+    hebrew = sum(1 for byte in high if 0xE0 <= byte <= 0xFA)
+    return "cp1255" if hebrew >= 0.99 * len(high) and len(high) >= 40 else "cp1251"
 
 
 def clean(text: str) -> str:

@@ -169,7 +169,7 @@ class WorkerProcess:
         code, name, limits = self._child.wait(), request.name, request.limits
         near = self._resident > NEAR * limits.memory_mb * 1e6
         self.close()
-        if code == -signal.SIGXCPU:
+        if code == -signal.SIGPROF:
             took = f"{name} was not read within {limits.cpu_seconds:g} seconds of processor time."
             return Failure(took, "timeout")
         if near or code == -signal.SIGKILL:

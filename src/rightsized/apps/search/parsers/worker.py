@@ -94,9 +94,9 @@ def _serve(requests: io.BufferedReader, answers: int) -> None:
             data = frame(memory(request))
         if len(data) > longest_answer(request.limits):
             data = frame(Failure(f"{request.name} has too much structure to keep.", "too-large"))
+        confinement.rest()
         _write(answers, data)
         del answer, data
-        confinement.rest()
         gc.collect()
 
 

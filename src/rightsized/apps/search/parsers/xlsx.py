@@ -25,9 +25,9 @@ def parse_xlsx(path: Path, name: str) -> Parsed:
     draft = Draft(name)
     with opened(path, name) as package:  # its checks come before anything is unpacked
         title, date, metadata = package.properties()
-    with warnings.catch_warnings():
+    with path.open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl warns of what it does not support, such as printing areas
-        workbook = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
         try:
             sheets = 0
             for sheet in workbook.worksheets:
