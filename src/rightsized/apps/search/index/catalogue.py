@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rightsized.apps.search.index.reader import Reader
+from rightsized.apps.search.index.backend import StoreReader
 from rightsized.apps.search.types import EVERYONE, Filters
 
 LONGEST_VALUE = 200  # characters of a field's value that can be filtered by
@@ -36,7 +36,7 @@ class Allowed(NamedTuple):
 class Catalogue:
     """Immutable but for columns of metadata, which are read when first asked for."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: StoreReader) -> None:
         self._reader = reader
         self.columns = reader.columns()
         self.classes = reader.classes()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from rightsized.apps.search.index import database, kernels
 from rightsized.apps.search.index import graph as graphs
-from rightsized.apps.search.index.reader import Reader
+from rightsized.apps.search.index.backend import StoreReader
 from rightsized.apps.search.index.records import Stretch
 from rightsized.apps.search.protocols import Scores
 from rightsized.core.frozen import Frozen
@@ -115,7 +115,7 @@ def search(held: Vectors, allowed: NDArray[np.bool_], vector: NDArray[np.float32
 class DenseWriter:
     """Brings the sidecar up to the database. One at a time: the caller holds the collection's lock."""
 
-    def __init__(self, folder: Path, reader: Reader) -> None:
+    def __init__(self, folder: Path, reader: StoreReader) -> None:
         self._folder = folder
         self._reader = reader
 
@@ -182,7 +182,7 @@ class DenseWriter:
             for file, width in zip(files, widths, strict=True):
                 file.truncate(stamp.count * width)
                 file.seek(stamp.count * width)
-            firsts = self._first_rows(contents)
+            firsts = self._reader.first_rows(contents)
             for stretch in self._reader.vectors(stamp.encoder, contents):
                 for file, data in zip(files, _columns(stretch, firsts[stretch.content]), strict=True):
                     file.write(data)
@@ -198,12 +198,6 @@ class DenseWriter:
         held = load(self._folder)
         name = graphs.grow(folder, stamp.graph, stamp.graphed, held.vectors, held.scales)
         return msgspec.structs.replace(stamp, graph=name, graphed=stamp.count)
-
-    def _first_rows(self, contents: list[int]) -> dict[int, int]:
-        if not contents:
-            return {}
-        span = (contents[0], contents[-1])
-        return dict(self._reader.rows("SELECT number, first_row FROM contents WHERE number BETWEEN ? AND ?", span))
 
     def _commit(self, stamp: Stamp) -> None:
         atomic.write(self._folder / STAMP, msgspec.json.encode(stamp))

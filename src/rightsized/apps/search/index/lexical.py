@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from rightsized.apps.search.index import analysis
-from rightsized.apps.search.index.reader import Reader
+from rightsized.apps.search.index.backend import StoreReader
 from rightsized.apps.search.index.records import State
 from rightsized.core.frozen import Frozen
 from rightsized.store import atomic
@@ -69,7 +69,7 @@ def open_current(folder: Path) -> Any:
     return open_index(folder / stamp.part)
 
 
-def trusted(folder: Path, reader: Reader, state: State) -> Stamp | None:
+def trusted(folder: Path, reader: StoreReader, state: State) -> Stamp | None:
     """The stamp of an index that belongs to this state or an older one, can be opened, and has its passages."""
     stamp = read_stamp(folder)
     if stamp is None or (stamp.lineage, stamp.format) != (state.lineage, FORMAT):
@@ -80,18 +80,9 @@ def trusted(folder: Path, reader: Reader, state: State) -> Stamp | None:
         held = open_current(folder).searcher().num_docs
     except ValueError:
         return None
-    if stamp.generation == state.generation and held != passages_in(reader):
+    if stamp.generation == state.generation and held != reader.counts()[1]:
         return None
     return stamp
-
-
-def passages_in(reader: Reader) -> int:
-    """How many passages the lexical index must hold."""
-    ((count,),) = reader.rows(
-        """SELECT coalesce(sum(passages), 0) FROM contents c WHERE complete = 1
-           AND EXISTS (SELECT 1 FROM documents WHERE content = c.number)"""
-    )
-    return int(count)
 
 
 def read_stamp(folder: Path) -> Stamp | None:

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from rightsized.apps.search.index import analysis, lexical
+from rightsized.apps.search.index.backend import StoreReader
 from rightsized.apps.search.index.lexical import FORMAT, Stamp
-from rightsized.apps.search.index.reader import Reader
 from rightsized.apps.search.index.records import Entry, State
 from rightsized.core.errors import StoreError
 
@@ -24,7 +24,7 @@ GARBAGE = 0.2  # share of an index that is deleted passages before it is made an
 class LexicalWriter:
     """One at a time: the caller holds the collection's lock."""
 
-    def __init__(self, folder: Path, reader: Reader) -> None:
+    def __init__(self, folder: Path, reader: StoreReader) -> None:
         self._folder = folder
         self._reader = reader
         self._writer: Any = None

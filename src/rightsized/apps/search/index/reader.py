@@ -65,8 +65,11 @@ class Reader:
         return State._make(found)
 
     def counts(self) -> tuple[int, int]:
-        """Documents and passages."""
-        ((documents, passages),) = self.rows("SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM passages)")
+        """Documents, and passages that some document shows."""
+        ((documents, passages),) = self.rows(
+            """SELECT (SELECT count(*) FROM documents), (SELECT coalesce(sum(passages), 0) FROM contents c
+               WHERE complete = 1 AND EXISTS (SELECT 1 FROM documents WHERE content = c.number))"""
+        )
         return documents, passages
 
     def columns(self) -> Columns:
@@ -215,6 +218,11 @@ class Reader:
             (STRETCH, STRETCH, encoder),
         )
         return [row[0] for row in rows]
+
+    def first_rows(self, contents: Sequence[int]) -> dict[int, int]:
+        """The row of each content's first passage."""
+        sql = "SELECT number, first_row FROM contents WHERE number IN (SELECT value FROM json_each(?))"
+        return dict(self.rows(sql, (listed(contents),)))
 
     def vectors(self, digest: str, contents: Sequence[int]) -> Iterator[Stretch]:
         """The vectors of contents, in order of content and ordinal."""

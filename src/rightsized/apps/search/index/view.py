@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.apps.search.index import dense, kernels
+from rightsized.apps.search.index.backend import StoreReader
 from rightsized.apps.search.index.catalogue import Allowed, Catalogue
 from rightsized.apps.search.index.lexical_query import Translator
-from rightsized.apps.search.index.reader import Reader
 from rightsized.apps.search.protocols import Scores
 from rightsized.apps.search.query.clauses import Clause
 from rightsized.apps.search.types import EVERYONE, Document, Facet, Filters, Found, Line
@@ -40,7 +40,9 @@ class Snapshot(NamedTuple):
 class IndexView:
     """Implements `protocols.View`."""
 
-    def __init__(self, snapshot: Snapshot, reader: Reader, originals: Originals, principals: Sequence[str]) -> None:
+    def __init__(
+        self, snapshot: Snapshot, reader: StoreReader, originals: Originals, principals: Sequence[str]
+    ) -> None:
         self._snapshot = snapshot
         self._reader = reader
         self._originals = originals
