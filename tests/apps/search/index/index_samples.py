@@ -18,7 +18,7 @@ PART = re.compile(r"^=== (\S+)$", re.MULTILINE)
 class MemorySource:
     """Documents by key; `put`, `move` and `remove` change them as a folder's would."""
 
-    problems = ()
+    problems: tuple[str, ...] = ()
 
     def __init__(self, source: str = "memory:one") -> None:
         self.source = source

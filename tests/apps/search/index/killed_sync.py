@@ -26,7 +26,7 @@ from rightsized.engines.fake import FakeEncoder
 class Folder:
     """The text files of one folder."""
 
-    problems = ()
+    problems: tuple[str, ...] = ()
 
     def __init__(self, path: Path) -> None:
         self.source = "folder:test"
