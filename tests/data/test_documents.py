@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from fnmatch import fnmatchcase
 from functools import cache
 from itertools import combinations
 from pathlib import PurePosixPath
@@ -13,6 +12,8 @@ from pathlib import PurePosixPath
 import pytest
 from document_texts import documents, members, normal, questions, text_of
 
+from rightsized.apps.search.access.globs import Glob
+from rightsized.apps.search.access.sidecar import NAME, Sidecar, parse_sidecar
 from rightsized.core.principals import EVERYONE, checked
 from rightsized.data import folder
 
@@ -38,13 +39,18 @@ def readme() -> str:
 
 @cache
 def rules() -> list[dict[str, object]]:
-    return tomllib.loads((ROOT / ".rightsized-access.toml").read_text("utf-8"))["rule"]
+    return tomllib.loads((ROOT / NAME).read_text("utf-8"))["rule"]
+
+
+@cache
+def sidecar() -> Sidecar:
+    place = ROOT / NAME
+    return parse_sidecar(place.read_bytes(), str(place))
 
 
 def allowed(name: str) -> tuple[str, ...]:
-    """Who may see a document: the last rule that names it decides."""
-    found = [rule["allow"] for rule in rules() if fnmatchcase(name, rule["match"])]
-    return tuple(found[-1]) if found else ()
+    """Who may see a document, as search reads the rules."""
+    return sidecar().principals(name)
 
 
 def shingles(words: list[str]) -> set[tuple[str, ...]]:
@@ -139,7 +145,7 @@ def test_access_rules_name_principals_and_match_something() -> None:
     for rule in rules():
         assert set(rule) == {"match", "allow"}
         assert checked(rule["allow"]) == tuple(rule["allow"])
-        assert any(fnmatchcase(name, rule["match"]) for name in documents()), rule["match"]
+        assert any(Glob(rule["match"]).matches(name) for name in documents()), rule["match"]
 
 
 def test_some_documents_are_for_few_and_the_readme_and_questions_for_nobody() -> None:
