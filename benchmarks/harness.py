@@ -153,7 +153,8 @@ def _git(*arguments: str) -> str:
 def save(name: str, result: Mapping[str, Any], given: Options | None = None) -> dict[str, Any]:
     """Wrap `result` with machine, commit, command and date, write it, and return the whole document.
 
-    It goes to `--out` where given, else to benchmarks/results/NAME.json; a --quick run is written only with --out.
+    It goes to `--out` where given, else to benchmarks/results/NAME.json. A --quick run, and one on other data than the
+    default, is written only with --out: the committed figures are of the data that the documentation names.
     """
     command = (
         given.command if given else shlex.join(["python", "-m", f"benchmarks.{name}", *map(_portable, sys.argv[1:])])
@@ -168,10 +169,15 @@ def save(name: str, result: Mapping[str, Any], given: Options | None = None) -> 
         "result": plain(result),
     }
     target = given.out if given and given.out else RESULTS / f"{name}.json"
-    if not (given and given.quick and given.out is None):
+    if given is None or given.out or not (given.quick or elsewhere(given.data)):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return document
+
+
+def elsewhere(data: Path) -> bool:
+    """Whether these are other data than the default: a single file, or a folder outside the default one."""
+    return data.is_file() or not data.resolve().is_relative_to(default_data().resolve())
 
 
 def finish(given: Options, result: Mapping[str, Any], lines: Sequence[str] = ()) -> int:

@@ -47,6 +47,21 @@ def test_quick_run_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert list(tmp_path.iterdir()) == []
 
 
+def test_other_data_do_not_replace_the_committed_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness, "RESULTS", tmp_path / "results")
+    monkeypatch.setenv(harness.DATA_VARIABLE, str(tmp_path / "data"))
+    rows = tmp_path / "data" / "privacy" / "rows.json"
+    rows.parent.mkdir(parents=True)
+    rows.write_text("[]")
+    for given in (tmp_path, rows):
+        harness.save("probe", {}, harness.options("probe", "a test", arguments=["--data", str(given)]))
+    assert not (tmp_path / "results").exists()
+    harness.save("probe", {}, harness.options("probe", "a test", arguments=["--data", str(rows.parent)]))
+    harness.save("probe", {}, harness.options("probe", "a test", arguments=["--data", str(rows), "--out", str(rows)]))
+    assert (tmp_path / "results" / "probe.json").exists()
+    assert json.loads(rows.read_text())["benchmark"] == "probe"
+
+
 def test_readers_find_columns_in_csv_and_jsonl(tmp_path: Path) -> None:
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b'text,category\n"hi, you",greet\n'))
     (tmp_path / "b.jsonl").write_text('{"text": "é", "label": "x"}\n', "utf-8")

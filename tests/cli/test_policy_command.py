@@ -14,8 +14,11 @@ import pytest
 from rightsized.core.config import load
 from rightsized.core.errors import ForbiddenError
 from rightsized.core.generation import Caller, Generation
+from rightsized.core.types import Task
 from rightsized.ledger.log import SqliteLedger
+from rightsized.store.home import Home
 from rightsized.tasks.gateway import LocalGateway
+from rightsized.tasks.versions import TaskStore, write_record
 
 SETTINGS = """
 [egress]
@@ -91,6 +94,25 @@ def test_show_and_check(home: Path) -> None:
     }
 
 
+def test_check_tells_rules_about_outputs_that_nothing_keeps(home: Path) -> None:
+    store = TaskStore(Home(home))
+    with store.staging("support") as (version, folder):
+        write_record(folder, "task.json", Task("support", "classify", ("billing", "refund")))
+    store.promote("support", version, "test")
+    rules = (
+        '[[outputs]]\nid = "labels"\ncheck = "length"\nmost = 9\ntasks = ["support"]\n'
+        '[[outputs]]\nid = "fine"\ncheck = "topic"\ntask = "support"\ntopics = ["refund"]\n'
+        '[[outputs]]\nid = "slip"\ncheck = "topic"\ntask = "support"\ntopics = ["refnd"]\n'
+        '[[outputs]]\nid = "gone"\ncheck = "topic"\ntask = "suport"\ntopics = ["refund"]\n'
+    )
+    (home / "policy.toml").write_text(POLICY + rules)
+    notes = {one["rule"]: one["message"] for one in cli(home, "policy", "check", status=1)["notes"]}
+    assert notes.keys() == {"labels", "slip", "gone"}
+    assert "does not bind it" in notes["labels"]
+    assert notes["slip"] == "Task 'support' knows no topic 'refnd'. Did you mean refund?"
+    assert notes["gone"].endswith("every request fails. Did you mean support?")
+
+
 def test_without_a_policy_the_commands_say_so(home: Path) -> None:
     (home / "policy.toml").unlink()
     error = cli(home, "policy", "show", status=3)["error"]
@@ -158,6 +180,9 @@ def test_replay_tells_what_would_be_otherwise(home: Path) -> None:
     asyncio.run(main())
     found = cli(home, "policy", "replay", "--days", "1")
     assert (found["decisions"], found["same"], found["unclear"]) == (4, 2, 0)
+    assert cli(home, "policy", "replay", "--since", "2026-01-01")["decisions"] == 4
+    assert cli(home, "policy", "replay", "--since", "2099-01-01T00:00")["decisions"] == 0
+    assert "--since" in cli(home, "policy", "replay", "--since", "may", status=2)["error"]["message"]
     assert {(one["was"], one["now"], one["rule"]) for one in found["changed"]} == {
         ("seen by large", "kept from large", "health-small"),
         ("let in", "refused", "no-viewers"),

@@ -248,7 +248,7 @@ class FakeService:
     def forget(self, decision_id: str) -> None:  # what retention does
         self._texts[decision_id] = None
 
-    async def explain(self, task: str, text: str) -> Explanation:
+    async def explain(self, task: str, text: str, about: Decision | None = None) -> Explanation:
         labels = self.task(task).task.labels
         scored = _scores(text, labels)
         words = KEYWORDS.get(scored[0].label, ())

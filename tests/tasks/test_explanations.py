@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rightsized.core.config import load
-from rightsized.core.errors import InputError
+from rightsized.core.errors import ForbiddenError, InputError
 from rightsized.tasks.service import open_service
 
 TEXTS = ["my parcel has not arrived and I want my money back", "qwerty uiop", "can I hire a tent for the weekend?"]
@@ -59,5 +59,25 @@ def test_texts_of_no_label_are_not_answered(fitted_home: Path) -> None:
         async with open_service(load(flags={"home": str(fitted_home)}), purpose="test", record=False) as service:
             replies = await service.classify_many("support", NONSENSE)
             assert [reply.status for reply in replies] == ["abstained"] * len(NONSENSE)
+
+    asyncio.run(check())
+
+
+def test_the_policy_is_asked_before_a_text_is_read_again(copied_home: Path) -> None:
+    """It was decided under one policy; the model may be kept from such data since."""
+    rule = 'version = 1\n\n[[flows]]\nid = "no-health"\neffect = "deny"\ndata_classes = ["health"]\ntiers = ["task"]\n'
+
+    async def check() -> None:
+        text = TEXTS[0]
+        async with open_service(load(flags={"home": str(copied_home)}), purpose="test", record=True) as service:
+            reply = await service.classify("support", text, data_class="health")
+            decision = service.decision(reply.id)
+            assert (await service.explain("support", text, decision)).contributions
+            (copied_home / "policy.toml").write_text(rule)
+            service.policy.refresh()
+            with pytest.raises(ForbiddenError, match="no-health"):
+                await service.explain("support", text, decision)
+            reply = await service.classify("support", text, data_class="internal")
+            assert (await service.explain("support", text, service.decision(reply.id))).contributions
 
     asyncio.run(check())

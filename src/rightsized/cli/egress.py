@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rightsized.cli.commands import Common, Result, add
+from rightsized.cli.moments import moment
 from rightsized.cli.tables import aligned
 from rightsized.core.errors import InputError
 
@@ -23,6 +24,7 @@ DAY = 86_400.0
 @dataclass(frozen=True, kw_only=True)
 class ShowOptions(Common):
     days: Annotated[float, typer.Option(help="What left in the last so many days; 0 is all that is on record.")] = 0.0
+    since: Annotated[str | None, typer.Option(help="From this time on (2026-11-01, UTC), in place of --days.")] = None
 
 
 def show(options: ShowOptions) -> Result:
@@ -34,7 +36,8 @@ def show(options: ShowOptions) -> Result:
 
     if options.days < 0:
         raise InputError(f"--days {options.days:g} must not be below 0.")
-    found = leaving(options.settings(), time.time() - options.days * DAY if options.days else 0.0)
+    since = moment(options.since, "--since") or (time.time() - options.days * DAY if options.days else 0.0)
+    found = leaving(options.settings(), since)
     return Result(found, _text(found))
 
 

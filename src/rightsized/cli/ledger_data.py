@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from rightsized.cli.commands import Common, Result
+from rightsized.cli.moments import moment
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned
-from rightsized.core.errors import HomeLockedError, InputError, NotFoundError
+from rightsized.core.errors import HomeLockedError, NotFoundError
 
 if TYPE_CHECKING:
     from rightsized.core.types import Decision
@@ -77,8 +78,8 @@ def search(options: SearchOptions) -> Result:
     status = options.status.value if options.status else None
     wanted = Wanted(
         task=options.task,
-        since=_time(options.since),
-        until=_time(options.until),
+        since=moment(options.since, "--since"),
+        until=moment(options.until, "--until"),
         status=cast("Literal['answered', 'abstained', 'failed', 'open'] | None", status),
         audit=True if options.audited else None,
         **{
@@ -219,16 +220,6 @@ def _home(options: Common) -> Home:
     from rightsized.store.home import Home
 
     return Home(options.settings().home)
-
-
-def _time(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"{text!r} is no time.", fix="Write 2026-11-01 or 2026-11-01T08:30.") from None
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
 
 
 def _row(one: Decision) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rightsized.cli.commands import Common, Result, add
+from rightsized.cli.moments import moment
 from rightsized.cli.tables import aligned
 from rightsized.core.errors import InputError
 
@@ -46,6 +47,7 @@ class CasesOptions(Common):
 @dataclass(frozen=True, kw_only=True)
 class ReplayOptions(Common):
     days: Annotated[float, typer.Option(help="Decisions of the last so many days; 0 is all.")] = 0.0
+    since: Annotated[str | None, typer.Option(help="From this time on (2026-11-01, UTC), in place of --days.")] = None
 
 
 def show(options: Common) -> Result:
@@ -125,7 +127,7 @@ def replay(options: ReplayOptions) -> Result:
 
     if options.days < 0:
         raise InputError(f"--days {options.days:g} must not be below 0.")
-    since = time.time() - options.days * DAY if options.days else 0.0
+    since = moment(options.since, "--since") or (time.time() - options.days * DAY if options.days else 0.0)
     found = replayed(_trial(options), options.settings(), since)
     lines = [f"{found.decisions:,} decisions: {found.same:,} the same, {len(found.changed):,} otherwise."]
     if found.unclear:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from rightsized.cli.commands import Common, Result, add
+from rightsized.cli.moments import moment
 from rightsized.core.errors import InputError
 
 DAY_S = 86_400.0
@@ -80,8 +80,8 @@ def audit(options: AuditOptions) -> Result:
     from rightsized.tasks.compliance import Asked, gather, render
 
     _no_folder(options.out, "audit.html")
-    until = _day(options.until, "--until") or time.time()
-    since = _day(options.since, "--since")
+    until = moment(options.until, "--until") or time.time()
+    since = moment(options.since, "--since")
     since = until - options.days * DAY_S if since is None else since
     if since >= until:
         raise InputError("The period ends before it begins.", fix="Give --since an earlier day than --until.")
@@ -97,17 +97,6 @@ def audit(options: AuditOptions) -> Result:
         f"The record is {whole}.\n\n{options.out}"
     )
     return Result(data, text, status=1 if log.unaltered is False else 0)
-
-
-def _day(given: str | None, option: str) -> float | None:
-    """Seconds since the epoch of a day or moment in ISO 8601; UTC where it does not say."""
-    if given is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(given)
-    except ValueError:
-        raise InputError(f"{option} {given!r} is no day.", fix="Write it as 2026-01-31.") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _no_folder(out: Path, name: str) -> None:

@@ -57,7 +57,7 @@ async def explain_decision(service: Service, call: Call) -> Explanation:
             f"The text of decision {decision.id} was deleted; only its digest is kept, so it cannot be explained.",
             fix="Keep texts for longer with [record] text_days.",
         )
-    return await service.explain(decision.task, text)
+    return await service.explain(decision.task, text, decision)
 
 
 async def prove_decision(service: Service, call: Call) -> Proof:

@@ -17,9 +17,10 @@ from rightsized.core.frozen import Frozen
 from rightsized.core.generation import AUTO, DATA_CLASSES, DataClass
 from rightsized.core.roles import Role
 from rightsized.core.tables import nearest, read_tables, read_toml
-from rightsized.core.types import Decision
+from rightsized.core.types import Decision, Task
 from rightsized.core.verdicts import Verdict
 from rightsized.guard.policy.file import FlowRule, PolicyFile, PolicyOperation
+from rightsized.guard.policy.outputs import OutputRule, TopicRule
 from rightsized.guard.policy.rulebook import CLASSIFY, HERE, Destination, Facts, Rulebook
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
@@ -109,7 +110,30 @@ def check(trial: Trial, config: Config) -> list[Note]:
     named += [(one.id, one.tasks) for one in policy.residency] + [(one.id, one.tasks) for one in policy.outputs]
     for rule_id, words in named:
         notes += list(_unknown(rule_id, "task", words, tasks))
+    for output in policy.outputs:
+        notes += list(_about_output(output, TaskStore(Home(config.home)), config.gateway.cascade))
     return notes
+
+
+def _about_output(rule: OutputRule, store: TaskStore, cascade: str) -> Iterator[Note]:
+    """Rules about outputs that nothing keeps: tasks answer with labels, and topics need a task that knows them."""
+    labelling = [name for name in rule.tasks if name in store.names() and name != cascade]
+    if labelling:
+        yield Note(
+            rule.id,
+            f"Task {labelling[0]!r} answers with labels. Rules about outputs hold for text that tiers write, so this "
+            "one does not bind it.",
+        )
+    if not isinstance(rule, TopicRule):
+        return
+    if rule.task not in store.names():
+        near = nearest(rule.task, store.names())
+        yield Note(rule.id, f"There is no task {rule.task!r} here to tell topics: every request fails. {near}".strip())
+        return
+    labels = store.read(rule.task, "task.json", Task).labels
+    for topic in rule.topics:
+        if topic not in labels:
+            yield Note(rule.id, f"Task {rule.task!r} knows no topic {topic!r}. {nearest(topic, labels)}".strip())
 
 
 def _unknown(rule: str, what: str, words: Iterable[str], known: list[str]) -> Iterator[Note]:

@@ -19,7 +19,7 @@ from rightsized.core.generation import Caller, DataClass
 from rightsized.core.roles import LOCAL_ADMIN
 from rightsized.core.types import Decision, Explanation, Reply
 from rightsized.engines.onnx import OnnxEncoder
-from rightsized.guard.policy.rulebook import Facts
+from rightsized.guard.policy.rulebook import CLASSIFY, Facts
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader, Search
 from rightsized.ledger.recorded import audited_as, no_coin
@@ -214,7 +214,11 @@ class LocalService:
 
     async def encoder(self, name: str) -> OnnxEncoder:
         """An installed encoder. Opening one reads and hashes its files, which is done aside."""
-        return await asyncio.to_thread(self._encoders.get, name)
+        return await asyncio.to_thread(self.open_encoder, name)
+
+    def open_encoder(self, name: str) -> OnnxEncoder:
+        """The same in the calling thread. Raises NotFoundError, IntegrityError."""
+        return self._encoders.get(name)
 
     def loaded(self, name: str) -> Loaded:
         """A task's parts. Raises NotFoundError, or what was wrong when it was opened."""
@@ -271,8 +275,11 @@ class LocalService:
             return None
         return shown(decision.reply, body, self._reviews().text_of, drafts=True, failed=decision.attempts or ())
 
-    async def explain(self, task: str, text: str) -> Explanation:
-        """Which words moved the label, and the nearest labelled examples."""
+    async def explain(self, task: str, text: str, about: Decision | None = None) -> Explanation:
+        """Which words moved the label, and the nearest labelled examples. Raises ForbiddenError."""
+        if about is not None:  # the model reads the text again
+            held = about.data_class or self._config.gateway.data_class
+            self.permits.check(Facts(task, CLASSIFY, "", held, about.tenant, about.key, about.roles))
         return await self._explainer.explain(self.loaded(task), text)
 
     async def feedback(self, decision_id: str, label: str, reviewer: str) -> Review:

@@ -37,6 +37,10 @@ class Service(Protocol):
         """An installed encoder, opened at its first use. Raises NotFoundError, IntegrityError."""
         ...
 
+    def open_encoder(self, name: str) -> Encoder:
+        """The same in the calling thread."""
+        ...
+
     def permit(self, operation: str, model: str, caller: Caller, data_class: DataClass) -> None:
         """Ask the policy about work of a model here that leaves no decision. Raises ForbiddenError."""
         ...
@@ -87,8 +91,12 @@ class Service(Protocol):
         NotFoundError."""
         ...
 
-    async def explain(self, task: str, text: str) -> Explanation:
-        """Which words moved the label, and the nearest labelled examples. Raises NotFoundError, BusyError."""
+    async def explain(self, task: str, text: str, about: Decision | None = None) -> Explanation:
+        """Which words moved the label, and the nearest labelled examples.
+
+        `about`: the decision that the text is of; the policy in force now is asked whether its task may read it again.
+        Raises NotFoundError, BusyError, ForbiddenError (the policy).
+        """
         ...
 
     async def feedback(self, decision_id: str, label: str, reviewer: str) -> Review:

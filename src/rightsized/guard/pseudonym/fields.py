@@ -15,9 +15,19 @@ from rightsized.guard.pseudonym import json_text
 
 # Words of the OpenAI API and of JSON Schema (2020-12). An exact match in a place that only knows such words says
 # nothing of anybody, and replaced it would be refused by the server.
-VOCABULARY = frozenset(
-    ["system", "developer", "user", "assistant", "tool", "function", "text", "refusal", "ephemeral", "auto", "none", "required", "low", "medium", "high", "minimal", "xhigh", "default", "flex", "priority", "scale", "float", "base64", "concise", "detailed", "disabled", "type", "name", "description", "parameters", "strict", "schema", "json_schema", "json_object", "function_call", "tool_choice", "allowed_tools", "mode", "tools", "custom", "grammar", "syntax", "definition", "format", "string", "number", "integer", "boolean", "object", "array", "null", "true", "false", "properties", "required", "items", "prefixItems", "contains", "enum", "const", "title", "examples", "default", "deprecated", "readOnly", "writeOnly", "anyOf", "oneOf", "allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "propertyNames", "patternProperties", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "additionalItems", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "minContains", "maxContains", "minProperties", "maxProperties", "contentEncoding", "contentMediaType", "contentSchema", "definitions", "nullable", "discriminator", "$schema", "$id", "$ref", "$defs", "$anchor", "$dynamicRef", "$dynamicAnchor", "$comment", "$vocabulary", "date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uri-reference", "uuid", "regex", "json-pointer"]
-)
+_WORDS = """system developer user assistant tool function text refusal ephemeral
+    auto none required low medium high minimal xhigh default flex priority scale float base64 concise detailed disabled
+    type name description parameters strict schema json_schema json_object function_call tool_choice allowed_tools mode
+    tools custom grammar syntax definition format
+    string number integer boolean object array null true false
+    properties required items prefixItems contains enum const title examples default deprecated readOnly writeOnly
+    anyOf oneOf allOf not if then else dependentRequired dependentSchemas propertyNames patternProperties
+    additionalProperties unevaluatedProperties unevaluatedItems additionalItems minimum maximum exclusiveMinimum
+    exclusiveMaximum multipleOf minLength maxLength pattern minItems maxItems uniqueItems minContains maxContains
+    minProperties maxProperties contentEncoding contentMediaType contentSchema definitions nullable discriminator
+    $schema $id $ref $defs $anchor $dynamicRef $dynamicAnchor $comment $vocabulary
+    date-time date time duration email hostname ipv4 ipv6 uri uri-reference uuid regex json-pointer"""
+VOCABULARY = frozenset(_WORDS.split())
 LARGEST_SETTING = 1_000_000  # a number in an unknown field above this could name somebody
 
 
