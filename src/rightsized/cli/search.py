@@ -40,6 +40,9 @@ class AddOptions(Common):
 class SyncOptions(Common):
     collection: Collection
     retry: Annotated[bool, typer.Option("--retry", help="Try again what could not be read before.")] = False
+    force: Annotated[
+        bool, typer.Option("--force", help="Believe a source that lists nothing where it had documents.")
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +67,8 @@ def sync(options: SyncOptions) -> Result:
     """Bring a collection up to date with all its sources."""
     config = options.settings()
     with opened(config) as collections:
-        sources = list(collections.standing(options.collection).sources)
-    return _take_in(options, options.collection, sources, options.retry)
+        sources = collections.addresses(options.collection)
+    return _take_in(options, options.collection, sources, options.retry, options.force)
 
 
 def list_collections(options: Common) -> Result:
@@ -120,7 +123,7 @@ def opened(config: Config) -> Iterator[Collections]:
         encoders.close()
 
 
-def _take_in(options: Common, name: str, sources: list[str], retry: bool) -> Result:
+def _take_in(options: Common, name: str, sources: list[str], retry: bool, emptied: bool = False) -> Result:
     from rightsized.core.egress import Egress
 
     config = options.settings()
@@ -129,7 +132,9 @@ def _take_in(options: Common, name: str, sources: list[str], retry: bool) -> Res
     before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
         with opened(config) as collections, progress_bars(options.json) as progress:
-            reports = collections.take_in(name, sources, egress, retry=retry, progress=progress, cancelled=stop.is_set)
+            reports = collections.take_in(
+                name, sources, egress, retry=retry, emptied=emptied, progress=progress, cancelled=stop.is_set
+            )
             standing = collections.standing(name)
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -153,6 +158,7 @@ def _told(reports: list[SyncReport], standing: Standing) -> str:
     ]
     if standing.dead:
         lines.append(f"{len(standing.dead):,} could not be read: rightsized search show {standing.name}")
+    lines += [problem for one in reports for problem in one.problems]
     if any(one.cancelled for one in reports):
         lines.append(f"Stopped before the end. Go on: rightsized search sync {standing.name}")
     return "\n".join(lines)

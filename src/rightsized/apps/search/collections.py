@@ -6,21 +6,23 @@ This is where the parts of document search are put together; each of them knows 
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from rightsized.apps.search.connectors.addresses import Addresses
 from rightsized.apps.search.connectors.listing import open_connector
 from rightsized.apps.search.index.collection import FOLDER, Collection, open_collection
 from rightsized.apps.search.index.database import FILE
 from rightsized.apps.search.parsers import sandbox
 from rightsized.apps.search.passages import split
-from rightsized.apps.search.sync.run import never, sync
-from rightsized.apps.search.sync.steps import Limits, Steps, SyncReport
+from rightsized.apps.search.sync.run import sync
+from rightsized.apps.search.sync.steps import Limits, Steps, SyncReport, never
 from rightsized.apps.search.types import DeadLetter, Parsed, Passage
 from rightsized.core.errors import NotFoundError
 from rightsized.core.frozen import Frozen
-from rightsized.core.protocols import Progress, no_progress
+from rightsized.core.protocols import Encoder, Progress, no_progress
 from rightsized.store.home import Home
 
 if TYPE_CHECKING:
@@ -51,9 +53,10 @@ class Collections:
         encoder: gives the encoder that passages and questions go through; called when it is first needed.
     """
 
-    def __init__(self, home: Home, encoder: Callable[[], OnnxEncoder]) -> None:
+    def __init__(self, home: Home, encoder: Callable[[], Encoder]) -> None:
         self._home, self._encoder = home, encoder
         self._open: dict[str, Collection] = {}
+        self._opening = threading.Lock()
 
     def names(self) -> list[str]:
         """Every collection, sorted."""
@@ -62,15 +65,16 @@ class Collections:
 
     def open(self, name: str, *, create: bool = False) -> Collection:
         """A collection, opened once. Raises NotFoundError that names those there are, ConfigError, IntegrityError."""
-        if name not in self._open:
-            if not create and name not in self.names():
-                known = ", ".join(self.names()) or "none yet"
-                raise NotFoundError(
-                    f"There is no collection {name!r}. Collections here: {known}.",
-                    fix=f"Make it: rightsized search add PATH --collection {name}",
-                )
-            self._open[name] = open_collection(self._home, name, self._encoder(), create=create)
-        return self._open[name]
+        if not create and name not in self.names():
+            known = ", ".join(self.names()) or "none yet"
+            raise NotFoundError(
+                f"There is no collection {name!r}. Collections here: {known}.",
+                fix=f"Make it: rightsized search add PATH --collection {name}",
+            )
+        with self._opening:
+            if name not in self._open:
+                self._open[name] = open_collection(self._home, name, self._encoder(), create=create)
+            return self._open[name]
 
     def take_in(
         self,
@@ -79,10 +83,13 @@ class Collections:
         egress: Egress,
         *,
         retry: bool = False,
+        emptied: bool = False,
         progress: Progress = no_progress,
         cancelled: Callable[[], bool] = never,
     ) -> list[SyncReport]:
         """Sync sources into a collection, which is made where there is none.
+
+        `retry` tries again what could not be read before; `emptied` believes a source that lists nothing any more.
 
         Raises:
             NotFoundError, ConfigError, StoreError: a source cannot be read; what was taken in before stays.
@@ -90,13 +97,21 @@ class Collections:
         """
         connectors = [open_connector(address, egress) for address in addresses]  # all must open before one is read
         collection = self.open(name, create=True)
-        steps, limits = steps_of(collection.encoder), Limits(retry=retry)  # type: ignore[arg-type]  # opened by us
+        steps, limits = steps_of(cast("OnnxEncoder", collection.encoder)), Limits(retry=retry, emptied=emptied)
         reports = []
+        known = Addresses(collection.folder)
         for connector in connectors:
+            known.note(connector.source, connector.address)
             reports.append(sync(collection, connector, steps, limits=limits, progress=progress, cancelled=cancelled))
             if reports[-1].cancelled:
                 break
         return reports
+
+    def addresses(self, name: str) -> list[str]:
+        """The addresses that the sources of a collection are opened by, those of its last sync."""
+        collection = self.open(name)
+        known = Addresses(collection.folder)
+        return [known.of(source) for source in collection.sources()]
 
     def standing(self, name: str) -> Standing:
         """How much a collection holds and where it comes from."""

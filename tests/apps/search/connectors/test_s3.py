@@ -268,6 +268,6 @@ def test_amazon_is_asked_by_the_name_of_the_bucket(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "A")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "B")
     connector = open_s3("s3://b/x?region=eu-central-1", Egress())
-    assert connector.source == "s3:https://s3.eu-central-1.amazonaws.com/b/x/"
+    assert connector.source == "s3://b/x/?endpoint=https://s3.eu-central-1.amazonaws.com"
     with pytest.raises(EgressDeniedError, match=r"'b\.s3\.eu-central-1\.amazonaws\.com'"):
         list(connector.items())

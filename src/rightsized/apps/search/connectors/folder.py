@@ -38,6 +38,10 @@ class FolderConnector:
         return f"folder:{as_key(str(self._root))}"
 
     @property
+    def address(self) -> str:
+        return self.source
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """What the last listing found wrong with sidecars: the documents concerned are listed as visible to nobody."""
         return tuple(self._problems)

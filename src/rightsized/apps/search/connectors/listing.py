@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Protocol
 
 from rightsized.apps.search.protocols import Connector
 from rightsized.apps.search.types import Item
@@ -15,7 +16,16 @@ GROUP = "rightsized.connectors"
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):(?!\\)")  # one letter is a drive
 
 
-def open_connector(address: str, egress: Egress) -> Connector:
+class Addressed(Connector, Protocol):
+    """A connector that was opened by an address."""
+
+    @property
+    def address(self) -> str:
+        """What opens it again, with options that are no part of its name."""
+        ...
+
+
+def open_connector(address: str, egress: Egress) -> Addressed:
     """The source that an address names: `folder:/srv/contracts` (or a path), `maildir:`, `mbox:`, `s3://bucket/prefix`.
 
     Args:
@@ -23,7 +33,7 @@ def open_connector(address: str, egress: Egress) -> Connector:
     Raises NotFoundError (no such scheme), ConfigError, StoreError, MissingExtraError.
     """
     scheme = _SCHEME.match(address)
-    connector: Connector = resolve(GROUP, scheme[1] if scheme else "folder")(address, egress)
+    connector: Addressed = resolve(GROUP, scheme[1] if scheme else "folder")(address, egress)
     return connector
 
 

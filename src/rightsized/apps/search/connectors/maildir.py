@@ -39,6 +39,10 @@ class MaildirConnector:
         return f"maildir:{as_key(str(self._root))}"
 
     @property
+    def address(self) -> str:
+        return self.source
+
+    @property
     def problems(self) -> tuple[str, ...]:
         return tuple(self._problems)
 

@@ -52,6 +52,10 @@ class MboxConnector:
         return f"mbox:{as_key(str(self._path))}"
 
     @property
+    def address(self) -> str:
+        return self.source
+
+    @property
     def problems(self) -> tuple[str, ...]:
         return ()
 

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import msgspec
 
@@ -26,6 +26,7 @@ from rightsized.core.errors import ConfigError, StoreError
 from rightsized.core.principals import checked
 
 OPTIONS = ("allow", "ca", "endpoint", "keys", "profile", "region", "style")
+_PATHS = ("ca", "keys")
 _ENVIRONMENT_REGION, _DEFAULT_REGION = "AWS_REGION", "us-east-1"
 
 
@@ -35,15 +36,23 @@ class S3Connector:
     Args:
         prefix: keys that begin so; empty, or with a slash at its end.
         allow: who may see what no sidecar object is above.
+        address: what it was opened by, with all options; they are no part of its name.
     """
 
-    def __init__(self, client: S3Client, bucket: Bucket, prefix: str, allow: tuple[str, ...]) -> None:
+    def __init__(
+        self, client: S3Client, bucket: Bucket, prefix: str, allow: tuple[str, ...], address: str = ""
+    ) -> None:
         self._client, self._bucket, self._prefix, self._allow = client, bucket, prefix, tuple(sorted(allow))
+        self._address = address
         self._problems: list[str] = []
 
     @property
     def source(self) -> str:
-        return f"s3:{self._bucket.endpoint}/{self._bucket.name}/{self._prefix}"
+        return f"s3://{self._bucket.name}/{quote(self._prefix)}?endpoint={self._bucket.endpoint}"
+
+    @property
+    def address(self) -> str:
+        return self._address or self.source
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -127,7 +136,9 @@ def open_s3(address: str, egress: Egress) -> S3Connector:
     prefix = unquote(url.path).lstrip("/")
     prefix = f"{prefix.rstrip('/')}/" if prefix else ""
     allow = checked(value for name, value in given if name == "allow")
-    return S3Connector(S3Client(bucket, credentials, egress), bucket, prefix, allow)
+    kept = [(name, str(Path(value).expanduser().absolute()) if name in _PATHS else value) for name, value in given]
+    again = f"s3://{bucket.name}/{quote(prefix)}" + (f"?{urlencode(kept, quote_via=quote)}" if kept else "")
+    return S3Connector(S3Client(bucket, credentials, egress), bucket, prefix, allow, again)
 
 
 def _bucket(name: str, options: Mapping[str, str]) -> Bucket:
