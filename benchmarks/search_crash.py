@@ -3,9 +3,9 @@
 A child process syncs a folder into a collection, and is killed with SIGKILL at a random moment. Between kills files are
 added, changed, moved and deleted, so that some kills fall into a first ingest, others into an incremental sync. After
 each kill the whole collection is checked: the database in itself, each document complete or absent and equal to a
-state that its file has had, the lexical index and the vectors equal to the database. Each text that goes through the encoder is
-noted: one whose vector was on the disk before the kill must not be encoded again. At the end one sync runs through, and
-the collection must hold exactly the files.
+state that its file has had, the lexical index and the vectors equal to the database. Each text that goes through the
+encoder is noted: one whose vector was on the disk before the kill must not be encoded again. At the end one sync runs
+through, and the collection must hold exactly the files.
 
 A killed process leaves what the operating system holds in memory; a power cut would not. For that the claim rests on
 SQLite's synchronous=FULL, and on sidecars being made anew from the database.

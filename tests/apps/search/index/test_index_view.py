@@ -155,3 +155,31 @@ def test_a_view_stays_as_it_is_and_revoked_documents_are_not_read(tmp_path: Path
     with pytest.raises(NotFoundError):
         view.text(document.id)
     collection.close()
+
+
+def test_scores_tell_nothing_of_hidden_passages(tmp_path: Path) -> None:
+    """Hidden passages of the same lengths come and go: what an asker sees scores the same."""
+
+    def scores(hidden: list[str], name: str) -> list[list[float]]:
+        source = MemorySource()
+        for number in range(12):
+            text = (
+                f"Paper {number}\n\nred {'green' if number % 3 else 'blue'} wall {'stone' if number % 2 else 'brick'}"
+            )
+            source.put(f"{number:02}.txt", text, "group:me")
+        for number, text in enumerate(hidden):
+            source.put(f"hidden-{number}.txt", text, "group:they")
+        collection = open_collection(tmp_path, name, CountingEncoder(), create=True)
+        sync(collection, source, STEPS)
+        view = collection.view(["group:me"])
+        clauses = [Terms("blue stone wall"), Phrase("blue wall"), Or((Terms("brick"), Phrase("red green")))]
+        found = [view.lexical(one, Filters(), 50).scores.tolist() for one in clauses]
+        collection.close()
+        return found
+
+    none = scores(["Paper 0\n\nplain plain plain plain"], "none")
+    many = scores([f"Paper {n}\n\nblue stone blue {n}" for n in range(30)], "many")
+    assert [len(one) for one in none] == [len(one) for one in many]
+    for one, other in zip(none, many, strict=True):
+        assert len(one) > 3
+        np.testing.assert_allclose(one, other, rtol=1e-5)

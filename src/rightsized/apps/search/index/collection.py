@@ -19,6 +19,7 @@ from rightsized.apps.search.index import database, dense, lexical
 from rightsized.apps.search.index.catalogue import Catalogue
 from rightsized.apps.search.index.lexical_writer import LexicalWriter
 from rightsized.apps.search.index.originals import Originals
+from rightsized.apps.search.index.rarity import Frequencies
 from rightsized.apps.search.index.reader import Reader
 from rightsized.apps.search.index.view import IndexView, Snapshot
 from rightsized.apps.search.index.writer import Writer
@@ -142,7 +143,8 @@ class Collection:
                 f"The lexical index of {self.name!r} cannot be read: {error}.",
                 fix=f"Remove {self.folder / lexical.FOLDER}; it is made anew from the collection.",
             ) from error
-        return Snapshot(catalogue, held, np.where(known, at, -1), searcher, index.schema)
+        frequencies = Frequencies(searcher, lexical.slots(self.folder / lexical.FOLDER))
+        return Snapshot(catalogue, held, np.where(known, at, -1), searcher, index.schema, frequencies)
 
 
 class Sidecars:

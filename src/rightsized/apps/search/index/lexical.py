@@ -69,6 +69,22 @@ def open_current(folder: Path) -> Any:
     return open_index(folder / stamp.part)
 
 
+def slots(folder: Path) -> int:
+    """Passages in the current index as its statistics count them: with those deleted and not merged away yet."""
+    return sum(one["max_doc"] for one in segments(folder))
+
+
+def segments(folder: Path) -> list[dict[str, Any]]:
+    """tantivy's own list of the segments of the current index."""
+    stamp = read_stamp(folder)
+    try:
+        meta = (folder / ("" if stamp is None else stamp.part) / "meta.json").read_bytes()
+    except OSError:
+        return []
+    found: list[dict[str, Any]] = msgspec.json.decode(meta)["segments"]
+    return found
+
+
 def trusted(folder: Path, reader: StoreReader, state: State) -> Stamp | None:
     """The stamp of an index that belongs to this state or an older one, can be opened, and has its passages."""
     stamp = read_stamp(folder)

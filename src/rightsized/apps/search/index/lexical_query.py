@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rightsized.apps.search.index import analysis
@@ -23,6 +23,7 @@ class Translator:
         self._library = analysis.tantivy()
         self._query = self._library.Query
         self._occur = self._library.Occur
+        self.weigh: Callable[[str, list[str]], float] | None = None  # the factor of a word or phrase in a field
 
     def __call__(self, clause: Clause) -> Any:
         """The query; one that matches nothing where the clause has no words."""
@@ -35,14 +36,6 @@ class Translator:
         if isinstance(clause, And):
             return self._all(clause)
         return self._query.empty_query()  # Not alone matches nothing
-
-    def words(self, clause: Clause) -> list[tuple[str, str]]:
-        """The (field, word) pairs that BM25 weighs, without repeats."""
-        if isinstance(clause, Terms | Phrase):
-            found = [(text_field(one), word) for one in self._languages for word in analysis.words(clause.text, one)]
-            return list(dict.fromkeys(found))
-        parts = clause.parts if isinstance(clause, And | Or) else ()
-        return list(dict.fromkeys(pair for part in parts for pair in self.words(part)))
 
     def allowed(self, query: Any, field: str, numbers: Sequence[int], *, inverted: bool = False) -> Any:
         """The query within the passages whose `field` is, or is not, one of the numbers; scores stay as they are."""
@@ -60,12 +53,13 @@ class Translator:
         queries = []
         for language in self._languages:
             field, words = text_field(language), list(dict.fromkeys(analysis.words(clause.text, language)))[:MOST_WORDS]
-            queries += [self._word(field, word) for word in words]
+            queries += [self._weighed(self.word(field, word), field, [word]) for word in words]
             if clause.fuzzy:
                 queries += [self._near(field, word) for word in words if len(word) >= NEAR_WORDS[0]]
         return self._any(queries)
 
-    def _word(self, field: str, word: str) -> Any:
+    def word(self, field: str, word: str) -> Any:
+        """The passages that hold a word as the field has it."""
         return self._query.term_query(self._schema, field, word, "freq")
 
     def _near(self, field: str, word: str) -> Any:
@@ -76,8 +70,13 @@ class Translator:
     def _phrase(self, clause: Phrase, language: str) -> Any:
         words = analysis.words(clause.text, language)
         if len(words) > 1:
-            return self._query.phrase_query(self._schema, text_field(language), words, clause.slop)
-        return self._any([self._word(text_field(language), word) for word in words])
+            phrase = self._query.phrase_query(self._schema, text_field(language), words, clause.slop)
+            return self._weighed(phrase, text_field(language), words)
+        field = text_field(language)
+        return self._any([self._weighed(self.word(field, word), field, [word]) for word in words])
+
+    def _weighed(self, query: Any, field: str, words: list[str]) -> Any:
+        return query if self.weigh is None else self._query.boost_query(query, self.weigh(field, words))
 
     def _all(self, clause: And) -> Any:
         must = [(self._occur.Must, self(part)) for part in clause.parts if not isinstance(part, Not)]

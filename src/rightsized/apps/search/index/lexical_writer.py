@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from rightsized.apps.search.index import analysis, lexical
 from rightsized.apps.search.index.backend import StoreReader
 from rightsized.apps.search.index.lexical import FORMAT, Stamp
@@ -40,7 +38,7 @@ class LexicalWriter:
             stamp = lexical.trusted(self._folder, self._reader, state)
             if stamp is not None:
                 self._go_on(stamp, state)
-            if stamp is None or self._garbage(stamp.part) > (0.0 if compact else GARBAGE):
+            if stamp is None or self._garbage() > (0.0 if compact else GARBAGE):
                 self._make_anew(state)
         except (ValueError, OSError) as error:
             self._writer = None
@@ -97,10 +95,9 @@ class LexicalWriter:
         self._writer.garbage_collect_files()
         lexical.write_stamp(self._folder, Stamp(state.lineage, state.generation, FORMAT, self._part))
 
-    def _garbage(self, part: str) -> float:
+    def _garbage(self) -> float:
         """Share of the index that is deleted passages, by tantivy's own list of segments."""
-        meta = msgspec.json.decode((self._folder / part / "meta.json").read_bytes())
-        segments = meta["segments"]
+        segments = lexical.segments(self._folder)
         held = sum(one["max_doc"] for one in segments)
         deleted = sum((one.get("deletes") or {}).get("num_deleted_docs", 0) for one in segments)
         return deleted / held if held else 0.0

@@ -16,6 +16,7 @@ from rightsized.apps.search.index import dense, kernels
 from rightsized.apps.search.index.backend import StoreReader
 from rightsized.apps.search.index.catalogue import Allowed, Catalogue
 from rightsized.apps.search.index.lexical_query import Translator
+from rightsized.apps.search.index.rarity import Frequencies, Rarity
 from rightsized.apps.search.protocols import Scores
 from rightsized.apps.search.query.clauses import Clause
 from rightsized.apps.search.types import EVERYONE, Document, Facet, Filters, Found, Line
@@ -35,6 +36,7 @@ class Snapshot(NamedTuple):
     positions: NDArray[np.int64]  # of each vector's content in the catalogue, -1 where it has none
     searcher: Any
     schema: Any
+    frequencies: Frequencies
 
 
 class IndexView:
@@ -51,6 +53,10 @@ class IndexView:
         self._classes = self._catalogue.visible_classes(self._principals)
         self._visible = self._catalogue.visible(self._classes)
         self._translate = Translator(snapshot.schema, self._catalogue.languages(self._visible))
+        if not self._visible.contents.all():
+            size = int(self._catalogue.columns.passages[self._visible.contents].sum())
+            classes = self._classes.tobytes()
+            self._translate.weigh = Rarity(snapshot.frequencies, classes, self._visible_word, size)
 
     @property
     def principals(self) -> tuple[str, ...]:
@@ -174,6 +180,9 @@ class IndexView:
         if 2 * mask.sum() <= len(mask):
             return self._translate.allowed(query, "content", contents[mask].tolist())
         return self._translate.allowed(query, "content", contents[~mask].tolist(), inverted=True)
+
+    def _visible_word(self, field: str, word: str) -> Any:
+        return self._translate.allowed(self._translate.word(field, word), "class", self._classes.tolist())
 
     def _may(self, rows: NDArray[np.int64], allowed: Allowed) -> NDArray[np.bool_]:
         positions = self._catalogue.positions(rows)
