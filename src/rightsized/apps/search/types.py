@@ -175,12 +175,18 @@ class Highlight(Frozen, frozen=True):
 
 
 class Hit(Frozen, frozen=True):
-    """One result. `score` in [0, 1] orders this list and no other; `scores` are its parts (lexical, dense, ...)."""
+    """One result. `score` in [0, 1] orders this list and no other; `scores` are its parts (lexical, dense, ...).
+
+    `sentence` is the passage's best one. `folded` are passages that stand behind this one because they say the same, or
+    are of the same document where results are grouped.
+    """
 
     found: Found
     score: float
     scores: dict[str, float] = field(default_factory=dict)
     highlights: tuple[Highlight, ...] = ()
+    sentence: Highlight | None = None
+    folded: tuple[Found, ...] = ()
 
 
 class Facet(Frozen, frozen=True):

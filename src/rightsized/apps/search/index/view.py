@@ -111,6 +111,17 @@ class IndexView:
         held = self._snapshot.vectors
         return kernels.restored(held.vectors[slots], held.scales[slots])
 
+    def documents_of(self, rows: Sequence[int], filters: Filters | None = None) -> dict[int, Document]:
+        """The first document of each row that passes."""
+        allowed = self._catalogue.narrowed(self._visible, filters or Filters())
+        numbers = np.array(list(rows), dtype=np.int64)
+        positions = self._catalogue.positions(numbers)
+        keep = (positions >= 0) & np.append(allowed.contents, False)[positions]
+        chosen = self._catalogue.documents_of(np.unique(positions[keep]), allowed.documents)
+        documents = self._read(list(chosen.values()))
+        pairs = zip(numbers[keep].tolist(), positions[keep].tolist(), strict=True)
+        return {row: documents[chosen[at]] for row, at in pairs if chosen.get(at) in documents}
+
     def found(self, rows: Sequence[int], filters: Filters | None = None) -> list[Found]:
         """Passages with the first document that passes, in the order of `rows`."""
         allowed = self._catalogue.narrowed(self._visible, filters or Filters())
