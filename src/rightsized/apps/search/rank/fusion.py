@@ -28,6 +28,10 @@ class Candidates(NamedTuple):
     lexical: Floats
     dense: Floats
 
+    def take(self, places: NDArray[np.intp] | slice) -> Candidates:
+        """Those at these places."""
+        return Candidates(self.rows[places], self.lexical[places], self.dense[places])
+
 
 class Fusion(Protocol):
     """Orders candidates."""

@@ -1,0 +1,115 @@
+"""Orders the first candidates by what they say: a weighted sum of features, by hand-checked weights or learned ones.
+
+The default weights were fitted on four public sets with equal weight for each; `rank.tuning` fits a collection's own.
+It reads texts, so that only the first candidates are worth it; the others keep their places behind them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from rightsized.apps.search.index import analysis
+from rightsized.apps.search.protocols import View
+from rightsized.apps.search.query.stems import STOPWORDS
+from rightsized.apps.search.rank import examples as past
+from rightsized.apps.search.rank.features import NAMES, Candidate, Words, features
+from rightsized.apps.search.rank.fusion import Candidates
+from rightsized.apps.search.types import Found
+
+COLUMNS = (*NAMES, "example")
+DEPTH = 60  # candidates that are read
+DEFAULT = {"lexical": 1.81, "dense": 2.66, "long_echo": 0.47, "long_run": 0.32, "long_coverage": 1.98}
+LANGUAGE = "en"
+_HALF = np.float32(0.5)
+Floats = NDArray[np.float64]
+
+
+class Asked(NamedTuple):
+    """A question as the ranking needs it: text, unit vector float32 (dimension,) or None, language (ISO 639-1)."""
+
+    text: str
+    vector: NDArray[np.float32] | None
+    language: str = LANGUAGE
+
+
+class Ordering:
+    """Weights of features by name, and the examples that one of them needs."""
+
+    def __init__(self, weights: dict[str, float] | None = None, examples: past.Examples | None = None) -> None:
+        """The default weights, and no examples, unless given."""
+        self.weights = dict(DEFAULT if weights is None else weights)
+        self.examples = examples or past.none()
+        self._row = np.array([self.weights.get(name, 0.0) for name in COLUMNS])
+
+    @property
+    def digest(self) -> str:
+        """`sha256:...` of all that the order depends on."""
+        found = hashlib.sha256(msgspec.json.encode(sorted(self.weights.items())))
+        for part in (self.examples.questions, self.examples.centres):
+            found.update(np.ascontiguousarray(part).tobytes())
+        return "sha256:" + found.hexdigest()
+
+    def matrix(self, view: View, asked: Asked, found: Sequence[Found], candidates: Candidates) -> Floats:
+        """One row a candidate, float64 (n, len(COLUMNS)). `candidates` are those of `found`, in the same order."""
+        plain = described(asked, found, candidates)
+        target = None
+        if asked.vector is not None and len(self.examples.questions):
+            target = self.examples.target(asked.vector, self.examples.visible(view, asked.vector))
+        vectors = (
+            view.vectors(candidates.rows.tolist()) if target is not None else np.empty((len(found), 1), np.float32)
+        )
+        return np.column_stack([plain, past.likeness(target, vectors)])
+
+    def order(
+        self, view: View, asked: Asked, found: Sequence[Found], candidates: Candidates, fused: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """New scores float32 (n,) in [0, 1].
+
+        Args:
+            view: the asker's.
+            asked: the question.
+            found: candidates as they are read, all or the first ones, best first by `fused`.
+            candidates: their scores; as many as `fused`, in the same order.
+            fused: float32 (n,) in [0, 1], not increasing.
+        """
+        head = min(DEPTH, len(found))
+        scores = (fused * _HALF).astype(np.float32)
+        if not head:
+            return scores
+        first = candidates.take(slice(head))
+        values = self.matrix(view, asked, found[:head], first) @ self._row
+        low, high = float(values.min()), float(values.max())
+        scores[:head] = 0.5 + 0.5 * (values - low) / (high - low) if high > low else 0.75
+        return scores
+
+
+def described(asked: Asked, found: Sequence[Found], candidates: Candidates) -> Floats:
+    """The features of candidates but for examples, float64 (n, len(NAMES))."""
+    language = analysis.stemmed_as(asked.language)
+    every = analysis.words(asked.text, language)
+    silent = _silent(language)
+    content = [word for word in every if word not in silent] or every
+    read = [
+        Candidate(
+            one.passage.text,
+            analysis.words(one.passage.text, language),
+            frozenset(analysis.words(" ".join(one.passage.path), language)),
+            one.document.id,
+            one.passage.ordinal,
+        )
+        for one in found
+    ]
+    return features(Words(asked.text, every, content), read, candidates.lexical, candidates.dense)
+
+
+@cache
+def _silent(language: str) -> frozenset[str]:
+    """Words without meaning of their own, stemmed; known for English."""
+    return frozenset(analysis.words(" ".join(sorted(STOPWORDS)), language)) if language == LANGUAGE else frozenset()
