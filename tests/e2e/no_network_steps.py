@@ -214,6 +214,17 @@ def vectors_are_made(stage: Stage) -> None:
     assert len(found["data"][0]["embedding"]) == 384
 
 
+@step(SERVING)
+def auditors_look(stage: Stage) -> None:
+    assert json.loads(stage.call("/v1/policy"))["policy"]["requests"][0]["id"] == "no-secrets-near"
+    assert json.loads(stage.call("/v1/egress"))["opened"] == []
+    record = json.loads(stage.call("/v1/record"))
+    assert record["entries"] >= 16
+    assert "Nothing has left this machine" in stage.call("/record", Accept="text/html").decode()
+    before = stage.cli("ledger", "rotate-key")["key"]
+    assert json.loads(stage.call("/v1/record"))["keys"][-1] == before
+
+
 @step(AFTER)
 def the_record_is_read(stage: Stage) -> None:
     assert len(stage.cli("decisions", "list")) >= 8
