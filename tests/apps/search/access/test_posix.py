@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rightsized.apps.search.access.names import Names, principals_of_login
+from rightsized.apps.search.access import names
+from rightsized.apps.search.access.names import Names, principals_of_login, private_group
 from rightsized.apps.search.access.posix import ACL, READ, SEARCH, Entry, allowed, both, read_acl
 from rightsized.core.errors import NotFoundError, StoreError
 
@@ -156,6 +157,21 @@ def test_principals_of_a_login() -> None:
     assert "group:root" in found or "group:wheel" in found
     with pytest.raises(NotFoundError, match="nobody-has-this"):
         principals_of_login("nobody-has-this")
+
+
+def test_private_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    def known(members: list[str], name: str = "anna", number: int = 7) -> bool:
+        monkeypatch.setattr(names.pwd, "getpwuid", lambda _: SimpleNamespace(pw_name="anna", pw_gid=number))
+        monkeypatch.setattr(names.grp, "getgrgid", lambda _: SimpleNamespace(gr_name=name, gr_mem=members))
+        return private_group(7, 7)
+
+    assert known([])
+    assert known(["anna"])
+    assert not known(["anna", "ben"])
+    assert not known([], name="staff")
+    assert not known([], number=8)
+    monkeypatch.undo()
+    assert not private_group(3999999999, 3999999999)
 
 
 def test_numbers_without_a_name_stay_numbers() -> None:

@@ -78,10 +78,15 @@ def test_a_broken_sidecar_hides_all_beneath_and_is_told(root: Path, broken: str)
     assert "nobody sees" in problem
 
 
-def test_a_sidecar_that_others_may_write_or_own_is_not_believed(root: Path) -> None:
+def test_a_sidecar_that_others_may_write_or_own_is_not_believed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sidecar = put(root / NAME, OPEN)
-    sidecar.chmod(0o664)
+    sidecar.chmod(0o666)
     assert set(seen(root).values()) == {()}
+    sidecar.chmod(0o664)
+    monkeypatch.setattr("rightsized.apps.search.access.sidecar.private_group", lambda *_: False)
+    assert set(seen(root).values()) == {()}
+    monkeypatch.setattr("rightsized.apps.search.access.sidecar.private_group", lambda *_: True)
+    assert set(seen(root).values()) == {("everyone",)}
     sidecar.chmod(0o644)
     assert set(seen(root).values()) == {("everyone",)}
     sidecar.unlink()

@@ -64,6 +64,15 @@ def principals_of_login(name: str) -> tuple[str, ...]:
     return (user, *sorted(names.groups_of(f"user:{name}")))
 
 
+def private_group(user: int, group: int) -> bool:
+    """Whether a group is a user's own, as many systems give one to each: of the same name, with nobody else in it."""
+    try:
+        owner, entry = pwd.getpwuid(user), grp.getgrgid(group)
+    except KeyError:
+        return False
+    return entry.gr_name == owner.pw_name and owner.pw_gid == group and set(entry.gr_mem) <= {owner.pw_name}
+
+
 def _principal(kind: str, name: str, number: int) -> str:
     try:
         return checked([f"{kind}:{name}"])[0]

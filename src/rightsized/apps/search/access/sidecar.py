@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from rightsized.apps.search.access.globs import Glob
+from rightsized.apps.search.access.names import private_group
 from rightsized.core.errors import ConfigError, InputError
 from rightsized.core.frozen import Frozen
 from rightsized.core.principals import checked
@@ -85,7 +86,8 @@ _FIX = "Until it is mended nobody sees what is beneath."
 def _check(status: os.stat_result, path: str, trusted: Trusted) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise ConfigError(f"{path} is no regular file.", fix=_FIX)
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    shared = status.st_mode & stat.S_IWGRP and not private_group(status.st_uid, status.st_gid)
+    if shared or status.st_mode & stat.S_IWOTH:
         raise ConfigError(f"{path} may be written by others than its owner.", fix=f"Run: chmod go-w {path}. {_FIX}")
     if status.st_uid not in trusted.owners:
         raise ConfigError(
