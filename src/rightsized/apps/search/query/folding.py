@@ -1,0 +1,53 @@
+"""Keeps a list of results free of repeats: passages that say the same, and where asked for, one hit a document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from rightsized.apps.search.types import Found, Hit
+
+SAME = 0.9  # share of five-word runs that two passages must have in common
+RUN = 5  # words
+_WORD = re.compile(r"[^\W_]+")
+
+
+class Folder:
+    """Takes hits best first and says which of them open a new place in the list."""
+
+    def __init__(self, *, fold: bool, by_document: bool) -> None:
+        self._fold, self._by_document = fold, by_document
+        self._documents: dict[str, int] = {}
+        self._runs: list[frozenset[int]] = []
+        self.behind: list[list[Found]] = []
+
+    def add(self, found: Found) -> bool:
+        """Whether the passage opens a place; one that does not stands behind the one it repeats."""
+        runs = _runs(found.passage.text) if self._fold else frozenset()
+        at = self._documents.get(found.document.id) if self._by_document else None
+        if at is None and self._fold:
+            at = next((i for i, one in enumerate(self._runs) if _same(one, runs)), None)
+        if at is not None:
+            self.behind[at].append(found)
+            return False
+        self._documents.setdefault(found.document.id, len(self._runs))
+        self._runs.append(runs)
+        self.behind.append([])
+        return True
+
+
+def folded(hits: Sequence[Hit], behind: Iterable[Sequence[Found]]) -> tuple[Hit, ...]:
+    """The hits with what stands behind each."""
+    from msgspec.structs import replace
+
+    return tuple(replace(hit, folded=tuple(some)) for hit, some in zip(hits, behind, strict=True))
+
+
+def _runs(text: str) -> frozenset[int]:
+    words = [match[0].casefold() for match in _WORD.finditer(text)]
+    return frozenset(hash(tuple(words[at : at + RUN])) for at in range(max(1, len(words) - RUN + 1)))
+
+
+def _same(a: frozenset[int], b: frozenset[int]) -> bool:
+    shared = len(a & b)
+    return shared >= SAME * (len(a) + len(b) - shared)

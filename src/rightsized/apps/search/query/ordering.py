@@ -1,0 +1,63 @@
+"""From a prepared question to candidates in order: both rankings, fusion, titles, age."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rightsized.apps.search.protocols import View
+from rightsized.apps.search.query.candidates import chosen, gather, merged, titled
+from rightsized.apps.search.query.preparing import Prepared
+from rightsized.apps.search.query.recency import aged
+from rightsized.apps.search.query.results import Settings
+from rightsized.apps.search.rank.fusion import Candidates, Fusion
+
+HALF = np.float32(0.5)
+
+
+class Ordered(NamedTuple):
+    """Candidates, best first, with their scores float32 (n,) in [0, 1]; `reranked` float32 (n,), NaN where not read.
+
+    `full`: there may be more than was looked at.
+    """
+
+    candidates: Candidates
+    scores: NDArray[np.float32]
+    reranked: NDArray[np.float32]
+    full: bool
+
+    def parts(self, at: int) -> dict[str, float]:
+        """What made the score of one candidate; a ranking that did not score it is left out."""
+        columns = {"lexical": self.candidates.lexical, "dense": self.candidates.dense, "reranker": self.reranked}
+        return {name: float(column[at]) for name, column in columns.items() if math.isfinite(column[at])}
+
+    def sorted(self) -> Ordered:
+        """Best first; of equal ones the one that was stored first."""
+        order = np.lexsort((self.candidates.rows, -self.scores))
+        return Ordered(chosen(self.candidates, order), self.scores[order], self.reranked[order], self.full)
+
+
+def ordered(view: View, prepared: Prepared, fusion: Fusion, settings: Settings, *, depth: int, now: float) -> Ordered:
+    """The candidates of a question in order.
+
+    Args:
+        depth: how many the asker wants to page through.
+        now: seconds since 1970, from which age is counted.
+    """
+    query, limit = prepared.query, max(settings.candidates, depth)
+    found, full = gather(view, query, limit)
+    repeating = titled(view, query, prepared.titled, limit) if prepared.titled else None
+    if repeating is not None:
+        found = merged(found, repeating)
+    scores = fusion.scores(found)
+    if settings.half_life_days > 0 and len(found.rows):
+        documents = view.documents_of(found.rows.tolist(), query.filters)
+        dates = [documents[row].date if row in documents else None for row in found.rows.tolist()]
+        scores = aged(scores, dates, now, settings.half_life_days)
+    if repeating is not None:
+        scores = (scores + np.isin(found.rows, repeating.rows)) * HALF
+    blank = np.full(len(found.rows), np.nan, dtype=np.float32)
+    return Ordered(found, scores.astype(np.float32), blank, full).sorted()

@@ -1,0 +1,117 @@
+"""Turns the names in a question into a filter: a contract, policy or party that is named is the one that is meant.
+
+It reads what the asker may see and nothing else, so that a hidden document can neither scope nor be told by a name.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rightsized.apps.search.protocols import View
+from rightsized.apps.search.query import names
+from rightsized.apps.search.query.clauses import Terms
+from rightsized.apps.search.query.naming import Mention, NameIndex
+from rightsized.apps.search.query.results import Scope
+from rightsized.apps.search.query.vocabulary import LEGAL_FORMS, STOPWORDS
+from rightsized.apps.search.types import Filters
+from rightsized.core.errors import NotFoundError
+
+KEPT = 16  # name indexes of askers who see different things; about 1 kB a document each
+COUNTED = 200  # passages of a word that are looked at: whose they are, not how many there are
+
+
+class Scoped(NamedTuple):
+    """`question` is what was asked without the names, or all of it where nothing else is left."""
+
+    scope: Scope
+    question: str
+
+
+class _Indexes:
+    """The name indexes made last, by what the asker sees."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[str, NameIndex] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, view: View) -> NameIndex:
+        state = view.state
+        with self._lock:
+            found = self._made.get(state) if state else None
+        found = found or NameIndex(view.documents(Filters()))
+        with self._lock:
+            self._made[state] = found
+            self._made.move_to_end(state)
+            while len(self._made) > KEPT:
+                self._made.popitem(last=False)
+        return found
+
+
+_indexes = _Indexes()
+
+
+def names_of(view: View) -> NameIndex:
+    """The names of the documents that a view shows; made once for each state of what is visible."""
+    return _indexes.of(view)
+
+
+class _Used:
+    """Implements `naming.Usage` by asking the lexical index."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def known(self, word: str) -> bool:
+        return bool(len(self._view.lexical(Terms(word), Filters(), 1).rows))
+
+    def share(self, word: str, documents: Sequence[str]) -> float:
+        whole = len(self._view.lexical(Terms(word), Filters(), COUNTED).rows)
+        own = len(self._view.lexical(Terms(word), Filters(documents=tuple(documents)), COUNTED).rows)
+        return own / whole if whole else 0.0
+
+
+def scoped(view: View, question: str, filters: Filters) -> Scoped:
+    """Find what the question names. Where filters name documents already, nothing is scoped.
+
+    The names are read against all that is visible; only documents that pass the filters become a scope.
+    """
+    unscoped = Scoped(Scope(), question)
+    if filters.documents:
+        return unscoped
+    index = names_of(view)
+    spans = names.spans(question)
+    mentions = index.mentions([word for word, _, _ in spans], _Used(view))
+    meant = set(index.meant(mentions))
+    used = [one for one in mentions if meant & one.documents]
+    visible = _still_visible(view, [index.documents[at].id for at in sorted(meant)], filters)
+    if not visible:
+        return unscoped
+    texts = tuple(dict.fromkeys(question[spans[one.first][1] : spans[one.last - 1][2]] for one in used))
+    scope = Scope(tuple(one for one, _ in visible), tuple(title for _, title in visible), texts)
+    return Scoped(scope, _without(question, spans, used))
+
+
+def _still_visible(view: View, documents: Sequence[str], filters: Filters) -> list[tuple[str, str]]:
+    """Id and title of those that are there for this asker at this moment, and pass."""
+    found = []
+    passing = {one.id for one in view.documents(filters)} if filters != Filters() and documents else set(documents)
+    for one in documents:
+        try:
+            found.append((one, view.document(one).title))
+        except NotFoundError:
+            continue
+    return [pair for pair in found if pair[0] in passing]
+
+
+def _without(question: str, spans: Sequence[tuple[str, int, int]], used: Sequence[Mention]) -> str:
+    """The question without its names."""
+    kept, at = [], 0
+    for one in used:
+        kept.append(question[at : spans[one.first][1]])
+        at = spans[one.last - 1][2]
+    rest = "".join([*kept, question[at:]])
+    left = [word for word in names.words(rest) if word not in LEGAL_FORMS | STOPWORDS]
+    return " ".join(rest.split()) if left else question
