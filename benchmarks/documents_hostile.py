@@ -246,6 +246,10 @@ def _noise(path: Path, scale: float) -> None:
     path.write_bytes(random.Random(5).randbytes(int(100_000 * scale)))
 
 
+def _empty(path: Path, scale: float) -> None:
+    path.touch()
+
+
 def _nul_bytes(path: Path, scale: float) -> None:
     path.write_bytes(b"The penalty\x00clause survives.\n" * 20)
 
@@ -321,7 +325,7 @@ TABLE: tuple[Hostile, ...] = (
     Hostile("random bytes named .pdf", "pdf", _noise, ("unsupported",)),
     Hostile("random bytes named .txt", "txt", _noise, ("unsupported",)),
     Hostile("text with NUL bytes", "txt", _nul_bytes, (READ,), "clause survives"),
-    Hostile("empty file", "docx", lambda path, scale: path.write_bytes(b"") and None, ("empty",)),
+    Hostile("empty file", "docx", _empty, ("empty",)),
     Hostile("PDF named .txt", "txt", _renamed(documents_paged.write_pdf, "pdf"), (READ,)),
     Hostile("DOCX named .pdf", "pdf", _renamed(documents.write_docx, "docx"), (READ,)),
     Hostile("HTML named .doc", "doc", _renamed(documents.write_html, "html"), (READ,)),

@@ -14,6 +14,7 @@ from rightsized.apps.search.types import Parsed
 
 SAMPLE = 1 << 16  # characters in which the separator is looked for
 _SEPARATORS = ",;\t|"
+csv.field_size_limit((1 << 31) - 1)  # the text as a whole has a limit
 
 
 def parse_csv(path: Path, name: str) -> Parsed:
@@ -42,7 +43,6 @@ def separator_of(sample: str) -> str:
 
 
 def _rows(text: str, separator: str, draft: Draft) -> Iterator[list[str]]:
-    csv.field_size_limit(max(len(text), 1))
     try:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
         for at, row in enumerate(rows):
