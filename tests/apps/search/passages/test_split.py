@@ -215,6 +215,14 @@ def test_tokens_are_not_counted_over_and_over() -> None:
     assert counted(40) < 5 * len(SENTENCE * 800)
 
 
+def test_structure_without_end_is_cut_all_the_same() -> None:
+    for kind in ("heading", "item"):
+        one = document([(kind, f"{kind} {n} and a few words", {"level": n}) for n in range(1, 3000)])
+        passages = split(one, count=count, limit=60)
+        assert sum(len(passage.text.splitlines()) for passage in passages) == 2999
+        assert max(inner(passage.indexed) for passage in passages) <= 80
+
+
 def test_nothing_in_nothing_out() -> None:
     assert split(Parsed(text=" \n\t\n"), count=count) == []
     with pytest.raises(ValueError, match="at least 8"):

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from rightsized.apps.search.passages.cuts import Measure, Piece, pack, pieces
-from rightsized.apps.search.passages.numbering import TEXT, Nesting, leads_in
+from rightsized.apps.search.passages.numbering import DEEPEST, TEXT, Nesting, leads_in
 from rightsized.apps.search.passages.outline import single_line
 from rightsized.apps.search.passages.sentences import Span, sentences
 from rightsized.apps.search.types import Block
@@ -48,22 +48,16 @@ class Draft(NamedTuple):
 
 @dataclass
 class _Node:
-    """A block with what stands below it. Sizes in tokens."""
+    """A block with what stands below it: `last` is where all of that ends, `total` its size, in tokens."""
 
     start: int
     end: int
     size: int
     depth: int
     dotted: bool
+    last: int
+    total: int
     below: list[_Node] = field(default_factory=list)
-
-    @property
-    def last(self) -> int:
-        return self.below[-1].last if self.below else self.end
-
-    @property
-    def total(self) -> int:
-        return self.size + sum(node.total for node in self.below)
 
 
 def drafts(blocks: Sequence[Block], measure: Measure, room: Room) -> list[Draft]:
@@ -110,12 +104,16 @@ def _tree(blocks: Iterator[Block], measure: Measure) -> list[_Node]:
     for block in blocks:
         text = measure.text[block.start : block.end]
         depth = nesting.depth(block, text)
-        node = _Node(block.start, block.end, measure.of(text), depth, depth != TEXT and nesting.dotted)
+        size, dotted = measure.of(text), depth != TEXT and nesting.dotted
+        node = _Node(block.start, block.end, size, depth, dotted, block.end, size)
         while path and path[-1].depth >= depth:
             path.pop()
         if path and path[-1].depth == TEXT and node.dotted and not _leads(path[-1], measure):
             path.pop()
+        del path[DEEPEST:]
         (path[-1].below if path else roots).append(node)
+        for above in path:
+            above.last, above.total = node.end, above.total + size
         path.append(node)
     return roots
 

@@ -11,6 +11,7 @@ import re
 from rightsized.apps.search.types import Block
 
 TEXT = 0  # the depth of a paragraph without a number
+DEEPEST = 12  # levels of clauses or lists below each other; deeper ones count as the last of them
 Style = tuple[str, int]
 _PART = re.compile(r"\d+|(?<![^\W\d_])(?:[a-z]{1,2}|[ivxlc]{1,6}|[A-Z]|[IVXLC]{1,6})(?![^\W\d_])")
 _ROMAN = re.compile(r"(?=.)x{0,3}(?:ix|iv|v?i{0,3})")
@@ -24,21 +25,21 @@ def leads_in(text: str) -> bool:
 
 
 class Nesting:
-    """Depths of the blocks of one section, in their order."""
+    """Depths of the blocks of one section, in their order.
+
+    `dotted`: whether the last block had a number that tells its depth: a clause of its own, not part of a list.
+    """
 
     def __init__(self) -> None:
         self._open: list[Style] = []
         self._last = ""  # letter of the number before
-
-    @property
-    def dotted(self) -> bool:
-        """Whether the last block had a number that tells its depth: a clause of its own, not part of a list."""
-        return bool(self._open) and self._open[-1][0] == _DOTTED
+        self.dotted = False
 
     def depth(self, block: Block, text: str) -> int:
         """The depth of the next block, from 1; TEXT for a paragraph that belongs to nothing before it."""
         style = self._style(block)
         if style is None:
+            self.dotted = False
             if self._open and text[:1].islower():
                 return len(self._open[:1]) + 1  # words that close a list, and belong to the clause
             self._open = []
@@ -49,8 +50,11 @@ class Nesting:
             self._open = self._open[: self._open.index(style)]
         elif style[0] == "bullet":
             self._open = [one for one in self._open if one[0] != "bullet" or one[1] < style[1]]
+        self.dotted = style[0] == _DOTTED
         self._open.append(style)
-        return len(self._open)
+        depth = len(self._open)
+        del self._open[DEEPEST:]
+        return depth
 
     def _style(self, block: Block) -> Style | None:
         parts = _PART.findall(block.number)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from rightsized.apps.search.passages.sentences import Span, trimmed
 from rightsized.apps.search.types import Block, Parsed
 
+DEEPEST = 12  # levels of headings; deeper ones count as the last of them
 LONGEST_HEADING = 160  # characters; what is marked as a heading and is longer is a paragraph
 _BLANK_LINES = re.compile(r"(?:\r?\n|\r|\u2028)[^\S\n\r\u2028]*(?:\r?\n|\r|\u2028)\s*|[\x0c\u2029]\s*")
 _SPACES = re.compile(r"\s+")
@@ -40,7 +41,7 @@ def sections(parsed: Parsed) -> list[Section]:
         if block.kind != "heading" or block.end - block.start > LONGEST_HEADING:
             blocks.append(block)
             continue
-        level = max(1, block.level)
+        level = min(max(1, block.level), DEEPEST)
         if blocks or (heads and levels and level <= levels[-1][0]):
             found.append(Section(_names(levels), tuple(heads), tuple(blocks)))
             heads, blocks = [], []
