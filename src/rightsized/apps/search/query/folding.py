@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 
-from rightsized.apps.search.types import Found, Hit
+from rightsized.apps.search.types import Found
 
 SAME = 0.9  # share of five-word runs that two passages must have in common
 RUN = 5  # words
@@ -36,18 +35,13 @@ class Folder:
         return True
 
 
-def folded(hits: Sequence[Hit], behind: Iterable[Sequence[Found]]) -> tuple[Hit, ...]:
-    """The hits with what stands behind each."""
-    from msgspec.structs import replace
-
-    return tuple(replace(hit, folded=tuple(some)) for hit, some in zip(hits, behind, strict=True))
-
-
 def _runs(text: str) -> frozenset[int]:
     words = [match[0].casefold() for match in _WORD.finditer(text)]
     return frozenset(hash(tuple(words[at : at + RUN])) for at in range(max(1, len(words) - RUN + 1)))
 
 
 def _same(a: frozenset[int], b: frozenset[int]) -> bool:
+    if min(len(a), len(b)) < SAME * max(len(a), len(b)):
+        return False
     shared = len(a & b)
     return shared >= SAME * (len(a) + len(b) - shared)

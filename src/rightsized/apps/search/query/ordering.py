@@ -1,4 +1,4 @@
-"""From a prepared question to candidates in order: both rankings, fusion, titles, age."""
+"""From a prepared question to candidates in order: both rankings, fusion, what the first ones say, titles, age."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.candidates import chosen, gather, merged, titled
 from rightsized.apps.search.query.preparing import Prepared
 from rightsized.apps.search.query.recency import aged
-from rightsized.apps.search.query.results import Settings
-from rightsized.apps.search.rank.fusion import Candidates, Fusion
+from rightsized.apps.search.query.results import Ranking, Settings
+from rightsized.apps.search.rank.fusion import Candidates
+from rightsized.apps.search.rank.ordering import Asked
 
 HALF = np.float32(0.5)
 
@@ -40,7 +41,7 @@ class Ordered(NamedTuple):
         return Ordered(chosen(self.candidates, order), self.scores[order], self.reranked[order], self.full)
 
 
-def ordered(view: View, prepared: Prepared, fusion: Fusion, settings: Settings, *, depth: int, now: float) -> Ordered:
+def ordered(view: View, prepared: Prepared, ranking: Ranking, settings: Settings, *, depth: int, now: float) -> Ordered:
     """The candidates of a question in order.
 
     Args:
@@ -52,7 +53,10 @@ def ordered(view: View, prepared: Prepared, fusion: Fusion, settings: Settings, 
     repeating = titled(view, query, prepared.titled, limit) if prepared.titled else None
     if repeating is not None:
         found = merged(found, repeating)
-    scores = fusion.scores(found)
+    scores = ranking.fusion.scores(found)
+    if ranking.ordering is not None:
+        asked = Asked(prepared.words, query.vector)
+        scores = ranking.ordering.scores(view, asked, found, scores, query.filters)
     if settings.half_life_days > 0 and len(found.rows):
         documents = view.documents_of(found.rows.tolist(), query.filters)
         dates = [documents[row].date if row in documents else None for row in found.rows.tolist()]

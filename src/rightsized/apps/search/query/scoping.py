@@ -5,6 +5,7 @@ It reads what the asker may see and nothing else, so that a hidden document can 
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -21,6 +22,16 @@ from rightsized.core.errors import NotFoundError
 
 KEPT = 16  # name indexes of askers who see different things; about 1 kB a document each
 COUNTED = 200  # passages of a word that are looked at: whose they are, not how many there are
+
+
+_GONE = "\x00"  # stands for a name that was taken out
+_CALLED = re.compile(rf"{_GONE}[\s.,;]*\([^()]*[\"“”„{_GONE}][^()]*\)")  # Acme Ltd. ("Supplier")
+_EMPTY = re.compile(rf"[(\"“”„][\s.,;{_GONE}]*{_GONE}[\s.,;{_GONE}]*[)\"“”„]")
+_TIED = re.compile(
+    rf"(?:(?:\b(?:between|among|with|and|by|of|for|from|under|in|the|as)\b|[.,;:&(/-])\s*)*{_GONE}[\s.,;:&{_GONE}-]*"
+    r"(?:\band\b\s*)?",
+    re.IGNORECASE,
+)
 
 
 class Scoped(NamedTuple):
@@ -107,11 +118,14 @@ def _still_visible(view: View, documents: Sequence[str], filters: Filters) -> li
 
 
 def _without(question: str, spans: Sequence[tuple[str, int, int]], used: Sequence[Mention]) -> str:
-    """The question without its names."""
+    """The question without its names, what they are called for short, and the words that tie them in."""
     kept, at = [], 0
     for one in used:
-        kept.append(question[at : spans[one.first][1]])
+        kept += [question[at : spans[one.first][1]], _GONE]
         at = spans[one.last - 1][2]
     rest = "".join([*kept, question[at:]])
+    for pattern in (_CALLED, _CALLED, _EMPTY, _TIED):
+        rest = pattern.sub(f" {_GONE} ", rest)
+    rest = " ".join(rest.replace(_GONE, " ").split())
     left = [word for word in names.words(rest) if word not in LEGAL_FORMS | STOPWORDS]
-    return " ".join(rest.split()) if left else question
+    return rest if left else question

@@ -61,7 +61,7 @@ async def search(
     asked = await _embedded(view, asked, encoder)
     clock.part("encode")
     depth, now = offset + limit, time.time()
-    found = await asyncio.to_thread(ordered, view, asked, ranking.fusion, settings, depth=depth, now=now)
+    found = await asyncio.to_thread(ordered, view, asked, ranking, settings, depth=depth, now=now)
     clock.part("rank")
     reranked = await _reranked(view, question, asked, found, ranking)
     clock.part("rerank")
