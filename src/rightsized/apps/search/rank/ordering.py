@@ -21,12 +21,13 @@ from rightsized.apps.search.query.stems import STOPWORDS
 from rightsized.apps.search.rank import examples as past
 from rightsized.apps.search.rank.features import NAMES, Candidate, Words, features
 from rightsized.apps.search.rank.fusion import Candidates
-from rightsized.apps.search.types import Found
+from rightsized.apps.search.types import Filters, Found
 
 COLUMNS = (*NAMES, "example")
 DEPTH = 60  # candidates that are read
 DEFAULT = {"lexical": 1.81, "dense": 2.66, "long_echo": 0.47, "long_run": 0.32, "long_coverage": 1.98}
 LANGUAGE = "en"
+EVERYTHING = Filters()
 _HALF = np.float32(0.5)
 Floats = NDArray[np.float64]
 
@@ -67,27 +68,42 @@ class Ordering:
         )
         return np.column_stack([plain, past.likeness(target, vectors)])
 
-    def order(
-        self, view: View, asked: Asked, found: Sequence[Found], candidates: Candidates, fused: NDArray[np.float32]
+    def scores(
+        self,
+        view: View,
+        asked: Asked,
+        candidates: Candidates,
+        fused: NDArray[np.float32],
+        filters: Filters = EVERYTHING,
     ) -> NDArray[np.float32]:
-        """New scores float32 (n,) in [0, 1].
+        """New scores float32 (n,) in [0, 1]; the first DEPTH by `fused` are read and stand before all others.
 
         Args:
             view: the asker's.
             asked: the question.
-            found: candidates as they are read, all or the first ones, best first by `fused`.
-            candidates: their scores; as many as `fused`, in the same order.
-            fused: float32 (n,) in [0, 1], not increasing.
+            candidates: in any order.
+            fused: float32 (n,) in [0, 1], what orders them so far.
+            filters: those in force.
         """
-        head = min(DEPTH, len(found))
         scores = (fused * _HALF).astype(np.float32)
-        if not head:
+        first, head, found = read(view, candidates, fused, filters)
+        if not found:
             return scores
-        first = candidates.take(slice(head))
-        values = self.matrix(view, asked, found[:head], first) @ self._row
+        values = self.matrix(view, asked, found, head) @ self._row
         low, high = float(values.min()), float(values.max())
-        scores[:head] = 0.5 + 0.5 * (values - low) / (high - low) if high > low else 0.75
+        scores[first] = 0.5 + 0.5 * (values - low) / (high - low) if high > low else 0.75
         return scores
+
+
+def read(
+    view: View, candidates: Candidates, fused: NDArray[np.float32], filters: Filters = EVERYTHING
+) -> tuple[NDArray[np.intp], Candidates, list[Found]]:
+    """The first DEPTH candidates that can still be read: their places, their scores and what they say."""
+    first = np.argsort(-fused, kind="stable")[:DEPTH]
+    found = view.found(candidates.rows[first].tolist(), filters)
+    rows = {one.row for one in found}
+    first = first[[row in rows for row in candidates.rows[first].tolist()]]
+    return first, candidates.take(first), found
 
 
 def described(asked: Asked, found: Sequence[Found], candidates: Candidates) -> Floats:

@@ -21,7 +21,7 @@ from rightsized.apps.search.query.candidates import Query, gather
 from rightsized.apps.search.query.clauses import Terms
 from rightsized.apps.search.rank import examples as past
 from rightsized.apps.search.rank.fusion import Fusion, WeightedFusion
-from rightsized.apps.search.rank.ordering import COLUMNS, DEFAULT, DEPTH, Asked, Ordering, described
+from rightsized.apps.search.rank.ordering import COLUMNS, DEFAULT, Asked, Ordering, described, read
 from rightsized.apps.search.types import Filters
 from rightsized.core.errors import DataError
 from rightsized.core.frozen import Frozen
@@ -120,15 +120,11 @@ def tune_fusion(
 def _listed(view: View, question: JudgedQuestion, encoder: Encoder, fusion: Fusion) -> _List:
     vector = encoder.encode_now(question.text).vector
     found = gather(view, Query(Terms(question.text), vector, False, question.filters), CANDIDATES).candidates
-    best = np.argsort(-fusion.scores(found), kind="stable")[:DEPTH]
-    head = found.take(best)
-    read = view.found(head.rows.tolist())
-    rows = {one.row for one in read}
-    head = head.take(np.flatnonzero([row in rows for row in head.rows.tolist()]))
+    _, head, passages = read(view, found, fusion.scores(found), question.filters)
     answers = view.found(sorted(question.relevant))
     return _List(
         vector,
-        described(Asked(question.text, vector), read, head),
+        described(Asked(question.text, vector), passages, head),
         view.vectors(head.rows.tolist()),
         np.isin(head.rows, sorted(question.relevant)),
         len(question.relevant),
