@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rightsized.apps.search.parsers.draft import Draft, single_line
 from rightsized.apps.search.parsers.extra import needed
 from rightsized.apps.search.parsers.limits import LIMITS
-from rightsized.apps.search.parsers.pdf.fragments import fragments, frame_of
+from rightsized.apps.search.parsers.pdf.fragments import fragments
+from rightsized.apps.search.parsers.pdf.frames import Frame, Rectangle, shown
 from rightsized.apps.search.parsers.pdf.order import Row, rows
 from rightsized.apps.search.parsers.pdf.running import Running
 from rightsized.apps.search.parsers.pdf.scans import Scans, listed
@@ -23,6 +25,7 @@ with needed("pypdfium2"):
     import pypdfium2
     from pypdfium2 import raw as pdfium
 
+NOWHERE = Frame(0, 0, 0, 0, 0)  # of a page that cannot be read
 SAMPLE = 200  # pages that are looked at before the first is written, and kept
 _DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:([+-])(\d\d)'?(\d\d)?|Z)?")
 _FIELDS = {"Author": "author", "Subject": "subject", "Keywords": "keywords", "Creator": "creator"}
@@ -53,11 +56,17 @@ def _opened(path: Path, name: str) -> Any:
         raise DocumentError(f"{name} is no PDF that can be opened ({error}).", reason=reason) from None
 
 
-class _Page:
-    """The lines of one page."""
+class _Page(NamedTuple):
+    """The lines of one page, in the view in which its text is upright."""
 
-    def __init__(self, number: int, lines: list[Row], height: float) -> None:
-        self.number, self.lines, self.height = number, lines, height
+    number: int
+    lines: list[Row]
+    upright: Frame = NOWHERE
+    displayed: Frame = NOWHERE
+
+    @property
+    def height(self) -> float:
+        return self.upright.height
 
 
 class _Reader:
@@ -76,7 +85,8 @@ class _Reader:
         style = style_of(line for page in sample.values() for line in running.without(page.lines, page.height))
         writer = Writer(self._draft, style)
         for page in self._pages(sample):
-            writer.page(page.number, running.without(page.lines, page.height))
+            place = None if page.upright == page.displayed else partial(_placed, page.upright, page.displayed)
+            writer.page(page.number, running.without(page.lines, page.height), place)
         writer.close()
         self._note(running)
         return self._finished()
@@ -90,16 +100,16 @@ class _Reader:
             page = self._document[number - 1]
         except pypdfium2.PdfiumError:
             self._unreadable.append(number)
-            return _Page(number, [], 0.0)
+            return _Page(number, [])
         try:
-            frame = frame_of(page)
-            found = fragments(page, frame)
-            if not found and self._scans.holds(page, number):
-                found = self._scans.read(page, number)
-            return _Page(number, rows(found), frame.height)
+            displayed = shown(page)
+            found, upright = fragments(page, displayed)
+            if not found and self._scans.holds(page):
+                found, upright = self._scans.read(page, number), displayed
+            return _Page(number, rows(found), upright, displayed)
         except pypdfium2.PdfiumError:
             self._unreadable.append(number)
-            return _Page(number, [], 0.0)
+            return _Page(number, [])
         finally:
             page.close()
 
@@ -124,6 +134,11 @@ class _Reader:
             date=pdf_date(found.get("ModDate", "")) or pdf_date(found.get("CreationDate", "")),
             metadata=fields,
         )
+
+
+def _placed(upright: Frame, displayed: Frame, rectangle: Rectangle) -> Rectangle:
+    """Where a rectangle of the upright view stands on the page as it is displayed."""
+    return displayed.view(*upright.page(*rectangle))
 
 
 def pdf_date(text: str) -> float | None:

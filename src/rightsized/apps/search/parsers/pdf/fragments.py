@@ -1,16 +1,20 @@
 """Characters of a page to fragments: runs on one line without a wide gap, with box, size and weight.
 
-Coordinates are in points from the upper left of the page as it is displayed. Knows one page at a time.
+Coordinates are in points from the upper left of the page with its text upright. Knows one page at a time.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
+import re
+from collections import Counter
 from collections.abc import Iterator
 from statistics import median_low
 from typing import Any, NamedTuple
 
 from rightsized.apps.search.parsers.extra import needed
+from rightsized.apps.search.parsers.pdf.frames import Frame
 
 with needed("pypdfium2"):
     import pypdfium2.raw as pdfium
@@ -20,6 +24,8 @@ WIDE_GAP = 1.0  # of the font's size: what is further apart on one line is anoth
 _HYPHENS = frozenset((0x02, 0xAD, 0xFFFE))  # how PDFium hands over hyphens at the ends of lines
 _HYPHEN = "\u00ad"
 _BOLD = 600
+_BOLD_NAME = re.compile(rb"bold|black|heavy|demi(?!light)", re.IGNORECASE)
+ANGLES = 40  # characters of a page whose angle is looked at
 
 
 class Fragment(NamedTuple):
@@ -38,35 +44,6 @@ class Fragment(NamedTuple):
         return self.bottom - self.top
 
 
-class Frame(NamedTuple):
-    """The page as it is displayed: size in points, and what turns PDF's coordinates into it."""
-
-    width: float
-    height: float
-    left: float
-    bottom: float
-    rotation: int
-
-    def box(self, left: float, bottom: float, right: float, top: float) -> tuple[float, float, float, float]:
-        """(left, top, right, bottom) from the upper left."""
-        x0, x1 = left - self.left, right - self.left
-        y0, y1 = bottom - self.bottom, top - self.bottom
-        if self.rotation == 90:
-            return y0, x0, y1, x1
-        if self.rotation == 180:
-            return self.width - x1, y0, self.width - x0, y1
-        if self.rotation == 270:
-            return self.width - y1, self.height - x1, self.width - y0, self.height - x0
-        return x0, self.height - y1, x1, self.height - y0
-
-
-def frame_of(page: Any) -> Frame:
-    """The frame of a page of pypdfium2."""
-    width, height = page.get_size()
-    left, bottom, _, _ = page.get_cropbox()
-    return Frame(width, height, left, bottom, page.get_rotation())
-
-
 class _Glyph(NamedTuple):
     character: str
     left: float
@@ -77,20 +54,40 @@ class _Glyph(NamedTuple):
     bold: bool
 
 
-def fragments(page: Any, frame: Frame) -> list[Fragment]:
-    """The fragments of a page in the order in which PDFium found them."""
+class Found(NamedTuple):
+    """The fragments of a page in the order in which PDFium found them, in the view in which its text is upright."""
+
+    fragments: list[Fragment]
+    frame: Frame
+
+
+def fragments(page: Any, displayed: Frame) -> Found:
+    """The text of a page."""
     text = page.get_textpage()
     try:
-        return list(_split(_glyphs(text.raw, min(text.count_chars(), MOST_CHARACTERS), frame)))
+        count = min(text.count_chars(), MOST_CHARACTERS)
+        frame = displayed.turned(_upright(text.raw, count, displayed.rotation))
+        return Found(list(_split(_glyphs(text.raw, count, frame))), frame)
     finally:
         text.close()
+
+
+def _upright(text: Any, count: int, default: int) -> int:
+    """The rotation in which most of the text is upright, in degrees clockwise."""
+    step = max(1, count // ANGLES)
+    angles = Counter(
+        round(math.degrees(angle) / 90) * 90 % 360
+        for at in range(0, count, step)
+        if pdfium.FPDFText_GetUnicode(text, at) > 32 and (angle := pdfium.FPDFText_GetCharAngle(text, at)) >= 0
+    )
+    return max(angles, key=lambda angle: angles[angle]) if angles else default
 
 
 def _glyphs(text: Any, count: int, frame: Frame) -> Iterator[_Glyph | None]:
     """Characters with boxes; None between lines."""
     rectangle = pdfium.FS_RECTF()
     pointer = ctypes.byref(rectangle)
-    size, bold = 0.0, False
+    fonts = _Fonts(text)
     for at in range(count):
         code = pdfium.FPDFText_GetUnicode(text, at)
         if code in (10, 13):
@@ -102,10 +99,35 @@ def _glyphs(text: Any, count: int, frame: Frame) -> Iterator[_Glyph | None]:
         if code == 32 or not pdfium.FPDFText_GetLooseCharBox(text, at, pointer):
             yield _Glyph(" " if code == 32 else character, 0, 0, 0, 0, 0, False)
             continue
-        size = pdfium.FPDFText_GetFontSize(text, at)
-        bold = pdfium.FPDFText_GetFontWeight(text, at) >= _BOLD
-        left, top, right, bottom = frame.box(rectangle.left, rectangle.bottom, rectangle.right, rectangle.top)
+        size, bold = fonts.at(at)
+        left, top, right, bottom = frame.view(rectangle.left, rectangle.bottom, rectangle.right, rectangle.top)
         yield _Glyph(character, left, top, right, bottom, _displayed(size, bottom - top), bold)
+
+
+class _Fonts:
+    """Size and weight of characters; asked once for each run of the file."""
+
+    def __init__(self, text: Any) -> None:
+        self._text = text
+        self._known: dict[int, tuple[float, bool]] = {}
+
+    def at(self, at: int) -> tuple[float, bool]:
+        """(size in points, whether it is bold)."""
+        run = pdfium.FPDFText_GetTextObject(self._text, at)
+        key = ctypes.cast(run, ctypes.c_void_p).value or 0
+        if key not in self._known:
+            self._known[key] = (pdfium.FPDFText_GetFontSize(self._text, at), bool(key) and self._is_bold(run, at))
+        return self._known[key]
+
+    def _is_bold(self, run: Any, at: int) -> bool:
+        """By the font's weight or name: fonts that are not embedded have no weight."""
+        if pdfium.FPDFText_GetFontWeight(self._text, at) >= _BOLD:
+            return True
+        font = pdfium.FPDFTextObj_GetFont(run)
+        name = ctypes.create_string_buffer(128)
+        if not font or not 0 < pdfium.FPDFFont_GetBaseFontName(font, name, len(name)) <= len(name):
+            return False
+        return _BOLD_NAME.search(name.value) is not None
 
 
 def _displayed(size: float, height: float) -> float:

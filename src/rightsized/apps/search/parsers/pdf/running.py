@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from rightsized.apps.search.parsers.pdf.order import Row
 
 EDGE_LINES = 3  # at each end of a page that are looked at
-MARGIN = 0.12  # of the page's height at each end in which a line of numbers alone is a page number
+MARGIN = 0.11  # of the page's height at each end
 LEAST_PAGES = 3  # that a line must be on
 LEAST_SHARE = 0.3  # of the pages: left and right pages, and chapters, differ
 PLACE = 8.0  # points by which a running line may move
@@ -32,8 +32,8 @@ class Running:
         total = numbered = 0
         for lines, height in pages:
             total += 1
-            counts.update({key for line in edges(lines) for key in _places(line, height)})
-            numbered += any(_is_page_number(line, height) for line in edges(lines))
+            counts.update({key for line in edges(lines, height) for key in _places(line, height)})
+            numbered += any(_is_page_number(line) for line in edges(lines, height))
         least = max(LEAST_PAGES, LEAST_SHARE * total)
         self._keys = frozenset(key for key, count in counts.items() if count >= least)
         self._numbered = numbered >= max(2, 0.5 * total)
@@ -44,18 +44,19 @@ class Running:
         if any(key in self._keys for key in _places(line, height)):
             self.texts.setdefault(_DIGITS.sub("#", text_of(line)))
             return True
-        return self._numbered and _is_page_number(line, height)
+        return self._numbered and _is_page_number(line)
 
     def without(self, lines: Sequence[Row], height: float) -> list[Row]:
         """The lines of a page that are its own."""
-        edge = {id(line) for line in edges(lines)}
+        edge = {id(line) for line in edges(lines, height)}
         return [line for line in lines if id(line) not in edge or not self.holds(line, height)]
 
 
-def edges(lines: Sequence[Row]) -> list[Row]:
-    """The lines nearest to the top and to the bottom of the page."""
+def edges(lines: Sequence[Row], height: float) -> list[Row]:
+    """The lines nearest to the top and to the bottom of the page, within its margins."""
     by_place = sorted(lines, key=lambda line: line[0].top)
-    return by_place if len(by_place) <= 2 * EDGE_LINES else by_place[:EDGE_LINES] + by_place[-EDGE_LINES:]
+    ends = by_place if len(by_place) <= 2 * EDGE_LINES else by_place[:EDGE_LINES] + by_place[-EDGE_LINES:]
+    return [line for line in ends if line[0].bottom < MARGIN * height or line[0].top > (1 - MARGIN) * height]
 
 
 def text_of(line: Row) -> str:
@@ -70,6 +71,5 @@ def _places(line: Row, height: float) -> tuple[_Key, _Key]:
     return (words, 2 * round(top / PLACE)), (words, 2 * round(top / PLACE + 0.5) + 1)
 
 
-def _is_page_number(line: Row, height: float) -> bool:
-    in_margin = line[0].bottom < MARGIN * height or line[0].top > (1 - MARGIN) * height
-    return in_margin and _PAGE_NUMBER.fullmatch(text_of(line)) is not None
+def _is_page_number(line: Row) -> bool:
+    return _PAGE_NUMBER.fullmatch(text_of(line)) is not None

@@ -24,7 +24,7 @@ class Scans:
         self._no_time: list[int] = []
         self._why = ""
 
-    def holds(self, page: Any, number: int) -> bool:
+    def holds(self, page: Any) -> bool:
         """Whether a page without text shows anything."""
         return next(iter(page.get_objects(max_depth=2)), None) is not None
 

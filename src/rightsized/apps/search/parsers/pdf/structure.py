@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from rightsized.apps.search.parsers.draft import Draft
 from rightsized.apps.search.parsers.numbers import number_of
 from rightsized.apps.search.parsers.pdf.fragments import Fragment
+from rightsized.apps.search.parsers.pdf.frames import Rectangle
 from rightsized.apps.search.parsers.pdf.order import Row
 from rightsized.apps.search.parsers.pdf.tables import Cells, has_header, marker_of, table_at
 from rightsized.apps.search.parsers.text import depth_of
@@ -27,6 +28,9 @@ SHORT = 0.75  # of the width of the page's text: a sentence that ends before it 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _SENTENCE_END = re.compile(r"[.!?:;。！？]['\")\]”’»]*$")
 _HYPHENS = ("-", "\u00ad", "\u2010")
+
+
+Place = Callable[[Rectangle], Rectangle]
 
 
 class Style(NamedTuple):
@@ -63,11 +67,17 @@ class Writer:
     def __init__(self, draft: Draft, style: Style) -> None:
         self._draft, self._style = draft, style
         self._paragraph: list[tuple[int, Row]] = []  # (page, line)
+        self._places: dict[int, Place | None] = {}  # of the open pages
         self._left = 0.0  # edges of the lines of the open page
         self._right = 0.0
 
-    def page(self, number: int, lines: Sequence[Row]) -> None:
-        """Write a page. A paragraph that it leaves open goes on on the next."""
+    def page(self, number: int, lines: Sequence[Row], place: Place | None = None) -> None:
+        """Write a page. A paragraph that it leaves open goes on on the next.
+
+        Args:
+            place: where a rectangle of the lines' view stands on the page as it is displayed; None: there.
+        """
+        self._places = {page: known for page, known in self._places.items() if page == number - 1} | {number: place}
         self._left = min((line[0].left for line in lines), default=0.0)
         self._right = max((line[-1].right for line in lines), default=0.0)
         at = 0
@@ -163,7 +173,8 @@ class Writer:
         start, end = self._draft.add(kind, pieces.text, page=page, **more)  # type: ignore[arg-type]  # passed through
         for begin, stop, on, one in pieces.places:
             if stop > begin and start + begin < end:
-                box = Box(on, *(round(value, 2) for value in (one.left, one.top, one.right, one.bottom)))
+                place, where = self._places.get(on), (one.left, one.top, one.right, one.bottom)
+                box = Box(on, *(round(value, 2) for value in (place(where) if place else where)))
                 self._draft.lines.append(Line(start + begin, min(end, start + stop), box))
         return start
 
