@@ -14,8 +14,8 @@ from rightsized.apps.search.index.collection import Collection, open_collection
 from rightsized.apps.search.query.clauses import Terms
 from rightsized.apps.search.sync.run import sync
 from rightsized.apps.search.sync.steps import Limits
-from rightsized.apps.search.types import Filters, Item
-from rightsized.core.errors import HomeLockedError, NotFoundError, StoreError
+from rightsized.apps.search.types import Filters, Item, Parsed
+from rightsized.core.errors import HomeLockedError, NotFoundError, StoreError, UnsupportedError
 
 EVERY = Filters()
 
@@ -165,6 +165,55 @@ def test_what_cannot_be_read_is_named_and_tried_again_when_it_changes(
     sync(collection, source, STEPS)
     assert collection.dead() == []
     assert hits(collection, "mended") == ["bad.txt", "bad.txt"]
+
+
+def test_what_is_inside_and_failed_is_tried_again_on_request(
+    collection: Collection, source: MemorySource, encoder: CountingEncoder
+) -> None:
+    source.put("zip.eml", "Outer\n\nText.\n=== ok.txt\nFine\n\nGood.\n=== bad.txt\nBROKEN", "everyone")
+    sync(collection, source, STEPS)
+    assert [(letter.key, letter.reason) for letter in collection.dead()] == [("zip.eml!/bad.txt", "malformed")]
+    assert "zip.eml!/ok.txt" in keys(collection)
+
+    def lenient(path: Path, name: str) -> Parsed:
+        data = path.read_bytes()
+        if data.startswith(b"BROKEN"):
+            path.write_bytes(data.replace(b"BROKEN", b"Mended"))
+        return STEPS.parse(path, name)
+
+    mended = STEPS._replace(parse=lenient)
+    assert sync(collection, source, mended).unchanged == 4
+    encoder.texts.clear()
+    sync(collection, source, mended, limits=Limits(retry=True))
+    assert collection.dead() == []
+    assert hits(collection, "mended") == ["zip.eml!/bad.txt"]
+    assert encoder.texts == ["Mended\nMended"]
+
+
+def test_permissions_of_a_changed_document_are_followed_before_it_is_read(
+    collection: Collection, source: MemorySource
+) -> None:
+    sync(collection, source, STEPS)
+    source.put("travel.txt", "Travel\n\nNot any more.", "user:bob")
+    report = sync(collection, source, STEPS, cancelled=lambda: True)
+    assert report.cancelled
+    assert keys(collection) == []
+    assert keys(collection, "user:bob") == ["travel.txt"]
+
+
+def test_an_encoder_that_differs_takes_over_at_the_end_of_a_sync(
+    collection: Collection, source: MemorySource, tmp_path: Path
+) -> None:
+    sync(collection, source, STEPS)
+    other = CountingEncoder(24)
+    again = open_collection(tmp_path, "docs", other)
+    with pytest.raises(UnsupportedError, match="24 components"):
+        again.view([]).dense(other.encode_now("x").vector, EVERY, 3)
+    report = sync(again, source, STEPS)
+    assert (report.unchanged, report.encoded) == (3, len(other.texts) - 1)
+    assert again.view([]).encoder == other.digest
+    assert len(again.view(ALL).dense(other.encode_now("travel").vector, EVERY, 3).rows) == 3
+    again.close()
 
 
 def test_another_recipe_reads_again_and_keeps_vectors(

@@ -101,6 +101,10 @@ class Collection:
         """Documents and passages, whoever may see them."""
         return self._reader.counts()
 
+    def vectors(self) -> dense.Vectors:
+        """All vectors, whoever may see their passages: for measurements."""
+        return self._current().vectors
+
     def close(self) -> None:
         self._reader.close()
 

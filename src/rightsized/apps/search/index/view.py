@@ -20,7 +20,7 @@ from rightsized.apps.search.index.rarity import Frequencies, Rarity
 from rightsized.apps.search.protocols import Scores
 from rightsized.apps.search.query.clauses import Clause
 from rightsized.apps.search.types import EVERYONE, Document, Facet, Filters, Found, Line
-from rightsized.core.errors import NotFoundError
+from rightsized.core.errors import NotFoundError, UnsupportedError
 
 if TYPE_CHECKING:
     from rightsized.apps.search.index.originals import Originals
@@ -89,10 +89,15 @@ class IndexView:
             ask *= OVERFETCH
 
     def dense(self, vector: NDArray[np.float32], filters: Filters, limit: int) -> Scores:
-        """The passages of the greatest cosine."""
+        """The passages of the greatest cosine. Raises UnsupportedError for a vector of another encoder's length."""
         held = self._snapshot.vectors
         if not len(held.rows):
             return Scores(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+        if vector.shape != held.vectors.shape[1:]:
+            raise UnsupportedError(
+                f"The question has {len(vector)} components, the collection's vectors have {held.vectors.shape[1]}.",
+                fix="Sync the collection: its passages are encoded anew by the encoder of the settings.",
+            )
         allowed = self._catalogue.narrowed(self._visible, filters).contents
         return dense.search(held, np.append(allowed, False)[self._snapshot.positions], vector, limit)
 

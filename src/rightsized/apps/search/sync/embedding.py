@@ -23,6 +23,7 @@ class Embedder:
         self._encoder = encoder
         self._writer = writer
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="embed")
+        self.digest = encoder.digest
         self.number = writer.encoder(encoder.digest, encoder.dimension)
         self.encoded = 0
 

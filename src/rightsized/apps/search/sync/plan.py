@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import NamedTuple
 
 from rightsized.apps.search.connectors.listing import listed
@@ -36,7 +36,8 @@ class Known:
 class Plan(NamedTuple):
     """`read`: new or changed. `relabel`: other principals or metadata. `gone`: by key, what is no longer listed.
 
-    `dead` counts those that could not be read before and are the same still.
+    What has changed may be in both: reading takes time, and who may see less shall see less at once. `unchanged` are in
+    neither. `dead` counts those that could not be read before and are the same still.
     """
 
     listed: set[str]
@@ -44,6 +45,7 @@ class Plan(NamedTuple):
     relabel: list[Item]
     gone: dict[str, Listed]
     dead: int
+    unchanged: int
 
 
 def plan(
@@ -54,15 +56,17 @@ def plan(
     progress: Progress = no_progress,
     *,
     emptied: bool = False,
+    again: Set[str] = frozenset(),
 ) -> Plan:
     """Go through the listing. Raises what the connector raises, before anything has been changed.
 
-    A source that had documents and lists none is an error, unless it is known that it was `emptied`.
+    A source that had documents and lists none is an error, unless it is known that it was `emptied`. Documents whose
+    key is in `again` are read although they are the same.
     """
     read: list[Item] = []
     relabel: list[Item] = []
     seen: set[str] = set()
-    skipped = 0
+    skipped = unchanged = 0
     for item in listed(connector, known=len(known.by_key), forced=emptied):
         if item.key in seen:
             continue
@@ -72,12 +76,16 @@ def plan(
         old, letter = known.by_key.get(item.key), dead.get(item.key)
         if letter is not None and letter.version == mark(item, recipe) and letter.reason not in AGAIN:
             skipped += 1
-        elif old is None or old.version != item.version or old.recipe != recipe:
-            read.append(item)
-        elif set(old.principals) != set(item.principals) or old.metadata != item.metadata:
+            continue
+        relabels = old is not None and (set(old.principals) != set(item.principals) or old.metadata != item.metadata)
+        reads = old is None or old.version != item.version or old.recipe != recipe or item.key in again
+        if relabels:
             relabel.append(item)
+        if reads:
+            read.append(item)
+        unchanged += not (relabels or reads)
     gone = {key: old for key, old in known.by_key.items() if not old.parent and key not in seen}
-    return Plan(seen, read, relabel, gone, skipped)
+    return Plan(seen, read, relabel, gone, skipped, unchanged)
 
 
 def mark(item: Item, recipe: str) -> str:

@@ -108,7 +108,7 @@ class TreeReader:
 
     def _node(self, item: Item, path: Path, digest: str, depth: int) -> Node:
         known = self._reader.content(digest, self._steps.recipe)
-        if known is not None and known.complete:
+        if known is not None and known.complete and not (self._limits.retry and self._failed(known.number)):
             return Node(item, digest)
         name = item.key.rpartition("/")[2]
         try:
@@ -125,6 +125,11 @@ class TreeReader:
         kept = replace(parsed, parts=())  # their bytes need not wait in memory
         fresh = Fresh(digest, self._steps.recipe, self._steps.media_type(name), language, kept, passages)
         return Node(item, digest, fresh, children)
+
+    def _failed(self, content: int) -> bool:
+        """Whether something inside a content, however deep, could not be read."""
+        members = self._reader.members(content)
+        return any(not member.child or self._failed(member.child) for member in members)
 
     def _part(self, above: Item, part: Part, path: Path, depth: int) -> Node:
         key = f"{above.key}{SEPARATOR}{part.name}"

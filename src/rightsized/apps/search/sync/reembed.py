@@ -45,13 +45,21 @@ def reembed(
     """
     began = time.monotonic()
     with collection.writing() as writer, closing(Embedder(encoder, writer, threads)) as embed:
-        if not _fill(writer, embed, progress, cancelled):
+        if not serve(writer, embed, progress, cancelled):
             return ReembedReport(embed.encoded, time.monotonic() - began, swapped=False)
-        writer.serve(embed.number)
         with closing(collection.sidecars(writer)) as sidecars:
             sidecars.update()
     collection.refresh()
     return ReembedReport(embed.encoded, time.monotonic() - began, swapped=True)
+
+
+def serve(writer: StoreWriter, embed: Embedder, progress: Progress, cancelled: Callable[[], bool]) -> bool:
+    """Let the vectors of this encoder serve, once every content has them; False where it was stopped before."""
+    if writer.reader.state().serving != embed.digest:
+        if not _fill(writer, embed, progress, cancelled):
+            return False
+        writer.serve(embed.number)
+    return True
 
 
 def _fill(writer: StoreWriter, embed: Embedder, progress: Progress, cancelled: Callable[[], bool]) -> bool:

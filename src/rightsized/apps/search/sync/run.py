@@ -21,6 +21,7 @@ from rightsized.apps.search.protocols import Connector
 from rightsized.apps.search.sync.embedding import Embedder
 from rightsized.apps.search.sync.plan import Known, Plan, plan
 from rightsized.apps.search.sync.reading import Node, ReadAhead, TreeReader
+from rightsized.apps.search.sync.reembed import serve
 from rightsized.apps.search.sync.steps import Limits, Steps, SyncReport, never
 from rightsized.apps.search.sync.storing import Batch, relabelled
 from rightsized.apps.search.types import DeadLetter
@@ -42,6 +43,9 @@ def sync(
     cancelled: Callable[[], bool] = never,
 ) -> SyncReport:
     """Make the collection hold what the source holds now.
+
+    Where the collection was opened with another encoder than the one whose vectors serve, the rest is encoded anew at
+    the end, and then the new ones serve.
 
     Raises:
         HomeLockedError: another process writes to the collection.
@@ -81,11 +85,15 @@ class _Run:
     def __call__(self, progress: Progress, cancelled: Callable[[], bool]) -> SyncReport:
         began = time.monotonic()
         known = Known(self._writer.listed(self._source))
-        dead = {} if self._limits.retry else self._dead()
-        todo = plan(self._connector, known, dead, self._steps.recipe, progress, emptied=self._limits.emptied)
+        dead, again = self._dead(), frozenset[str]()
+        if self._limits.retry:
+            dead, again = {}, frozenset(key.partition(SEPARATOR)[0] for key in dead if SEPARATOR in key)
+        todo = plan(
+            self._connector, known, dead, self._steps.recipe, progress, emptied=self._limits.emptied, again=again
+        )
         self._report = replace(self._report, problems=self._connector.problems)
-        unchanged = len(todo.listed) - len(todo.read) - len(todo.relabel) - todo.dead
-        self._note(listed=len(todo.listed), unchanged=unchanged, relabelled=len(todo.relabel), failed=todo.dead)
+        counts = {"listed": len(todo.listed), "relabelled": len(todo.relabel), "failed": todo.dead}
+        self._note(**counts, unchanged=todo.unchanged)
         self._relabel(todo, known)
         movable = self._delete_first(todo, known)
         whole = self._read(todo, known, movable, progress, cancelled)
@@ -94,6 +102,7 @@ class _Run:
             self._forget(todo)
             self._writer.sweep()
             self._writer.synced(self._source)
+            whole = serve(self._writer, self._embedder, progress, cancelled)
         self._flush(0.0)
         self._writer.reclaim()
         seconds = time.monotonic() - began

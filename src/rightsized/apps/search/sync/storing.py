@@ -100,7 +100,7 @@ class Batch:
     def _complete(self, node: Node) -> None:
         """Mark a content as whole, once all that is inside it is."""
         content = self._writer.content(node.sha256, self._recipe) if node.fresh is not None else None
-        if content is None or content.complete:
+        if content is None:
             return
         members = []
         for child in node.children:
