@@ -21,6 +21,7 @@ from rightsized.apps.search.types import Item
 from rightsized.core.egress import Egress
 from rightsized.core.errors import ConfigError, NotFoundError, StoreError
 
+HELD_BYTES = 1 << 16  # of a message, hashed together
 LONGEST_LINE = 1 << 20  # bytes read at a time where a line has no end
 _BEGINS = re.compile(rb"From \S+.*\d\d:\d\d.*\d{4}")
 _QUOTED = re.compile(rb">+From ")
@@ -114,29 +115,38 @@ class _Digest:
         self._all = hashlib.blake2b(digest_size=16)
         self._head = hashlib.blake2b(digest_size=16)
         self._in_head, self._volatile, self._size = True, False, 0
-        self._blank: list[bytes] = []
+        self._held: list[bytes] = []
+        self._held_bytes = 0
         self.fields: dict[bytes, bytes] = {}
 
     def add(self, line: bytes) -> None:
-        if self._in_head:
-            if line.strip(b"\r\n") == b"":
-                self._in_head = False
-            elif line[:1] not in b" \t":
-                self._volatile = _VOLATILE.match(line) is not None
-                if (field := _FIELD.match(line)) is not None:
-                    self.fields.setdefault(field[1].lower(), field[2].strip())
-            if self._volatile and self._in_head:
-                return
-            self._head.update(line)
-        elif not line.strip(b"\r\n"):
-            self._blank.append(line)
+        if not self._in_head:
+            self._held.append(line)
+            self._held_bytes += len(line)
+            if self._held_bytes > HELD_BYTES and line.strip(b"\r\n"):
+                self._release()
             return
-        for part in (*self._blank, line):
-            self._all.update(part)
-            self._size += len(part)
-        self._blank.clear()
+        if line.strip(b"\r\n") == b"":
+            self._in_head = False
+        elif line[:1] not in b" \t":
+            self._volatile = _VOLATILE.match(line) is not None
+            if (field := _FIELD.match(line)) is not None:
+                self.fields.setdefault(field[1].lower(), field[2].strip())
+        if not self._volatile or not self._in_head:
+            self._head.update(line)
+            self._held.append(line)
+
+    def _release(self) -> None:
+        body = b"".join(self._held)
+        self._held.clear()
+        self._held_bytes = 0
+        self._all.update(body)
+        self._size += len(body)
 
     def version(self) -> str:
+        while self._held and not self._held[-1].strip(b"\r\n"):
+            self._held.pop()
+        self._release()
         return f"{self._size}-{self._all.hexdigest()}"
 
     def name(self) -> str:
