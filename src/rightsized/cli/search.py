@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -15,12 +13,13 @@ import typer
 
 from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
+from rightsized.cli.search_opened import opened
+from rightsized.cli.search_query import QueryOptions, query
 from rightsized.cli.tables import aligned
 
 if TYPE_CHECKING:
-    from rightsized.apps.search.collections import Collections, Standing
+    from rightsized.apps.search.collections import Standing
     from rightsized.apps.search.sync.steps import SyncReport
-    from rightsized.core.config import Config
 
 app = typer.Typer(name="search", help="Search documents: add, sync, query, list, show, remove.", no_args_is_help=True)
 Collection = Annotated[str, typer.Argument(help="Name of the collection.")]
@@ -107,22 +106,6 @@ def remove(options: RemoveOptions) -> Result:
     return Result({"removed": options.collection}, f"{options.collection} is deleted.")
 
 
-@contextlib.contextmanager
-def opened(config: Config) -> Iterator[Collections]:
-    """The collections of a home, with the encoder of the settings opened when it is first needed."""
-    from rightsized.apps.search.collections import Collections
-    from rightsized.store.home import Home
-    from rightsized.tasks.opened import Encoders
-
-    encoders = Encoders(config)
-    collections = Collections(Home(config.home), lambda: encoders.get(config.search.encoder))
-    try:
-        yield collections
-    finally:
-        collections.close()
-        encoders.close()
-
-
 def _take_in(options: Common, name: str, sources: list[str], retry: bool, emptied: bool = False) -> Result:
     from rightsized.core.egress import Egress
 
@@ -174,6 +157,7 @@ def _when(moment: float) -> str:
 
 add(app, "add", AddOptions, add_sources)
 add(app, "sync", SyncOptions, sync)
+add(app, "query", QueryOptions, query)
 add(app, "list", Common, list_collections)
 add(app, "show", NameOptions, show)
 add(app, "remove", RemoveOptions, remove)

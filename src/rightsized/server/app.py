@@ -9,6 +9,8 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
+from rightsized.apps.search.collections import Collections
+from rightsized.apps.search.service import SearchService
 from rightsized.core.config import Config
 from rightsized.core.errors import RateLimitError, RightsizedError, UnauthorizedError
 from rightsized.server import openapi
@@ -23,7 +25,8 @@ from rightsized.server.openai.exchange import Exchange
 from rightsized.server.openai.surface import Surface
 from rightsized.server.problems import RefusedError
 from rightsized.server.reading import MIB, WHOLE, Receive, Scope, Send, in_time
-from rightsized.server.routes import OPERATIONS
+from rightsized.server.routes import OPERATIONS, Part
+from rightsized.store.home import Home
 from rightsized.tasks.service_protocol import Service
 from rightsized.tasks.spending import Spending
 
@@ -42,7 +45,8 @@ class App:
         self._guard = Guard(config.server.host)
         self._classify = Classify(service, self._metrics, limit)
         self._openai = Surface(service, config.gateway, self._metrics, limit)
-        self._console = Console(service, limit)
+        self._documents = documents_of(service, config)
+        self._console = Console(service, self._documents, limit)
         self._router = self._build_router(limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,6 +90,7 @@ class App:
         try:
             yield
         finally:
+            self._documents.close()
             await self._service.close()
 
     async def _lifespan_messages(self, receive: Receive, send: Send) -> None:
@@ -101,9 +106,10 @@ class App:
 
     def _build_router(self, limit: int) -> Router:
         addresses: dict[str, dict[str, Respond]] = {}
+        asked: dict[Part, object] = {"tasks": self._service, "documents": self._documents}
         for operation in OPERATIONS:
             if operation.handler:
-                respond = json_operation(operation, self._service, limit)
+                respond = json_operation(operation, asked[operation.part], limit)
                 addresses.setdefault(operation.path, {})[operation.method] = respond
         addresses["/metrics"] = {"GET": _text(self._metrics.exposition, METRICS_TYPE)}
         description = msgspec.json.encode(openapi.document())
@@ -134,6 +140,11 @@ async def _nowhere(scope: Scope, receive: Receive) -> Response:
         f"There is nothing at {scope['path']}.",
         fix="The addresses are listed in /openapi.json; the console starts at /.",
     )
+
+
+def documents_of(service: Service, config: Config) -> SearchService:
+    """Document search over the home, with an encoder that the tasks share."""
+    return SearchService(Collections(Home(config.home), lambda: service.open_encoder(config.search.encoder)))
 
 
 def create_app(service: Service, config: Config, gate: Gate | None = None) -> App:

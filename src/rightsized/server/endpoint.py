@@ -28,7 +28,6 @@ from rightsized.server.reading import (
     require_type,
 )
 from rightsized.server.routes import Operation
-from rightsized.tasks.service_protocol import Service
 
 Respond = Callable[[Scope, Receive], Awaitable[Response]]
 AsPage = Callable[[Problem], Response]
@@ -82,8 +81,8 @@ def problem_response(error: Exception, path: str, as_page: AsPage | None = None,
     return response
 
 
-def json_operation(operation: Operation, service: Service, limit: int) -> Respond:
-    """What answers a JSON route of the table. `limit` is the largest body, bytes."""
+def json_operation(operation: Operation, service: object, limit: int) -> Respond:
+    """What answers a JSON route of the table by asking `service`. `limit` is the largest body, bytes."""
     handler = operation.handler
     if handler is None:
         raise ValueError(f"{operation.path} has no handler")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -15,6 +15,8 @@ from rightsized.core.generation import DATA_CLASSES
 from rightsized.core.types import Explanation
 from rightsized.ledger.prove import Proof
 from rightsized.server import api, bodies
+from rightsized.server.documents import bodies as documents
+from rightsized.server.documents import handlers as search
 from rightsized.server.openai import answers
 from rightsized.server.openai.asked import MAX_FIELD
 from rightsized.server.openai.bodies import ChatRequest, CompletionRequest, EmbeddingsRequest, RerankRequest
@@ -24,9 +26,9 @@ from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.leaving import Leaving
 from rightsized.tasks.record_views import KeyChange, PolicyView, Purged, RecordStatus
 from rightsized.tasks.records import Review, TaskStatus
-from rightsized.tasks.service_protocol import Service
 
-Handler = Callable[[Service, api.Call], Awaitable[Struct | None]]
+Handler = Callable[[Any, api.Call], Awaitable[Struct | None]]
+Part = Literal["tasks", "documents"]  # what answers: the service of tasks and tiers, or document search
 MAX_QUEUE = 1000  # items of one queue request
 MAX_DAYS = 36_500  # of a look back
 
@@ -44,7 +46,8 @@ class Operation(NamedTuple):
 
     `response` None means no JSON body: 204, or text of the type `media`. `handler` None means that `app.py` answers.
     `failures` says by status what an address of the OpenAI-compatible API answers in its own shape of errors; such an
-    address has no `problems`. `streams`: it answers with events where the body asks for that.
+    address has no `problems`. `streams`: it answers with events where the body asks for that. `part`: whom the handler
+    asks.
     """
 
     method: str
@@ -59,6 +62,7 @@ class Operation(NamedTuple):
     headers: tuple[Parameter, ...] = ()
     failures: Mapping[int, str] = MappingProxyType({})
     streams: bool = False
+    part: Part = "tasks"
 
 
 _BODY = (
@@ -130,7 +134,7 @@ OPERATIONS = (
     Operation("GET", _D, "Show the record of one request.", api.show_decision,
               bodies.DecisionView, problems=("not-found",)),
     Operation("GET", _D + "/explanation", "Show which words led to a decision.", api.explain_decision,
-              Explanation, problems=("not-found", "text-removed", "busy")),
+              Explanation, problems=("forbidden", "not-found", "text-removed", "busy")),
     Operation("GET", _D + "/proof", "Prove that a decision is in the log as it was recorded.", api.prove_decision,
               Proof, problems=("not-found", "proof")),
     Operation("GET", "/v1/record", "Show how the record of decisions stands, and where its checkpoints are kept.",
@@ -153,6 +157,13 @@ OPERATIONS = (
     Operation("GET", "/v1/jobs", "List long work, newest first.", api.list_jobs, bodies.Jobs),
     Operation("DELETE", "/v1/jobs/{id}", "Cancel a job.", api.cancel_job,
               problems=("cross-site", "not-found", "job-ended")),
+    Operation("POST", "/v1/search", "Find the passages of documents that answer a question.", search.search,
+              documents.SearchResponse, documents.SearchRequest,
+              problems=(*_LABEL, "busy", "forbidden"), part="documents"),
+    Operation("GET", "/v1/collections", "List the collections of documents.", search.list_collections,
+              documents.CollectionList, part="documents"),
+    Operation("GET", "/v1/collections/{name}/documents/{id}", "Show a document with its text.", search.show_document,
+              documents.DocumentView, problems=("not-found",), part="documents"),
     Operation("GET", "/healthz", "Say that the process is alive.", api.health, bodies.Health),
     Operation("GET", "/readyz", "Say whether every task is loaded and decisions can be recorded.", api.ready,
               bodies.Health, problems=("not-ready",)),

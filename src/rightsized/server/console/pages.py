@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote, urlencode
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from rightsized.apps.search.service import SearchService
 from rightsized.core.errors import JobError, RightsizedError
 from rightsized.core.types import Decision, Explanation, Reply
 from rightsized.server import problems
@@ -18,6 +19,7 @@ from rightsized.server.console.assets import Assets
 from rightsized.server.console.models import ModelPages
 from rightsized.server.console.record import RecordPage
 from rightsized.server.console.request import Asked, may, page
+from rightsized.server.console.search import SearchPages
 from rightsized.server.endpoint import Respond
 from rightsized.server.guards import PAGE_HEADERS, REPORT_HEADERS
 from rightsized.server.problems import Problem, RefusedError
@@ -40,8 +42,9 @@ NOBODY = "console"
 class Console:
     """Builds the pages from what the service says. `limit` is the largest form, bytes."""
 
-    def __init__(self, service: Service, limit: int) -> None:
+    def __init__(self, service: Service, documents: SearchService, limit: int) -> None:
         self._service, self._limit = service, limit
+        self._search = SearchPages(documents, self._show)
         self._models = ModelPages(service, self._show)
         self._record = RecordPage(service, self._show)
 
@@ -60,6 +63,9 @@ class Console:
             "/models": {"GET": self._models.models, "POST": self._models.ask},
             "/tasks/{name}": {"GET": self.task},
             "/tasks/{name}/report": {"GET": self.report},
+            "/search": {"GET": self._search.collections},
+            "/search/{name}": {"GET": self._search.results},
+            "/search/{name}/{id}": {"GET": self._search.document},
             "/jobs": {"GET": self.jobs},
             "/jobs/{id}/cancel": {"POST": self.cancel},
             "/problems/{code}": {"GET": self.kinds},
@@ -96,12 +102,12 @@ class Console:
             return self._home(http=problem.status, chosen=task, text=text, outcome=None, problem=problem)
         return self._home(chosen=task, text=text, outcome=outcome, problem=None)
 
-    async def _outcome(self, reply: Reply, text: str | None) -> dict[str, Any]:
+    async def _outcome(self, reply: Reply, text: str | None, about: Decision | None = None) -> dict[str, Any]:
         """What `_outcome.html` shows of a reply. Where it cannot be explained the page says why and shows the rest."""
         status = self._status(reply.task)
         explanation, unexplained = None, "The text was deleted; only its digest is kept."
         if text is not None:
-            explanation, unexplained = await self._explain(reply.task, text)
+            explanation, unexplained = await self._explain(reply.task, text, about)
         return {
             "reply": reply,
             "status": status,
@@ -119,9 +125,9 @@ class Console:
         except RightsizedError:
             return None
 
-    async def _explain(self, task: str, text: str) -> tuple[Explanation | None, str]:
+    async def _explain(self, task: str, text: str, about: Decision | None) -> tuple[Explanation | None, str]:
         try:
-            return await self._service.explain(task, text), ""
+            return await self._service.explain(task, text, about), ""
         except RightsizedError as error:
             return None, str(error)
 
@@ -134,7 +140,7 @@ class Console:
         if shown["about_text"]:
             return self._show("decision.html", written=self._service.written(decision.id), **shown)
         shown["text"] = self._service.decision_text(decision.id)
-        shown["outcome"] = await self._outcome(decision.reply, shown["text"]) if decision.reply else None
+        shown["outcome"] = await self._outcome(decision.reply, shown["text"], decision) if decision.reply else None
         shown["status"] = self._status(decision.task)
         return self._show("decision.html", **shown)
 

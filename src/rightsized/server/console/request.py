@@ -11,15 +11,15 @@ from starlette.requests import cookie_parser
 from starlette.responses import Response
 
 from rightsized.core.generation import Caller
-from rightsized.core.roles import Permission, Role, holds
+from rightsized.core.roles import LOCAL_ADMIN, Identity, Permission, Role, holds
 from rightsized.server.endpoint import Respond
-from rightsized.server.keys import CALLER
+from rightsized.server.keys import CALLER, IDENTITY
 from rightsized.server.reading import FORM_TYPE, Receive, Scope, decode_form, read_body, require_type
 
 
 class Asked(NamedTuple):
     """A request to a page. `labels` are all values of the form's field `label`; of other fields the first value counts.
-    `caller` is whose key it is, where keys are asked for.
+    `caller` is whose key it is, where keys are asked for; `identity` the same person or program in full.
 
     Unknown query parameters and fields do no harm and are passed over.
     """
@@ -30,6 +30,7 @@ class Asked(NamedTuple):
     labels: tuple[str, ...]
     cookies: Mapping[str, str]
     caller: Caller
+    identity: Identity = LOCAL_ADMIN
 
 
 Handler = Callable[[Asked], Awaitable[Response]]
@@ -59,6 +60,7 @@ def page(handler: Handler, limit: int) -> Respond:
         caller = scope.get(CALLER, Caller())
         _LOOKS.set(caller.roles)
         first = {name: values[0] for name, values in form.items()}
-        return await handler(Asked(scope["path_params"], query, first, tuple(form.get("label", ())), cookies, caller))
+        labels, identity = tuple(form.get("label", ())), scope.get(IDENTITY, LOCAL_ADMIN)
+        return await handler(Asked(scope["path_params"], query, first, labels, cookies, caller, identity))
 
     return respond
