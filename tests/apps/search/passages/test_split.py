@@ -121,6 +121,12 @@ def test_rows_carry_their_header_and_do_not_repeat_it_in_the_text() -> None:
         assert all(line.count("\t") == 1 for line in passage.text.splitlines()), "a row was cut"
 
 
+def test_a_salutation_goes_with_the_mail_that_leads_in() -> None:
+    written = [("heading", "Vibration"), ("paragraph", "Ulrike,"), ("paragraph", "we were there. In short:")]
+    (one,) = split(document([*written, ("paragraph", SENTENCE * 2)]), count=count, limit=100)
+    assert one.text.startswith("Vibration\nUlrike,\nwe were there")
+
+
 def test_two_tables_do_not_share_a_passage() -> None:
     written = []
     for name in ("Item", "Person"):

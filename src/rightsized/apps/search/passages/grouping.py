@@ -159,20 +159,26 @@ def _filled(waiting: list[Draft], limit: int) -> list[Draft]:
 
 
 def _merged(found: list[Draft], measure: Measure, room: Room) -> list[Draft]:
-    """Short drafts joined with a neighbour. One that leads in joins what follows it, where it can."""
+    """Short drafts joined with a neighbour; one that leads in with what follows it, where it can."""
     short = room.limit * SHORT_SHARE
-    merged: list[Draft] = []
-    for at, draft in enumerate(found):
-        if merged and _joins(merged[-1], draft, short, room):
-            following = found[at + 1] if at + 1 < len(found) else None
-            leads = leads_in(measure.text[draft.start : draft.end])
-            if not (leads and following and _joins(draft, following, short, room)):
-                last = merged[-1]
-                header, repeats = (last.header, last.repeats) if last.header else (draft.header, False)
-                merged[-1] = Draft(last.start, draft.end, last.size + draft.size, header, repeats, last.lead)
-                continue
-        merged.append(draft)
+    led: list[Draft] = []
+    for draft in found:
+        if led and _joins(led[-1], draft, short, room) and leads_in(measure.text[led[-1].start : led[-1].end]):
+            led[-1] = _joined(led[-1], draft)
+        else:
+            led.append(draft)
+    merged = led[:1]
+    for draft in led[1:]:
+        if _joins(merged[-1], draft, short, room):
+            merged[-1] = _joined(merged[-1], draft)
+        else:
+            merged.append(draft)
     return merged
+
+
+def _joined(first: Draft, second: Draft) -> Draft:
+    header, repeats = (first.header, first.repeats) if first.header else (second.header, False)
+    return Draft(first.start, second.end, first.size + second.size, header, repeats, first.lead)
 
 
 def _joins(first: Draft, second: Draft, short: float, room: Room) -> bool:
