@@ -116,6 +116,16 @@ def _events(root: LexborNode) -> Iterator[tuple[str, LexborNode]]:
         node = node.next if path else None
 
 
+def _around_tables(root: LexborNode) -> Iterator[int]:
+    """Tables that hold a table: they lay out a page."""
+    for table in root.css("table"):
+        node = table.parent
+        while node is not None and node.tag != "table":
+            node = node.parent
+        if node is not None:
+            yield node.mem_id
+
+
 class _Reader:
     """Collects the words between the ends of blocks; inside a table the words between the ends of cells."""
 
@@ -127,8 +137,10 @@ class _Reader:
         self._marker = ""
         self._verbatim = 0
         self._tables: list[_Table] = []
+        self._layout: frozenset[int] = frozenset()
 
     def read(self, root: LexborNode) -> None:
+        self._layout = frozenset(_around_tables(root))
         for event, node in _events(root):
             if event == "text":
                 text = node.text_content or ""
@@ -183,7 +195,7 @@ class _Reader:
             self._words.append(" ")
         else:
             self._flush()
-        laid_out = node.attributes.get("role") in ("presentation", "none") or node.css_first("table table, td table")
+        laid_out = node.attributes.get("role") in ("presentation", "none") or node.mem_id in self._layout
         self._tables.append(_Table(self._draft, data=inside or not laid_out, inner=inside))
 
     def _close_table(self) -> None:
