@@ -203,7 +203,7 @@ def _laughing_sheet(path: Path, scale: float) -> None:
 
 
 def _nested_html(path: Path, scale: float) -> None:
-    depth = int(20_000 * scale)
+    depth = int(20_000 * max(1.0, scale / 10))
     path.write_bytes(b"<!doctype html><html><body>" + b"<div>" * depth + b"buried" + b"</div>" * depth)
 
 

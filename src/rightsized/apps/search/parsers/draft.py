@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rightsized.apps.search.parsers.encodings import clean
 from rightsized.apps.search.parsers.limits import LIMITS
-from rightsized.apps.search.parsers.numbers import number_of
+from rightsized.apps.search.parsers.numbers import heading_number, number_of
 from rightsized.apps.search.types import Block, BlockKind, Line, Parsed, Part
 from rightsized.core.errors import DocumentError
 
@@ -55,7 +55,7 @@ class Draft:
             self._write("\n" if kind in _TIGHT and kind == self._last else "\n\n")
         start = self._length
         self._write(text)
-        found = (number_of(text) if kind not in ("row", "code") else "") if number is None else number
+        found = _number(kind, text) if number is None else number
         self.blocks.append(Block(kind, start, self._length, level, page, header, found))
         self._last = kind
         return start, self._length
@@ -100,6 +100,12 @@ class Draft:
             parts=tuple(parts),
             notes=tuple(dict.fromkeys(self.notes)),
         )
+
+
+def _number(kind: BlockKind, text: str) -> str:
+    if kind in ("row", "code"):
+        return ""
+    return heading_number(text) if kind == "heading" else number_of(text)
 
 
 def single_line(text: str) -> str:

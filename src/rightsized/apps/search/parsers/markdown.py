@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from rightsized.apps.search.parsers.numbers import number_of
+from rightsized.apps.search.parsers.numbers import heading_number, number_of
 from rightsized.apps.search.parsers.text import encoding_of, lines_of, losses, read_text
 from rightsized.apps.search.types import Block, BlockKind, Parsed
 
@@ -124,7 +124,8 @@ class _Reader:
         start += len(words) - len(words.lstrip())
         end = start + len(words.strip())
         if start < end:
-            found = number_of(self._text[start:end].lstrip("*_")) if number is None else number
+            numbered = heading_number if kind == "heading" else number_of
+            found = numbered(self._text[start:end].lstrip("*_")) if number is None else number
             yield Block(kind, start, end, level, number=found)
 
     def _fenced(self, mark: str) -> Block:

@@ -20,6 +20,7 @@ _CLAUSE = re.compile(rf"(?:[A-Z]\.)?(?!0)\d{{1,3}}[A-Z]?(?:\.(?!0\d)\d{{1,3}}[A-
 _SINGLE = re.compile(rf"(?!0)\d{{1,3}}[A-Z]?(?:{_SUB}[.)]|\((?:[a-z]|[ivxl]{{1,5}}|\d{{1,2}})\){_SUB})(?=\s+(\S)|$)")
 _BRACKETED = re.compile(rf"\((?:[a-z]{{1,2}}|[ivxl]{{1,6}}|[A-Z]|[IVXL]{{1,5}}|\d{{1,2}})\){_SUB}(?=\s+\S|$)")
 _LETTER = re.compile(rf"(?:[a-z]\)|{_ROMAN}[.)]|[A-Z]\))(?=\s+\S|$)")
+_BARE = re.compile(r"((?!0)\d{1,2})\s+(?=[^\W\d_])(?![a-z])")
 _NO_CLAUSE = re.compile(
     r"\s+(?:million|billion|thousand|percent|per\b|per cent|a\.?m\b|p\.?m\b|hours?|minutes?|seconds?|days?|weeks?"
     r"|months?|years?|kg|km|m|cm|mm|GB|MB|KB|EUR|USD|GBP|€|\$|%|uhr|times|points?|and|or|to|of|in)\b",
@@ -43,3 +44,13 @@ def number_of(text: str) -> str:
     if match := _BRACKETED.match(start) or _LETTER.match(start):
         return match[0].rstrip(".")
     return ""
+
+
+def heading_number(text: str) -> str:
+    """The same for a heading, where a bare number counts too.
+
+    >>> [heading_number(text) for text in ("1 Introduction", "2.1 Scope", "1984", "3 is a crowd")]
+    ['1', '2.1', '', '']
+    """
+    bare = _BARE.match(text)
+    return number_of(text) or (bare[1] if bare else "")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from rightsized.apps.search.parsers.draft import Draft
-from rightsized.apps.search.parsers.numbers import number_of
+from rightsized.apps.search.parsers.numbers import heading_number, number_of
 from rightsized.apps.search.parsers.pdf.fragments import Fragment
 from rightsized.apps.search.parsers.pdf.frames import Rectangle
 from rightsized.apps.search.parsers.pdf.order import Row
@@ -144,7 +144,7 @@ class Writer:
             all(self._heads(line) for _, line in lines)
             and sum(len(_words(line)) for _, line in lines) <= LONGEST_HEADING
         ):
-            number = number_of(_words(first))
+            number = heading_number(_words(first))
             kind, level = "heading", self._style.level(first[0].size) + max(0, depth_of(number) - 1)
         elif _is_bullet(marker):
             kind, level, number = "item", 1 + max(0, round((first[0].left - self._left) / 18)), ""
