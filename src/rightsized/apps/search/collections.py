@@ -17,6 +17,7 @@ from rightsized.apps.search.index.collection import FOLDER, Collection, open_col
 from rightsized.apps.search.index.database import FILE
 from rightsized.apps.search.parsers import sandbox
 from rightsized.apps.search.passages import split
+from rightsized.apps.search.query import names
 from rightsized.apps.search.sync.run import sync
 from rightsized.apps.search.sync.steps import Limits, Steps, SyncReport, never
 from rightsized.apps.search.types import DeadLetter, Parsed, Passage
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from rightsized.core.egress import Egress
     from rightsized.engines.onnx import OnnxEncoder
 
-RECIPE = "parsers-1 passages-1"  # raised when documents must be read anew: other text, other passages
+RECIPE = "parsers-1 passages-1 parties-1"  # raised when documents must be read anew: other text, other passages
 MARKS = 2  # tokens that the encoder puts around every text
 
 
@@ -147,4 +148,4 @@ def steps_of(encoder: OnnxEncoder) -> Steps:
 
 
 def _parse(path: Path, name: str) -> Parsed:
-    return sandbox.parse(path, name)
+    return names.with_parties(sandbox.parse(path, name))

@@ -21,11 +21,12 @@ from rightsized.apps.search.index.collection import Collection, open_collection
 from rightsized.apps.search.index.reader import STRETCH
 from rightsized.apps.search.index.records import Fresh, Put
 from rightsized.apps.search.index.writer import Writer
+from rightsized.apps.search.query.names import with_parties
 from rightsized.apps.search.types import EVERYONE, Block, Found, Item, Parsed, Passage
 from rightsized.core.protocols import Encoder, Progress, no_progress
 
 SOURCE = "beir"
-RECIPE = "beir-1"  # changes with how rows become passages
+RECIPE = "beir-2"  # changes with how rows become passages
 _BETWEEN = "\n\n"
 LANGUAGE = "en"  # of corpora in this layout, unless a row's field `language` says otherwise
 
@@ -108,7 +109,8 @@ def _document(rows: Sequence[Row], above: Sequence[tuple[str, ...]]) -> tuple[Pa
         blocks.append(Block("paragraph", start, end))
         start = end + len(_BETWEEN)
     title = rows[0].title if len({row.title for row in rows}) == 1 else ""
-    return Parsed(_BETWEEN.join(row.text for row in rows), title or rows[0].document, tuple(blocks)), passages
+    parsed = Parsed(_BETWEEN.join(row.text for row in rows), title or rows[0].document, tuple(blocks))
+    return with_parties(parsed), passages
 
 
 def _shared(rows: Sequence[Row]) -> dict[str, str]:

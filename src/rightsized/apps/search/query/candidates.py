@@ -63,12 +63,7 @@ def merged(first: Candidates, second: Candidates) -> Candidates:
     rows = np.concatenate([first.rows, second.rows[new]])
     lexical = np.concatenate([first.lexical, second.lexical[new]])
     dense = np.concatenate([first.dense, second.dense[new]])
-    return chosen(Candidates(rows, lexical, dense), np.argsort(rows, kind="stable"))
-
-
-def chosen(found: Candidates, which: NDArray[np.int64] | NDArray[np.bool_]) -> Candidates:
-    """Some of the candidates, by position or mask."""
-    return Candidates(found.rows[which], found.lexical[which], found.dense[which])
+    return Candidates(rows, lexical, dense).take(np.argsort(rows, kind="stable"))
 
 
 def _completed(view: View, vector: NDArray[np.float32], found: Candidates) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from rightsized.apps.search.types import Found
 
 SAME = 0.9  # share of five-word runs that two passages must have in common
 RUN = 5  # words
+Runs = frozenset[int]
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -17,30 +18,32 @@ class Folder:
     def __init__(self, *, fold: bool, by_document: bool) -> None:
         self._fold, self._by_document = fold, by_document
         self._documents: dict[str, int] = {}
-        self._runs: list[frozenset[int]] = []
+        self._runs: list[Runs] = []
         self.behind: list[list[Found]] = []
 
     def add(self, found: Found) -> bool:
         """Whether the passage opens a place; one that does not stands behind the one it repeats."""
-        runs = _runs(found.passage.text) if self._fold else frozenset()
+        own: Runs = runs(found.passage.text) if self._fold else frozenset()
         at = self._documents.get(found.document.id) if self._by_document else None
         if at is None and self._fold:
-            at = next((i for i, one in enumerate(self._runs) if _same(one, runs)), None)
+            at = next((i for i, one in enumerate(self._runs) if same(one, own)), None)
         if at is not None:
             self.behind[at].append(found)
             return False
         self._documents.setdefault(found.document.id, len(self._runs))
-        self._runs.append(runs)
+        self._runs.append(own)
         self.behind.append([])
         return True
 
 
-def _runs(text: str) -> frozenset[int]:
+def runs(text: str) -> Runs:
+    """Hashes of all runs of RUN words."""
     words = [match[0].casefold() for match in _WORD.finditer(text)]
     return frozenset(hash(tuple(words[at : at + RUN])) for at in range(max(1, len(words) - RUN + 1)))
 
 
-def _same(a: frozenset[int], b: frozenset[int]) -> bool:
+def same(a: Runs, b: Runs) -> bool:
+    """Whether two passages say the same."""
     if min(len(a), len(b)) < SAME * max(len(a), len(b)):
         return False
     shared = len(a & b)

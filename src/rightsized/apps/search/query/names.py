@@ -10,8 +10,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from rightsized.apps.search.query.vocabulary import LEGAL_FORMS, ROLES
+from msgspec.structs import replace
 
+from rightsized.apps.search.query.vocabulary import LEGAL_FORMS, ROLES
+from rightsized.apps.search.types import Parsed
+
+BEGINNING_CHARACTERS = 1_500  # within which a contract says that it is one
 HEAD_CHARACTERS = 4_000  # parties stand at the beginning
 MOST_PARTIES = 12
 LONGEST_NAME = 12  # words
@@ -33,6 +37,11 @@ _SENTENCE = re.compile(
 _NUMBERED = re.compile(r"^(?:exhibit\b|[\d.()-]+\s+|ex-[\d.]+)+[\d.\s]*", re.IGNORECASE)
 _ARTICLE = re.compile(r"\b[Aa]n? $")
 _QUOTED = re.compile(r"[\"“”„]\s*((?:[^\"“”„\n]){2,60}?)\s*[\"“”„]")
+_CONTRACT = re.compile(
+    r"\b(?:agreement|contract|lease|deed|amendment|addendum|undertaking|memorandum of understanding|indenture"
+    r"|\w*vertrag|\w*vereinbarung|contrat|contratto|contrato|overeenkomst|umowa|smlouva)\b",
+    re.IGNORECASE,
+)
 _BRACKET = re.compile(r"\([^()]{2,200}\)")
 _BETWEEN = re.compile(r"\b(?:by\s+and\s+)?(?:between|among|amongst)\b[:\s]+(.{4,700})", re.IGNORECASE | re.DOTALL)
 _RUN = re.compile(r"(?:[A-Z0-9][\w.&'’/+-]*)(?:[ ]+(?:[A-Z0-9][\w.&'’/+-]*|&|of|de|der|van|von))*")
@@ -86,6 +95,8 @@ def parties(text: str) -> tuple[str, ...]:
     >>> parties('Agreement made by and between I-ESCROW, INC., of California ("i-Escrow"), and Max Moritz ("Agent").')
     ('I-ESCROW, INC', 'Max Moritz', 'i-Escrow')
     """
+    if not _CONTRACT.search(text, 0, BEGINNING_CHARACTERS):
+        return ()
     head = re.sub(r"[ \t]*[\r\n]+[ \t]*", " ", text[:HEAD_CHARACTERS])
     found: dict[tuple[str, ...], str] = {}
     full = [*_organisations(head), *_between(head)]
@@ -95,6 +106,14 @@ def parties(text: str) -> tuple[str, ...]:
         if usable(key):
             found.setdefault(key, one)
     return tuple(list(found.values())[:MOST_PARTIES])
+
+
+def with_parties(parsed: Parsed) -> Parsed:
+    """The document with its parties in the metadata field `parties`, where it is a contract that does not say them."""
+    found = () if parsed.metadata.get("parties") else parties(parsed.text)
+    if not found:
+        return parsed
+    return replace(parsed, metadata={**parsed.metadata, "parties": PARTED.join(found)})
 
 
 def usable(key: tuple[str, ...]) -> bool:

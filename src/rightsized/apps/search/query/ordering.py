@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.apps.search.protocols import View
-from rightsized.apps.search.query.candidates import chosen, gather, merged, titled
+from rightsized.apps.search.query.candidates import gather, merged, titled
 from rightsized.apps.search.query.preparing import Prepared
 from rightsized.apps.search.query.recency import aged
 from rightsized.apps.search.query.results import Ranking, Settings
@@ -38,7 +38,13 @@ class Ordered(NamedTuple):
     def sorted(self) -> Ordered:
         """Best first; of equal ones the one that was stored first."""
         order = np.lexsort((self.candidates.rows, -self.scores))
-        return Ordered(chosen(self.candidates, order), self.scores[order], self.reranked[order], self.full)
+        return Ordered(self.candidates.take(order), self.scores[order], self.reranked[order], self.full)
+
+
+def ordered_by(found: Candidates, scores: NDArray[np.float32], full: bool) -> Ordered:
+    """Candidates by their scores."""
+    unread = np.full(len(found.rows), np.nan, dtype=np.float32)
+    return Ordered(found, scores.astype(np.float32), unread, full).sorted()
 
 
 def ordered(view: View, prepared: Prepared, ranking: Ranking, settings: Settings, *, depth: int, now: float) -> Ordered:
@@ -63,5 +69,4 @@ def ordered(view: View, prepared: Prepared, ranking: Ranking, settings: Settings
         scores = aged(scores, dates, now, settings.half_life_days)
     if repeating is not None:
         scores = (scores + np.isin(found.rows, repeating.rows)) * HALF
-    blank = np.full(len(found.rows), np.nan, dtype=np.float32)
-    return Ordered(found, scores.astype(np.float32), blank, full).sorted()
+    return ordered_by(found, scores, full)

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from rightsized.apps.search.protocols import View
-from rightsized.apps.search.query.candidates import chosen
 from rightsized.apps.search.query.ordering import Ordered, ordered
 from rightsized.apps.search.query.preparing import Prepared, prepared
 from rightsized.apps.search.query.results import Ranking, Results, Settings
@@ -106,7 +105,7 @@ async def _reranked(view: View, question: str, asked: Prepared, found: Ordered, 
     texts = {one.row: one.passage.indexed for one in first}
     gone = {row for row in rows[: ranking.budget.candidates] if row not in texts}  # hidden a moment ago
     keep = np.array([row not in gone for row in rows], dtype=np.bool_)
-    columns = chosen(found.candidates, keep)
+    columns = found.candidates.take(np.flatnonzero(keep))
     budget = ranking.budget
     some = [texts.get(row, "") for row in columns.rows.tolist()]
     read = type(budget)(min(budget.candidates, len(texts)), budget.seconds)

@@ -25,6 +25,12 @@ def wanted(text: str, languages: Sequence[str]) -> dict[str, frozenset[str]]:
     return {one: frozenset().union(*(stem(word, one) for word in telling)) for one in languages}
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text that carry meaning, in lower case, without numbers."""
+    found = [match[0].lower() for match in _WORD.finditer(text)]
+    return [word for word in found if len(word) > 2 and word not in STOPWORDS and not word.isdigit()]
+
+
 def places(text: str, stems: dict[str, frozenset[str]]) -> Iterator[tuple[int, int, str]]:
     """The (start, end, stem) of every word of the text that is wanted in one of the languages."""
     for match in _WORD.finditer(text):

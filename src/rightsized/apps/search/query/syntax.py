@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from rightsized.apps.search.query import dates
 from rightsized.apps.search.query.clauses import And, Clause, Not, Or, Phrase, Terms
 
 MOST_CHARACTERS = 4_000  # of a question; the rest is left out
-DEEPEST = 20  # parentheses in parentheses
+DEEPEST = 20  # parentheses in parentheses; where there are more, none means anything
+SENTENCE = 12  # words outside quotes from which a question is prose: what it quotes ranks and need not be there
 _QUOTES = str.maketrans("“”„‟«»", '""""""')
 _TOKEN = re.compile(
     r'(?P<not>[-−](?=[\w"(])|(?<=\s)-(?=[\w"(]))?'
@@ -27,6 +29,7 @@ _TOKEN = re.compile(
     r'|(?P<odd>"))'
 )
 _WORD = re.compile(r"[^\W_]")
+_UNPAIRED = "A parenthesis without its partner was left out."
 _OPERATORS = ("AND", "OR", "NOT")
 _RANGE = re.compile(r"([\d./-]*\d)?\.\.(\d[\d./-]*)?")
 
@@ -71,7 +74,7 @@ def parse(question: str, fields: Sequence[str] = ()) -> Asked:
         text = text[:at] + " " + text[at + 1 :]
         notes.append("A quotation mark without its partner was left out.")
     tokens, found, bounds = _tokens(text, frozenset(fields), notes)
-    parser = _Parser(_remarks(tokens), notes)
+    parser = _Parser(_paired(tokens, notes), notes)
     clause = parser.whole()
     words = " ".join(parser.words)
     return Asked(clause, words, parser.strict, tuple(found), bounds, tuple(dict.fromkeys(notes)))
@@ -127,14 +130,19 @@ def _title(tokens: Sequence[_Token], at: int) -> _Token:
     return token
 
 
-def _remarks(tokens: Sequence[_Token]) -> list[_Token]:
-    """Parentheses that hold no operator, and are not ruled out, go; what is quoted in them becomes words."""
+def _paired(tokens: Sequence[_Token], notes: list[str]) -> list[_Token]:
+    """Tokens without parentheses that have no partner, and without those that hold no operator and are not ruled out:
+    what is quoted in these becomes words.
+    """
     kept: list[_Token] = []
     opened: list[int] = []
     for token in tokens:
         if token.kind == "(":
             opened.append(len(kept))
-        elif token.kind == ")" and opened:
+        elif token.kind == ")" and not opened:
+            notes.append(_UNPAIRED)
+            continue
+        elif token.kind == ")":
             at = opened.pop()
             inside = kept[at + 1 :]
             ruled_out = at > 0 and kept[at - 1].kind == "NOT"
@@ -142,7 +150,18 @@ def _remarks(tokens: Sequence[_Token]) -> list[_Token]:
                 kept[at:] = [_Token("word", word) for one in inside for word in one.text.split()]
                 continue
         kept.append(token)
+    if opened:
+        notes.append(_UNPAIRED)
+    kept = [token for at, token in enumerate(kept) if at not in opened]
+    if _depth(kept) > DEEPEST:
+        notes.append(f"Parentheses are more than {DEEPEST} deep, so they were left out.")
+        return [token for token in kept if token.kind not in "()"]
     return kept
+
+
+def _depth(tokens: Sequence[_Token]) -> int:
+    steps = [{"(": 1, ")": -1}.get(token.kind, 0) for token in tokens]
+    return max(accumulate(steps), default=0)
 
 
 def _read(match: re.Match[str], shouted: bool) -> list[_Token]:
@@ -164,17 +183,16 @@ class _Parser:
         self.words: list[str] = []
         self.strict = False
         self._ruled_out = 0
+        self._emphasised: list[Phrase] = []
+        self._prose = sum(token.kind == "word" for token in tokens) >= SENTENCE
 
     def whole(self) -> Clause | None:
-        parts: list[Clause] = []
-        while self._at < len(self._tokens):
-            one = self._either(0)
-            if one is not None:
-                parts.append(one)
-            if self._peek() == ")":
-                self._at += 1
-                self._notes.append("A closing parenthesis without its partner was left out.")
-        return _all(parts)
+        """The question; phrases of prose add to the score of what holds them."""
+        one = self._either(0)
+        if one is None or not self._emphasised:
+            return one
+        self._notes.append("In a long question, quoted words rank higher and need not be there.")
+        return Or((And((one, Or(tuple(self._emphasised)))), one))
 
     def _peek(self) -> str:
         return self._tokens[self._at].kind if self._at < len(self._tokens) else ""
@@ -221,6 +239,10 @@ class _Parser:
         if token.kind == "phrase":
             if not self._ruled_out:
                 self.words.append(token.text)
+            if self._prose and not self._ruled_out:
+                self._emphasised.append(Phrase(token.text))
+                plain.append(token.text)
+                return []
             self.strict = True
             return [Phrase(token.text)]
         if token.kind == "NOT":
@@ -244,14 +266,8 @@ class _Parser:
         return [Not(one)]
 
     def _group(self, depth: int) -> list[Clause]:
-        if depth >= DEEPEST:
-            self._notes.append(f"Parentheses deeper than {DEEPEST} were left out.")
-            return []
         one = self._either(depth + 1)
-        if self._peek() == ")":
-            self._at += 1
-        elif self._at >= len(self._tokens):
-            self._notes.append("A parenthesis that is not closed was closed at the end.")
+        self._at += 1  # the closing one: all have a partner
         return [] if one is None else [one]
 
 
