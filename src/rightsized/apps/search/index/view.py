@@ -73,6 +73,10 @@ class IndexView:
         """Digest of the encoder whose vectors these are: questions must be encoded by the same."""
         return self._snapshot.vectors.encoder
 
+    def weigh_as_tantivy(self) -> None:
+        """Let scores depend on hidden passages, as they would by themselves: for measuring what that tells."""
+        self._translate.weigh = None
+
     def lexical(self, clause: Clause, filters: Filters, limit: int) -> Scores:
         """The passages that BM25 ranks best."""
         allowed = self._catalogue.narrowed(self._visible, filters)
