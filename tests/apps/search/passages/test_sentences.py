@@ -21,6 +21,8 @@ def cut(text: str) -> list[str]:
         ["This Agreement is between Acme Inc. Limited and you."],
         ["Notices go to acme.example.com or anna.b@c.example.", "Version 2.1.3 applies!", "Does it?", "Yes..."],
         ["He said “Why?” and left.", "“No.”", "She stayed (at home.)", "Wait... what?"],
+        ["(c) Train users of the Products.", "(d) Inform them under para. (b) above.", "(e) Nothing else."],
+        ["In sum, Minn. Stat. § 80C.14 (subd. 4) requires it.", "See Cal. Code § 5."],
         ["12. Payment is due in 30 days.", "Interest accrues thereafter."],
         ["Am 3. Mai kam Hr. Maier, d.h. zu spät.", "Nach Abs. 2 Nr. 3 gilt z.B. die Frist."],
         ["Vor dem 31. Dezember endet nichts.", "Danach alles."],

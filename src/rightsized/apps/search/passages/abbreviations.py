@@ -15,6 +15,7 @@ CONTINUES = _words(
     no nos nr nrn num art arts sec secs sect para paras par pt pts cl cls ch chap fig figs tab vol vols pp pg p ed eds
     reg regs sched app ex exh tit subd subs subsec abs anm ziff rn rdnr lit buchst kap bd aufl bsp hs ff
     vs v cf viz approx ca e.g i.e eg ie z.b d.h u.a i.d.r i.s.d o.ä s.o s.u vgl bzw ggf inkl exkl evtl usw.u
+    stat minn mich wis conn tenn okla ariz calif colo wash
     jan feb mar apr jun jul aug sept sep oct nov dec okt dez
     ext tel attn re ref doc ver rel dept est min max incl excl
     """

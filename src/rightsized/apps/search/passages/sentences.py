@@ -20,6 +20,7 @@ _ENDS = re.compile(
     r"|(?P<own>[。！？｡︒؟۔।॥።፧။៕]+[」』”’）】》〉\"'»)\]]*)"  # whatever follows
 )
 _NEXT = re.compile(r"\s+([\"'“‘«(\[{‹¿¡*_]*)(\w+|\S)")
+_ENUMERATED = re.compile(r"\s+\((?:[a-z]|[ivxlc]{1,6})\)\s")  # a clause within the line: "... Products. (d) The"
 _BEFORE = re.compile(r"[^\s(\[{\"'“‘«/]+$")
 _MARKER = re.compile(
     r"[ \t>]*(?:[-*•‣▪◦●○■□–—·➢✓]\s+\S"  # bullets
@@ -104,7 +105,9 @@ def _within(text: str, start: int, end: int) -> Iterator[Span]:
 def _ends(text: str, begin: int, mark: re.Match[str], end: int) -> bool:
     """Whether a full stop, with white space behind it, ends a sentence that began at `begin`."""
     follows = _NEXT.match(text, mark.end(), end)
-    if follows is None or follows[2][0].islower():
+    if follows is None or follows[2] == "§":
+        return False
+    if follows[2][0].islower() and not _ENUMERATED.match(text, mark.end(), end):
         return False
     if mark["latin"] != ".":
         return True
