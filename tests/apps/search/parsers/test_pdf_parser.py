@@ -179,3 +179,31 @@ def test_dates() -> None:
     assert pdf_date("D:2024") == 1704067200
     assert pdf_date("D:20241399") is None
     assert pdf_date("yesterday") is None
+
+
+def test_right_to_left(tmp_path: Path) -> None:
+    """Hebrew as it is drawn: the last letter leftmost; the first column of a table at the right."""
+    from matplotlib import get_data_path
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    pdfmetrics.registerFont(TTFont("DejaVu", str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")))
+
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("DejaVu", 11)
+        for at, text in enumerate(("הסכם זה נחתם בין הקונה למוכר", "ביום הראשון לינואר.")):
+            canvas.drawRightString(520, HEIGHT - 100 - 14 * at, text[::-1])
+        for at, row in enumerate((("מוצר", "מחיר", "יחידה"), ("בורג", "15", "אירו"), ("אום", "20", "אירו"))):
+            for column, cell in enumerate(row):
+                canvas.drawRightString(
+                    520 - 120 * column, HEIGHT - 200 - 15 * at, cell if cell.isdigit() else cell[::-1]
+                )
+
+    parsed = drawn(tmp_path, draw)
+    assert shown(parsed, "paragraph") == ["הסכם זה נחתם בין הקונה למוכר ביום הראשון לינואר."]
+    assert shown(parsed, "row") == ["מוצר\tמחיר\tיחידה", "בורג\t15\tאירו", "אום\t20\tאירו"]
+
+
+def test_wide_leading_is_no_row_of_paragraphs(tmp_path: Path) -> None:
+    words = [f"line {at} of a text that is set with the leading of a draft and fills" for at in range(6)]
+    assert len(drawn(tmp_path, lines(*words, leading=26)).blocks) == 1

@@ -10,8 +10,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from statistics import median_low
 from typing import Any, NamedTuple
+from unicodedata import bidirectional
 
 from rightsized.apps.search.parsers.extra import needed
 from rightsized.apps.search.parsers.pdf.frames import Frame
@@ -159,9 +161,17 @@ def _apart(last: _Glyph, glyph: _Glyph) -> bool:
     return gap > WIDE_GAP * size
 
 
+def _logical(run: list[_Glyph]) -> Iterator[_Glyph]:
+    """A run with its right-to-left words in the order of reading: where their letters go to the right, PDFium left them
+    as they were drawn."""
+    for right_to_left, group in groupby(run, key=lambda glyph: bidirectional(glyph.character) in ("R", "AL", "NSM")):
+        word = list(group)
+        yield from reversed(word) if right_to_left and word[0].left < word[-1].left else word
+
+
 def _joined(run: list[_Glyph]) -> Iterator[Fragment]:
     boxed = [glyph for glyph in run if glyph.size]
-    text = " ".join("".join(glyph.character for glyph in run).split(" ")).strip()
+    text = "".join(glyph.character for glyph in _logical(run)).strip()
     if not boxed or not text:
         return
     if any("\ud800" <= character <= "\udfff" for character in text):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 
 from rightsized.apps.search.parsers.draft import Draft
@@ -23,6 +25,10 @@ from rightsized.apps.search.types import BlockKind, Box, Line
 LONGEST_HEADING = 160  # characters
 LARGER = 1.12  # times the body's size, from which a line is a heading
 PARAGRAPH_GAP = 0.75  # of a line's height, between lines
+WIDER = 1.3  # times the usual gap, likewise
+FILLED = 0.85  # of the page's right edge, which a line reaches that another follows
+MOST_LEADING = 1.6  # of a line's height
+LEAST_GAPS = 3
 INDENT = 0.9  # of the font's size
 SHORT = 0.75  # of the width of the page's text: a sentence that ends before it ends its paragraph
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
@@ -70,6 +76,7 @@ class Writer:
         self._places: dict[int, Place | None] = {}  # of the open pages
         self._left = 0.0  # edges of the lines of the open page
         self._right = 0.0
+        self._gap = 0.0  # that is usual between lines of a paragraph
 
     def page(self, number: int, lines: Sequence[Row], place: Place | None = None) -> None:
         """Write a page. A paragraph that it leaves open goes on on the next.
@@ -80,6 +87,7 @@ class Writer:
         self._places = {page: known for page, known in self._places.items() if page == number - 1} | {number: place}
         self._left = min((line[0].left for line in lines), default=0.0)
         self._right = max((line[-1].right for line in lines), default=0.0)
+        self._gap = _usual_gap(lines, self._right)
         at = 0
         while at < len(lines):
             table = table_at(lines, at)
@@ -110,7 +118,7 @@ class Writer:
         ended = bool(_SENTENCE_END.search(last[-1].text))
         if page != last_page or line[0].top < last[0].top:  # a new page or column
             return ended or self._heads(line) or not line[0].text[:1].islower()
-        if line[0].top - last[0].bottom > PARAGRAPH_GAP * last[0].height:
+        if line[0].top - last[0].bottom > max(PARAGRAPH_GAP * last[0].height, WIDER * self._gap):
             return True
         numbered = bool(number_of(_words(line)))
         if self._heads(line):
@@ -219,6 +227,16 @@ class _Pieces:
             return False
         first, second = before[0].lower(), after[0].lower()
         return f"{first}-{second}" in self._words and first + second not in self._words
+
+
+def _usual_gap(lines: Sequence[Row], right: float) -> float:
+    """The space below lines that are filled, in points: text with wide leading is no row of paragraphs."""
+    gaps = [
+        below[0].top - line[0].bottom
+        for line, below in pairwise(lines)
+        if line[-1].right > FILLED * right and 0 < below[0].top - line[0].bottom < MOST_LEADING * line[0].height
+    ]
+    return median(gaps) if len(gaps) >= LEAST_GAPS else 0.0
 
 
 def _is_bullet(marker: str) -> bool:

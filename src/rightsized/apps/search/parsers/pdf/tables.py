@@ -43,6 +43,8 @@ def table_at(lines: Sequence[Row], at: int) -> list[Cells]:
     columns = _columns(run)
     if len(columns) < 2 or (len(run) < LEAST_ROWS and len(columns) < 3):
         return []
+    if run[0][0].left > run[0][-1].left:  # right to left
+        columns.reverse()
     table = [_cells(line, columns) for line in run]
     filled = sum(bool(cell) for row in table for cell in row)
     return table if filled >= 0.5 * len(columns) * len(run) else []
