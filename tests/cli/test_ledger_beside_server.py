@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_ledger_command import as_json, fill
+from test_ledger_command import as_json, fill, rightsized
 
 from rightsized.core.egress import JOURNAL, Journal
 from rightsized.ledger.log import SqliteLedger
@@ -74,6 +74,30 @@ def test_a_key_is_changed_beside_a_server(home: Path, tmp_path: Path) -> None:
         command = [sys.executable, str(script), str(tmp_path / "proof.json"), key]
         assert subprocess.run(command, check=False).returncode == 0
     assert as_json(home, "verify")["key"] == changed["key"]
+
+
+def test_who_looked_is_in_the_log_and_in_the_report(home: Path, tmp_path: Path) -> None:
+    with serving(home) as server:
+        for number in (3, 3, 4):
+            asked(server, f"/v1/decisions/d{number}")
+    command = [sys.executable, "-m", "rightsized.cli", "report", "audit", "--home", str(home), "--json"]
+    done = subprocess.run([*command, "--out", str(tmp_path / "a.html")], capture_output=True, text=True, cwd=home)
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["looked"]
+    assert (row["by"], row["what"], row["times"], row["decisions"]) == ("local", "decision", 3, 2)
+    page = (tmp_path / "a.html").read_text("utf-8")
+    assert "Who looked at texts" in page
+    assert "3 times somebody was shown recorded texts" in page
+    assert "No place outside this machine is named" in page
+    assert as_json(home, "verify")["ok"]
+
+
+def test_a_sink_that_lacks_checkpoints_is_told(home: Path) -> None:
+    (home / "rightsized.toml").write_text(SETTINGS + '[ledger]\nsinks = ["https://witness.example/w"]\n')
+    (sink,) = as_json(home, "checkpoint")["sinks"]
+    assert (sink["sink"], sink["size"], sink["last"]) == ("https://witness.example/w", 0, None)
+    assert sink["waiting"] >= 1
+    assert "https://witness.example/w has no checkpoint yet; " in rightsized(home, "checkpoint")
 
 
 def test_texts_are_deleted_beside_a_server(home: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rightsized.core.errors import NotFoundError, StoreError
 from rightsized.ledger.prove import FORMAT, Proof, ProvenEntry
 from rightsized.ledger.publish import SinkStatus
+from rightsized.tasks.accesses import Access
 from rightsized.tasks.leaving import Leaving, MayGo, Opened, Sent
 from rightsized.tasks.record_views import KeyChange, PolicyView, Purged, RecordStatus
 
@@ -32,6 +33,7 @@ class FakeRecord:
 
     def __init__(self) -> None:
         self.off, self.problem, self.asked = False, "", list[object]()
+        self.looked = list[Access]()
 
     def status(self) -> RecordStatus:
         if self.off:
@@ -54,6 +56,9 @@ class FakeRecord:
         if decision_id == "none":
             raise NotFoundError(f"There is no decision {decision_id!r} in this log.")
         return Proof(FORMAT, "inclusion", KEY, (), NOTE, (ProvenEntry(1, "starts", "{}", ("AA==",)),))
+
+    async def note(self, one: Access) -> None:
+        self.looked.append(one)
 
     async def rotate_key(self) -> KeyChange:
         self.asked.append("rotate")

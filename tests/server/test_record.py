@@ -11,6 +11,7 @@ from fake_service import FakeService
 from live_server import Client, running
 from test_keys_gate import bearer, guarded
 
+from rightsized.core.errors import DiskFullError
 from rightsized.core.roles import ROLES, Role, holds
 from rightsized.server.access import OPEN, needed
 from rightsized.server.metrics import Metrics
@@ -114,3 +115,38 @@ def test_an_admin_is_offered_everything(tmp_path: Path) -> None:
     addresses = {where.partition("?")[0] for _, where in found}
     assert {"/try", "/queue", "/jobs", "/record", "/metrics", "/models"} <= addresses
     assert any(where.endswith("/cancel") for where in addresses)
+
+
+def test_whoever_is_shown_texts_is_noted_before(client: Client) -> None:
+    looked = client.service.record.looked
+    looked.clear()
+    assert client.get("/v1/decisions/d0000001").status == 200
+    assert client.get("/v1/decisions/d0000001/explanation").status == 200
+    shown = [item["decision"] for item in client.get("/v1/queue").json["items"]]
+    assert client.page("/decisions/d0000001").status == client.page("/queue").status == 200
+    assert client.page("/").status == client.get("/v1/tasks").status == 200  # no texts there
+    assert [(one.by, one.what) for one in looked] == [
+        ("local", what) for what in ("decision", "explanation", "queue", "decision", "queue")
+    ]
+    assert looked[0].decisions == ("d0000001",)
+    assert list(looked[2].decisions) == shown
+    assert len(looked[4].decisions) > 1
+
+
+def test_what_cannot_be_noted_is_not_shown(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(one: object) -> None:
+        raise DiskFullError("No space is left.")
+
+    monkeypatch.setattr(client.service.record, "note", full)
+    for path in ("/v1/decisions/d0000001", "/v1/decisions/d0000001/explanation", "/v1/queue"):
+        answer = client.get(path)
+        assert answer.status == 507
+        assert "parcel" not in answer.text
+
+
+def test_a_reader_with_a_key_is_named(tmp_path: Path) -> None:
+    key, shown = KeyStore(Home(tmp_path)).create("Kim at night", roles=("reviewer",))
+    with guarded(tmp_path) as client:
+        assert client.get("/v1/decisions/d0000001", **bearer(shown)).status == 200
+        (one,) = client.service.record.looked
+        assert (one.by, one.id, one.name) == ("key", key.id, "Kim at night")

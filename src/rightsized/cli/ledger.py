@@ -21,6 +21,7 @@ from rightsized.core.errors import InputError, ProofError
 if TYPE_CHECKING:
     from rightsized.ledger.findings import Verification
     from rightsized.ledger.notes import Checkpoint
+    from rightsized.ledger.publish import SinkStatus
     from rightsized.store.home import Home
 
 app = typer.Typer(
@@ -125,12 +126,15 @@ def checkpoint(options: CheckpointOptions) -> Result:
     """Show the signed checkpoint of the log as it is, and the key that checks it."""
     from rightsized.ledger.notes import parse_checkpoint
     from rightsized.ledger.prove import Prover
+    from rightsized.ledger.publish import sink_status
     from rightsized.ledger.reader import LedgerReader
 
+    settings = options.settings()
     with LedgerReader(home_of(options).decisions) as reader:
         prover = Prover(reader)
         note = prover.cosigned() if options.cosigned else prover.note
-        sinks = reader.query("SELECT sink, size, at FROM published ORDER BY sink")
+        named = [*settings.ledger.sinks, *(sink for (sink,) in reader.query("SELECT sink FROM published"))]
+        sinks = sink_status(reader.query, list(dict.fromkeys(named)))
     if options.out is not None:
         before = options.out.read_text("utf-8") if options.out.is_file() else ""
         write(options.out, (before + note).encode())
@@ -140,10 +144,10 @@ def checkpoint(options: CheckpointOptions) -> Result:
         "size": shown.size,
         "time": shown.time,
         "keys": [str(key) for key in prover.chain.keys],
-        "sinks": [{"sink": sink, "size": size, "at": at} for sink, size, at in sinks],
+        "sinks": sinks,
     }
     lines = [note, f"Verifier key: {prover.chain.at(shown.size)}"]
-    lines += [f"{sink} has the checkpoint of {size:,} entries." for sink, size, _ in sinks]
+    lines += map(_kept_at, sinks)
     return Result(data, "\n".join(lines))
 
 
@@ -196,6 +200,15 @@ def write(path: Path, content: bytes) -> None:
     from rightsized.store import atomic
 
     atomic.export(path, content)
+
+
+def _kept_at(sink: SinkStatus) -> str:
+    """How far a sink is, in a sentence."""
+    from rightsized.tasks.pages.figures import moment
+
+    has = f"has the checkpoint of {sink.size:,} entries" if sink.size else "has no checkpoint yet"
+    waits = f"; {sink.waiting:,} wait, the oldest since {moment(sink.waiting_since)}" if sink.waiting else ""
+    return f"{sink.sink} {has}{waits}."
 
 
 def _verified(found: Verification, path: Path) -> str:

@@ -12,10 +12,13 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from msgspec import structs
+
 from rightsized.core.errors import RightsizedError
 from rightsized.core.frozen import Frozen
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.notes import parse_checkpoint
+from rightsized.ledger.schema import Query
 from rightsized.ledger.sinks import Sink
 from rightsized.ledger.tree import StoredTree
 
@@ -51,6 +54,15 @@ class SinkStatus(Frozen, frozen=True):
     waiting_since: float | None = None
 
 
+def sink_status(query: Query, sinks: Sequence[str]) -> tuple[SinkStatus, ...]:
+    """How far sinks are, by the log's file alone: it knows what waits, and not why."""
+    found = []
+    for sink in sinks:
+        ((size, last, waiting, since),) = query(_STATUS, (sink,))
+        found.append(SinkStatus(sink, size, waiting, 0, "", last, since))
+    return tuple(found)
+
+
 class Publisher:
     """Sends to several sinks.
 
@@ -74,11 +86,10 @@ class Publisher:
 
     def status(self) -> list[SinkStatus]:
         """How far each sink is."""
-        query, found = self._ledger.reader.query, []
-        for sink in self.sinks:
-            failures, _, why = self._failed.get(sink.name, (0, 0.0, ""))
-            ((size, last, waiting, since),) = query(_STATUS, (sink.name,))
-            found.append(SinkStatus(sink.name, size, waiting, failures, why, last, since))
+        found = []
+        for known in sink_status(self._ledger.reader.query, [sink.name for sink in self.sinks]):
+            failures, _, why = self._failed.get(known.sink, (0, 0.0, ""))
+            found.append(structs.replace(known, failures=failures, error=why))
         return found
 
     async def _serve(self, sink: Sink) -> None:

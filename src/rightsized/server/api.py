@@ -11,6 +11,7 @@ from rightsized.core.types import Explanation
 from rightsized.ledger.prove import Proof
 from rightsized.server import bodies
 from rightsized.server.problems import RefusedError
+from rightsized.tasks.accesses import access
 from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.leaving import Leaving
 from rightsized.tasks.record_views import KeyChange, PolicyView, Purged, RecordStatus
@@ -45,6 +46,7 @@ async def show_gateway(service: Service, call: Call) -> GatewayStatus:
 
 async def show_decision(service: Service, call: Call) -> bodies.DecisionView:
     decision = service.decision(call.path["id"])
+    await service.record.note(access(call.identity, "decision", decision.id))
     return bodies.DecisionView(decision, service.decision_text(decision.id), service.written(decision.id))
 
 
@@ -57,6 +59,7 @@ async def explain_decision(service: Service, call: Call) -> Explanation:
             f"The text of decision {decision.id} was deleted; only its digest is kept, so it cannot be explained.",
             fix="Keep texts for longer with [record] text_days.",
         )
+    await service.record.note(access(call.identity, "explanation", decision.id))
     return await service.explain(decision.task, text, decision)
 
 
@@ -93,7 +96,10 @@ async def list_queue(service: Service, call: Call) -> bodies.Queue:
     task = call.query.get("task")
     if task is not None:
         check_task(service, task)
-    return bodies.Queue(tuple(service.queue(task, call.query["limit"])))
+    items = tuple(service.queue(task, call.query["limit"]))
+    if items:
+        await service.record.note(access(call.identity, "queue", *(item.decision for item in items)))
+    return bodies.Queue(items)
 
 
 def check_task(service: Service, name: str) -> None:

@@ -14,6 +14,7 @@ from rightsized.ledger.head import stored_chain
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.prove import Proof, Prover
 from rightsized.ledger.publish import Publisher
+from rightsized.tasks.accesses import Access, event
 from rightsized.tasks.leaving import Leaving, leaving
 from rightsized.tasks.record_views import KeyChange, PolicyView, Purged, RecordStatus
 
@@ -67,6 +68,10 @@ class HomeRecord:
         """See `record_views.Record`."""
         reader = self._writer().reader
         return await asyncio.to_thread(lambda: Prover(reader).decision(decision_id))
+
+    async def note(self, one: Access) -> None:
+        """See `record_views.Record`."""
+        await self._writer().note(event(one, time.time()))
 
     async def rotate_key(self) -> KeyChange:
         """See `record_views.Record`."""

@@ -9,6 +9,7 @@ from msgspec import field
 from rightsized.core.frozen import Frozen
 from rightsized.ledger.prove import Proof
 from rightsized.ledger.publish import SinkStatus
+from rightsized.tasks.accesses import Access
 from rightsized.tasks.leaving import Leaving
 
 
@@ -76,6 +77,10 @@ class Record(Protocol):
 
     async def proof(self, decision_id: str) -> Proof:
         """That a decision is in the log, without texts. Raises NotFoundError, ProofError."""
+        ...
+
+    async def note(self, one: Access) -> None:
+        """Put into the log that somebody is being shown texts. Raises where it cannot: then nothing may be shown."""
         ...
 
     async def rotate_key(self) -> KeyChange: ...

@@ -24,6 +24,7 @@ from rightsized.server.endpoint import Respond
 from rightsized.server.guards import PAGE_HEADERS, REPORT_HEADERS
 from rightsized.server.problems import Problem, RefusedError
 from rightsized.tasks import pages
+from rightsized.tasks.accesses import access
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.records import QueueItem, TaskStatus
@@ -136,6 +137,7 @@ class Console:
         shown: dict[str, Any] = {"decision": decision, "about_text": is_written(decision)}
         if self._awaits_blind_review(decision):
             return self._show("blind.html", **shown)
+        await self._service.record.note(access(asked.identity, "decision", decision.id))
         shown |= {"labels": self._service.labels_of(decision.id), "text": None, "outcome": None, "status": None}
         if shown["about_text"]:
             return self._show("decision.html", written=self._service.written(decision.id), **shown)
@@ -162,6 +164,10 @@ class Console:
             check_task(self._service, task)
         items = self._service.queue(task, SHOWN)
         current = _current(items, asked.query.get("after", ""))
+        coming = [item for item in items if item is not current][:NEXT]
+        if current is not None:
+            shown = (item.decision for item in (current, *coming))
+            await self._service.record.note(access(asked.identity, "queue", *shown))
         return self._show(
             "queue.html",
             task=task,
@@ -169,7 +175,7 @@ class Console:
             current=current,
             status=self._service.task(current.task) if current and not current.written else None,
             of_task=dict(_queues(self._service.tasks(), self._standing())).get(task or "", 0),
-            coming=[item for item in items if item is not current][:NEXT],
+            coming=coming,
             done=self._done(asked.query),
             reviewer=_reviewer(asked.cookies),
         )

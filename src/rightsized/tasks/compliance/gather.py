@@ -20,11 +20,13 @@ from rightsized.core.egress import JOURNAL, is_loopback, read_journal
 from rightsized.core.errors import NotFoundError, RightsizedError
 from rightsized.core.protocols import Progress, no_progress
 from rightsized.core.types import Certificate, Decision, State
+from rightsized.ledger.publish import sink_status
 from rightsized.ledger.reader import LedgerReader, Search
 from rightsized.ledger.schema import EventRow, ReviewRow, decode_event, decode_review
 from rightsized.ledger.verify import verify
 from rightsized.store.home import Home
 from rightsized.store.models import ModelStore
+from rightsized.tasks.accesses import looked
 from rightsized.tasks.chat_cascade import gateways
 from rightsized.tasks.compliance.records import (
     AuditReport,
@@ -108,6 +110,8 @@ def gather(config: Config, asked: Asked, progress: Progress = no_progress) -> Au
             detected=dict(tally.detected.most_common()),
             classes=dict(tally.classes.most_common()),
             failures=dict(tally.failures.most_common()),
+            looked=looked(reader, asked.since, asked.until),
+            sinks=sink_status(reader.query, config.ledger.sinks),
         )
 
 

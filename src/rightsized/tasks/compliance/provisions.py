@@ -114,9 +114,10 @@ def _audit_controls(report: AuditReport) -> Provision:
         "Audit controls",
         "Mechanisms record and examine activity in systems that hold electronic protected health information.",
         f"{_n(health, 'request')} held health data, by declaration or detection. Who asked (key and tenant), which "
-        "models saw the text, where it went and which rule allowed it are on record for each.",
+        "models saw the text, where it went and which rule allowed it are on record for each. "
+        f"{sum(one.times for one in report.looked):,} times somebody was shown recorded texts; each is on record.",
         "Access to this machine's files by its own administrators. Other systems with the same information.",
-        ("classes", "egress", "rules"),
+        ("classes", "egress", "rules", "looked"),
     )
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from rightsized.core.frozen import Frozen
 from rightsized.core.types import State
+from rightsized.ledger.publish import SinkStatus
+from rightsized.tasks.accesses import Looked
 from rightsized.tasks.leaving import Opened
 
 
@@ -140,6 +142,7 @@ class AuditReport(Frozen, frozen=True):
 
     `opened` are connections and fetches by the egress journal, which knows no texts.
     `detected` counts requests in which personal data of a type were found, `failures` messages of failed requests.
+    `looked`: who was shown recorded texts through the server. `sinks`: where checkpoints are kept elsewhere, as of now.
     """
 
     created: float
@@ -162,3 +165,5 @@ class AuditReport(Frozen, frozen=True):
     detected: dict[str, int]
     classes: dict[str, int]
     failures: dict[str, int]
+    looked: tuple[Looked, ...] = ()
+    sinks: tuple[SinkStatus, ...] = ()
