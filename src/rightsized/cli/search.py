@@ -15,13 +15,14 @@ from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.search_opened import opened
 from rightsized.cli.search_query import QueryOptions, query
+from rightsized.cli.search_watch import WatchOptions, watch
 from rightsized.cli.tables import aligned
 
 if TYPE_CHECKING:
     from rightsized.apps.search.collections import Standing
     from rightsized.apps.search.sync.steps import SyncReport
 
-app = typer.Typer(name="search", help="Search documents: add, sync, query, list, show, remove.", no_args_is_help=True)
+app = typer.Typer(name="search", help="Search documents: take in, keep up to date, query.", no_args_is_help=True)
 Collection = Annotated[str, typer.Argument(help="Name of the collection.")]
 _DEAD_SHOWN = 20  # documents that could not be read, listed for people; --json gives all
 
@@ -157,6 +158,7 @@ def _when(moment: float) -> str:
 
 add(app, "add", AddOptions, add_sources)
 add(app, "sync", SyncOptions, sync)
+add(app, "watch", WatchOptions, watch)
 add(app, "query", QueryOptions, query)
 add(app, "list", Common, list_collections)
 add(app, "show", NameOptions, show)
