@@ -16,10 +16,11 @@ from rightsized.apps.search.connectors.listing import open_connector
 from rightsized.apps.search.index.collection import FOLDER, Collection, open_collection
 from rightsized.apps.search.index.database import FILE
 from rightsized.apps.search.parsers import sandbox
+from rightsized.apps.search.parsers.media_types import media_type
 from rightsized.apps.search.passages import split
 from rightsized.apps.search.query import names
 from rightsized.apps.search.sync.run import sync
-from rightsized.apps.search.sync.steps import Limits, Steps, SyncReport, never
+from rightsized.apps.search.sync.steps import Limits, Steps, SyncReport, detector, never
 from rightsized.apps.search.types import DeadLetter, Parsed, Passage
 from rightsized.core.errors import NotFoundError
 from rightsized.core.frozen import Frozen
@@ -144,7 +145,7 @@ def steps_of(encoder: OnnxEncoder) -> Steps:
     def chunk(parsed: Parsed) -> Sequence[Passage]:
         return split(parsed, count=count)
 
-    return Steps(_parse, chunk, RECIPE)
+    return Steps(_parse, chunk, RECIPE, media_type, detector())
 
 
 def _parse(path: Path, name: str) -> Parsed:

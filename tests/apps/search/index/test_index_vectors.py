@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from index_samples import STEPS, CountingEncoder, MemorySource
 from numpy.typing import NDArray
 
 from rightsized.apps.search.index import graph, kernels
+from rightsized.apps.search.index.check import check
+from rightsized.apps.search.index.collection import open_collection
 from rightsized.apps.search.index.dense import Vectors, search
+from rightsized.apps.search.query.clauses import Terms
+from rightsized.apps.search.sync.run import sync
+from rightsized.apps.search.types import Filters
 
 DIMENSION = 48
 
@@ -96,3 +102,56 @@ def test_a_damaged_graph_is_left_aside(tmp_path: Path) -> None:
     made = graph.load(tmp_path, name, 300)
     assert made is not None
     assert made.size == 300
+
+
+def test_a_collection_with_many_vectors_has_a_graph_that_follows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph, "GRAPH_FROM", 50)
+    encoder, source = CountingEncoder(), MemorySource()
+    for number in range(40):
+        source.put(f"{number}.txt", f"Title {number}\n\nOne word{number}.\n\nTwo other{number}.", f"group:{number % 2}")
+    collection = open_collection(tmp_path, "docs", encoder, create=True)
+    sync(collection, source, STEPS)
+    first = collection.vectors()
+    assert first.graph is not None
+    assert first.graph.size == len(first.rows) == 120
+    for number in range(40, 80):
+        source.put(f"{number}.txt", f"Title {number}\n\nOne word{number}.", "group:0")
+    for number in range(5):
+        source.remove(f"{number}.txt")
+    sync(collection, source, STEPS)
+    held = collection.vectors()
+    assert held.graph is not None
+    assert held.graph.size > 120
+    assert len(list((collection.folder / "vectors").glob("*/graph-*"))) == 1
+    assert check(collection.folder) == []
+    for number in (7, 24, 60):
+        question = encoder.encode_now(f"Title {number}\nOne word{number}.").vector
+        for principals in (["group:0", "group:1"], ["group:0"]):
+            view = collection.view(principals)
+            (found,) = view.found(view.dense(question, Filters(), 1).rows)
+            mine = number % 2 == 0 or number >= 40 or len(principals) == 2
+            assert (found.document.key == f"{number}.txt") == mine
+            assert set(found.document.principals) <= set(principals)
+    collection.close()
+
+
+def test_searches_go_on_while_a_sync_writes(tmp_path: Path) -> None:
+    encoder, source = CountingEncoder(), MemorySource()
+    source.put("a.txt", "Alpha\n\nFirst words.")
+    collection = open_collection(tmp_path, "docs", encoder, create=True)
+    sync(collection, source, STEPS)
+    reading = open_collection(tmp_path, "docs", CountingEncoder())
+    with collection.writing() as writer, writer.transaction():
+        writer.source("another")
+        view = reading.view([])
+        assert len(view.lexical(Terms("first"), Filters(), 5).rows) == 1
+        assert len(view.dense(encoder.encode_now("first").vector, Filters(), 5).rows) == 2
+        assert [document.key for document in view.documents(Filters())] == ["a.txt"]
+    source.put("b.txt", "Beta\n\nSecond words.")
+    sync(collection, source, STEPS)
+    reading.refresh()
+    assert len(reading.view([]).lexical(Terms("second"), Filters(), 5).rows) == 1
+    for one in (collection, reading):
+        one.close()

@@ -111,6 +111,7 @@ class TreeReader:
         if known is not None and known.complete and not (self._limits.retry and self._failed(known.number)):
             return Node(item, digest)
         name = item.key.rpartition("/")[2]
+        kind = self._steps.media_type(path, name)
         try:
             parsed = self._steps.parse(path, name)
             passages = tuple(self._steps.chunk(parsed))
@@ -123,7 +124,7 @@ class TreeReader:
         children = tuple(self._part(item, part, path, depth + 1) for part in named_parts(parsed.parts))
         language = self._steps.language(parsed.text) or self._limits.language
         kept = replace(parsed, parts=())  # their bytes need not wait in memory
-        fresh = Fresh(digest, self._steps.recipe, self._steps.media_type(name), language, kept, passages)
+        fresh = Fresh(digest, self._steps.recipe, kind, language, kept, passages)
         return Node(item, digest, fresh, children)
 
     def _failed(self, content: int) -> bool:

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from rightsized.apps.search.protocols import Parser
 from rightsized.apps.search.types import Parsed, Passage
+from rightsized.core.errors import MissingExtraError
 from rightsized.core.frozen import Frozen
+from rightsized.engines.language import LanguageDetector
 
 DEFAULT_LANGUAGE = "en"
 
 
-def guessed(name: str) -> str:
-    """The media type that a name suggests."""
+def guessed(path: Path, name: str) -> str:
+    """The media type that a name suggests; the file is not looked at."""
     return mimetypes.guess_type(name, strict=False)[0] or "application/octet-stream"
 
 
 def assumed(text: str) -> str:
     """No language is told: the collection's default holds."""
     return ""
+
+
+def detector() -> Callable[[str], str]:
+    """The installed identifier of languages, or `assumed` where there is none (extra `language`)."""
+    try:
+        return LanguageDetector()
+    except MissingExtraError:
+        return assumed
 
 
 def never() -> bool:
@@ -38,7 +49,7 @@ class Steps(NamedTuple):
     parse: Parser
     chunk: Callable[[Parsed], Sequence[Passage]]
     recipe: str
-    media_type: Callable[[str], str] = guessed
+    media_type: Callable[[Path, str], str] = guessed
     language: Callable[[str], str] = assumed
 
 
