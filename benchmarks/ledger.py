@@ -24,7 +24,8 @@ import msgspec
 
 from benchmarks import harness, ledger_tamper
 from benchmarks.record import sync_ms
-from rightsized.core.types import Attempt, Decision, LabelScore, Prediction, Reply
+from benchmarks.samples import reply
+from rightsized.core.types import Decision, Reply
 from rightsized.ledger import columns
 from rightsized.ledger.group import Batch
 from rightsized.ledger.ids import new_id
@@ -55,29 +56,9 @@ def decision(number: int, text: str = "") -> Decision:
     return Decision(new_id(now), "support", "7", now, digest, "started", False, 0.02, tenant="ward-3", key="k1")
 
 
-def reply(begun: Decision) -> Reply:
-    """A reply of realistic size."""
-    label = f"label-{hash(begun.id) % 7}"
-    prediction = Prediction(label, (label,), tuple(LabelScore(f"label-{i}", 0.9 / (i + 1)) for i in range(5)))
-    model = "sha256:" + "a" * 64
-    attempts = (
-        Attempt("ngram", 3, model, 0.5, 0.9, False, prediction, "0.500 is below 0.900", 0.15),
-        Attempt("encoder", 3, model, 0.95, 0.9, True, prediction, "", 5.0),
-    )
-    return Reply(
-        id=begun.id,
-        task=begun.task,
-        status="answered",
-        output=prediction,
-        rung="encoder",
-        tier=3,
-        model=model,
-        confidence=0.95,
-        state="certified",
-        certificate="sha256:" + "c" * 64,
-        certified=True,
-        attempts=attempts,
-    )
+def answered(begun: Decision) -> Reply:
+    """Its reply, with one of seven labels."""
+    return reply(begun.id, begun.task, f"label-{hash(begun.id) % 7}")
 
 
 def opened(folder: Path, **options: Any) -> SqliteLedger:
@@ -89,7 +70,7 @@ async def write_decisions(ledger: SqliteLedger, count: int) -> list[str]:
     async def one(number: int) -> str:
         begun = decision(number)
         await ledger.begin(begun, TEXT.format(number))
-        await ledger.finish(msgspec.structs.replace(begun, phase="done", reply=reply(begun)))
+        await ledger.finish(msgspec.structs.replace(begun, phase="done", reply=answered(begun)))
         return begun.id
 
     return list(await asyncio.gather(*(one(n) for n in range(count))))
@@ -228,7 +209,7 @@ def build(folder: Path, entries: int) -> None:
             connection.execute("BEGIN IMMEDIATE")
             for number in range(min(BUILD_ROWS, entries - done) // 2):
                 begun = decision(done + number)
-                end = End(begun.id, ended=begun.started + 1, phase="done", reply=reply(begun))
+                end = End(begun.id, ended=begun.started + 1, phase="done", reply=answered(begun))
                 batch.append("starts", (*columns.of_start(begun), ledger.run), encode(begun))
                 decision_id, status, tier = columns.of_end(end)
                 batch.append("ends", (decision_id, begun.task, status, tier), encode(end))

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import harness
+from benchmarks.samples import reply
 from rightsized.core.protocols import Answerer
-from rightsized.core.types import Attempt, LabelScore, Prediction, Reply, Request
+from rightsized.core.types import Reply, Request
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.recorded import Recorded
 from rightsized.store.secrets import SecretFolder
@@ -38,27 +39,7 @@ class Pausing(Answerer):
 
     async def answer(self, request: Request) -> Reply:
         await asyncio.sleep(self._seconds)
-        best = tuple(LabelScore(f"label-{i}", 0.9 / (i + 1)) for i in range(5))
-        prediction = Prediction("label-0", ("label-0",), best)
-        model = "sha256:" + "a" * 64
-        attempts = (
-            Attempt("ngram", 3, model, 0.5, 0.9, False, prediction, "0.500 is below 0.900", 0.15),
-            Attempt("encoder", 3, model, 0.95, 0.9, True, prediction, "", 5.0),
-        )
-        return Reply(
-            id=request.id,
-            task=request.task,
-            status="answered",
-            output=prediction,
-            rung="encoder",
-            tier=3,
-            model=model,
-            confidence=0.95,
-            state="certified",
-            certified=True,
-            latency_ms=5.0,
-            attempts=attempts,
-        )
+        return reply(request.id, request.task)
 
 
 async def load(answerer: Answerer, concurrent: int, seconds: float) -> tuple[list[float], float, float]:

@@ -18,6 +18,7 @@ from rightsized.core.egress import Egress
 from rightsized.core.errors import DownloadError
 from rightsized.store.home import Home
 from rightsized.store.models import ModelStore
+from tests.coroutines import pytest_pyfunc_call as pytest_pyfunc_call  # pytest looks for it here
 
 ROOT = Path(__file__).parents[1]
 REQUIRED = frozenset(os.environ.get("RIGHTSIZED_REQUIRE", "").split(",")) - {""}
