@@ -75,6 +75,7 @@ PAGES = (
     Route("GET", "/search", "search"),
     Route("GET", "/search/{name}", "search"),
     Route("GET", "/search/{name}/{id}", "search"),
+    Route("GET", "/search/{name}/{id}/pages/{page}", "search"),
     Route("GET", "/jobs", "look"),
     Route("POST", "/jobs/{id}/cancel", "operate"),
     Route("GET", "/problems/{code}", "list"),

@@ -12,6 +12,7 @@ from starlette.routing import Route, Router
 from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.service import SearchService
 from rightsized.core.config import Config
+from rightsized.core.egress import Egress
 from rightsized.core.errors import RateLimitError, RightsizedError, UnauthorizedError
 from rightsized.server import openapi
 from rightsized.server.classify import ROUTE as CLASSIFY
@@ -144,7 +145,8 @@ async def _nowhere(scope: Scope, receive: Receive) -> Response:
 
 def documents_of(service: Service, config: Config) -> SearchService:
     """Document search over the home, with an encoder that the tasks share."""
-    return SearchService(Collections(Home(config.home), lambda: service.open_encoder(config.search.encoder)))
+    collections = Collections(Home(config.home), lambda: service.open_encoder(config.search.encoder))
+    return SearchService(collections, Egress.at(config.home, config.egress.allow))
 
 
 def create_app(service: Service, config: Config, gate: Gate | None = None) -> App:

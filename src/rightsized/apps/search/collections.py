@@ -5,6 +5,7 @@ This is where the parts of document search are put together; each of them knows 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +23,7 @@ from rightsized.apps.search.query import names
 from rightsized.apps.search.sync.run import sync
 from rightsized.apps.search.sync.steps import Limits, Steps, SyncReport, detector, never
 from rightsized.apps.search.types import DeadLetter, Parsed, Passage
-from rightsized.core.errors import NotFoundError
+from rightsized.core.errors import NotFoundError, RightsizedError
 from rightsized.core.frozen import Frozen
 from rightsized.core.protocols import Encoder, Progress, no_progress
 from rightsized.store.home import Home
@@ -114,6 +115,14 @@ class Collections:
         collection = self.open(name)
         known = Addresses(collection.folder)
         return [known.of(source) for source in collection.sources()]
+
+    def attach(self, name: str, egress: Egress) -> None:
+        """Open the sources of a collection, so that its documents can be had as they came; those that cannot be opened
+        are passed over, and their documents have no preview."""
+        collection = self.open(name)
+        for address in self.addresses(name):
+            with contextlib.suppress(RightsizedError):
+                collection.originals.attach(open_connector(address, egress), _parse)
 
     def standing(self, name: str) -> Standing:
         """How much a collection holds and where it comes from."""

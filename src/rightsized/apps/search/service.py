@@ -6,13 +6,20 @@ Nothing is read but through a view, and no view is made without the asker's prin
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
+from rightsized.apps.search.answer.records import Answer
 from rightsized.apps.search.collections import Collections
+from rightsized.apps.search.parsers import sandbox
+from rightsized.apps.search.parsers.wire import Page, PageImage
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.results import Ranking, Results, Settings
 from rightsized.apps.search.types import Filters
-from rightsized.core.errors import InputError, NotFoundError
+from rightsized.core.egress import Egress
+from rightsized.core.errors import InputError, NotFoundError, StoreError
 from rightsized.core.frozen import Frozen
 
 MOST_HITS = 100  # of one page of results
@@ -42,10 +49,12 @@ class SearchService:
 
     Args:
         collections: opened here as they are asked for, and closed by `close`.
+        egress: asked before a source elsewhere is read for a preview; without one there are no previews.
     """
 
-    def __init__(self, collections: Collections) -> None:
-        self._collections = collections
+    def __init__(self, collections: Collections, egress: Egress | None = None) -> None:
+        self._collections, self._egress = collections, egress
+        self._attached: set[str] = set()
 
     def collections(self, principals: Sequence[str]) -> list[VisibleCollection]:
         """Collections that hold something which the asker may see, by name: others are not named."""
@@ -65,10 +74,7 @@ class SearchService:
         """The passages that answer best. Raises NotFoundError, InputError, BusyError."""
         from rightsized.apps.search.query.search import search
 
-        if len(question.text) > MOST_CHARS:
-            raise InputError(f"The question has {len(question.text):,} characters; {MOST_CHARS:,} is the most.")
-        if not 1 <= question.limit <= MOST_HITS or question.offset < 0:
-            raise InputError(f"`limit` is 1 to {MOST_HITS}, and `offset` at least 0.")
+        _check(question)
         view = await asyncio.to_thread(self.view, name, principals)
         return await search(
             view,
@@ -78,9 +84,57 @@ class SearchService:
             limit=question.limit,
             offset=question.offset,
             settings=question.settings,
-            ranking=Ranking(),
+            ranking=self._ranking(name),
         )
+
+    async def answer(self, name: str, question: Question, principals: Sequence[str]) -> Answer:
+        """The sentences that answer, or none; with the results of the search. Raises as `search`."""
+        from rightsized.apps.search.answer.answering import answer
+
+        _check(question)
+        view = await asyncio.to_thread(self.view, name, principals)
+        return await answer(
+            view,
+            question.text,
+            encoder=self._collections.open(name).encoder,
+            filters=question.filters,
+            limit=question.limit,
+            settings=question.settings,
+            ranking=self._ranking(name),
+        )
+
+    def page_image(self, name: str, document: str, page: Page, principals: Sequence[str]) -> PageImage:
+        """A page of a PDF as a picture, drawn from the document in its source. Reads that source: call it aside.
+
+        Raises NotFoundError (also where it may not be seen), DocumentError, StoreError (the source is gone, or has
+        changed since).
+        """
+        view = self.view(name, principals)
+        known = view.document(document)
+        if self._egress is not None and name not in self._attached:
+            self._collections.attach(name, self._egress)
+            self._attached.add(name)
+        data = view.original(document)
+        if hashlib.sha256(data).hexdigest() != known.content:
+            raise StoreError(f"{known.key} has changed since it was read.", fix=f"Run: rightsized search sync {name}")
+        with tempfile.NamedTemporaryFile(prefix="rightsized-page-") as file:
+            file.write(data)
+            file.flush()
+            return sandbox.draw(Path(file.name), known.key, page)
 
     def close(self) -> None:
         """Close what was opened."""
         self._collections.close()
+
+    def _ranking(self, name: str) -> Ranking:
+        """The collection's learned ordering where it has one, else the default."""
+        collection = self._collections.open(name)
+        return Ranking(ordering=self._orderings.of(collection.folder, collection.encoder.digest))
+
+
+def _check(question: Question) -> None:
+    """Raises InputError where a question is too long or its page cannot be shown."""
+    if len(question.text) > MOST_CHARS:
+        raise InputError(f"The question has {len(question.text):,} characters; {MOST_CHARS:,} is the most.")
+    if not 1 <= question.limit <= MOST_HITS or question.offset < 0:
+        raise InputError(f"`limit` is 1 to {MOST_HITS}, and `offset` at least 0.")

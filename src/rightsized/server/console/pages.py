@@ -67,6 +67,7 @@ class Console:
             "/search": {"GET": self._search.collections},
             "/search/{name}": {"GET": self._search.results},
             "/search/{name}/{id}": {"GET": self._search.document},
+            "/search/{name}/{id}/pages/{page}": {"GET": self._search.page_image},
             "/jobs": {"GET": self.jobs},
             "/jobs/{id}/cancel": {"POST": self.cancel},
             "/problems/{code}": {"GET": self.kinds},

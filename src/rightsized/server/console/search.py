@@ -12,13 +12,16 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from rightsized.apps.search.parsers.wire import Page
+from rightsized.apps.search.query.highlighting import mark
 from rightsized.apps.search.query.results import Results, Settings
 from rightsized.apps.search.service import FACETS, Question, SearchService
-from rightsized.apps.search.types import Facet, Filters, Found, Highlight, Hit
-from rightsized.core.errors import RightsizedError
+from rightsized.apps.search.types import Document, Facet, Filters, Found, Highlight, Hit
+from rightsized.core.errors import NotFoundError, RightsizedError
 from rightsized.server import problems
 from rightsized.server.console.request import Asked
 from rightsized.server.documents.handlers import principals_of
+from rightsized.server.guards import PAGE_HEADERS
 
 Show = Callable[..., Response]
 PAGE = 10  # hits of one page
@@ -102,14 +105,32 @@ class SearchPages:
         passages = await asyncio.to_thread(view.passages, document.id)
         text = await asyncio.to_thread(view.text, document.id)
         start, end = _span(asked.query, len(text))
+        boxes = mark(start, end, await asyncio.to_thread(view.lines, document.id)).boxes if end > start else ()
+        page = boxes[0].page if boxes else page_of(passages, start) if end > start else 0
         return self._show(
             "document.html",
             name=name,
             document=document,
             question=asked.query.get("q", ""),
             pieces=marked(text, 0, len(text), [Highlight(start, end)] if end > start else []),
-            page=page_of(passages, start) if end > start else 0,
+            page=page or (1 if document.pages else 0),
+            image=_image(name, document, page, start, end),
         )
+
+    async def page_image(self, asked: Asked) -> Response:
+        """A page of a document as a picture."""
+        page = asked.path["page"]
+        if not (page.isascii() and page.isdigit() and len(page) < 6):
+            raise NotFoundError(f"There is no page {page[:20]!r}.")
+        name, principals = asked.path["name"], principals_of(asked.identity)
+        wanted = await asyncio.to_thread(self._boxed, asked, int(page), principals)
+        image = await asyncio.to_thread(self._service.page_image, name, asked.path["id"], wanted, principals)
+        return Response(image.png, 200, dict(PAGE_HEADERS), "image/png")
+
+    def _boxed(self, asked: Asked, page: int, principals: Sequence[str]) -> Page:
+        view = self._service.view(asked.path["name"], principals)
+        start, end = _span(asked.query, len(view.text(asked.path["id"])))
+        return Page(page, mark(start, end, view.lines(asked.path["id"])).boxes if end > start else ())
 
 
 class Here(NamedTuple):
@@ -133,11 +154,10 @@ def hit_view(hit: Hit, here: Here) -> HitView:
     """One hit, ready to be shown."""
     document, passage = hit.found.document, hit.found.passage
     parts = [f"page {passage.page}" if passage.page else "", " › ".join(passage.path)]
-    first = hit.highlights[0] if hit.highlights else Highlight(passage.start, passage.end)
     return HitView(
         document.title or document.key,
         " · ".join(part for part in (document.key, *parts) if part),
-        here.document(hit.found, first.start, first.end),
+        here.document(hit.found, passage.start, passage.end),
         marked(passage.text, passage.start, passage.end, hit.highlights),
         ", ".join(f"{part} {value:.2f}" for part, value in hit.scores.items()),
     )
@@ -181,6 +201,13 @@ def lead(found: Results) -> str:
         return "Nothing that you may see answers this."
     count = f"{found.total:,}" + (" or more" if found.more else "")
     return f"{count} passages, the best first." if found.total != 1 else "One passage."
+
+
+def _image(name: str, document: Document, page: int, start: int, end: int) -> str:
+    """The address of a page's picture; empty where no page can be drawn."""
+    if document.media_type != "application/pdf" or not page:
+        return ""
+    return f"/search/{name}/{document.id}/pages/{page}?{urlencode({'start': start, 'end': end})}"
 
 
 def page_of(passages: Sequence[Found], start: int) -> int:

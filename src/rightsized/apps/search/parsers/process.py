@@ -16,7 +16,7 @@ import msgspec
 import psutil
 
 from rightsized.apps.search.parsers.limits import Limits
-from rightsized.apps.search.parsers.wire import LENGTH, Answer, Failure, Ready, Request, frame, longest_answer
+from rightsized.apps.search.parsers.wire import LENGTH, Answer, Failure, Page, Ready, Request, frame, longest_answer
 from rightsized.core.errors import StoreError
 
 START_SECONDS = 60.0  # until a worker must have said that it is ready, on a busy machine
@@ -72,15 +72,15 @@ class WorkerProcess:
         """Bytes in memory at the last look."""
         return self._resident
 
-    def ask(self, path: Path, name: str, limits: Limits) -> Answer:
-        """Read a document. A worker that is no longer `alive` afterwards had to be killed, or ended by itself.
+    def ask(self, path: Path, name: str, limits: Limits, page: Page | None = None) -> Answer:
+        """Read a document, or draw a page of it. A worker that is not `alive` afterwards was killed or ended.
 
         Raises:
             StoreError: the worker did not start.
         """
         self._start()
         self.documents += 1
-        request = Request(str(path.absolute()), name[:LONGEST_NAME], limits)
+        request = Request(str(path.absolute()), name[:LONGEST_NAME], limits, page)
         assert self._child.stdin is not None
         try:
             self._child.stdin.write(frame(request))

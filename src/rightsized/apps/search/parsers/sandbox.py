@@ -16,7 +16,7 @@ from typing import Self
 
 from rightsized.apps.search.parsers.limits import Limits
 from rightsized.apps.search.parsers.process import WorkerProcess
-from rightsized.apps.search.parsers.wire import Answer, Failure, Success
+from rightsized.apps.search.parsers.wire import Answer, Failure, Page, PageImage, Success
 from rightsized.apps.search.types import Parsed
 from rightsized.core.errors import DocumentError
 
@@ -53,16 +53,17 @@ class Pool:
         Raises:
             DocumentError: with the reason. StoreError: no worker can be started.
         """
-        limits = limits or Limits()
-        with self._places:
-            worker = self._take()
-            try:
-                answer = worker.ask(path, name, limits)
-            except BaseException:
-                worker.close()
-                raise
-            self._give_back(worker, limits)
-        return _result(answer, name)
+        answer = self._ask(path, name, limits or Limits(), None)
+        if not isinstance(answer, Success):
+            raise _failed(answer, name)
+        return answer
+
+    def draw(self, path: Path, name: str, page: Page, *, limits: Limits | None = None) -> PageImage:
+        """A page of a PDF as a picture. Raises as `read` does."""
+        answer = self._ask(path, name, limits or Limits(), page)
+        if not isinstance(answer, PageImage):
+            raise _failed(answer, name)
+        return answer
 
     def parse(self, path: Path, name: str, *, limits: Limits | None = None) -> Parsed:
         """What a document holds. Raises as `read` does."""
@@ -74,6 +75,17 @@ class Pool:
             idle, self._idle, self._closed = self._idle, [], True
         for worker in idle:
             worker.close()
+
+    def _ask(self, path: Path, name: str, limits: Limits, page: Page | None) -> Answer:
+        with self._places:
+            worker = self._take()
+            try:
+                answer = worker.ask(path, name, limits, page)
+            except BaseException:
+                worker.close()
+                raise
+            self._give_back(worker, limits)
+        return answer
 
     def _take(self) -> WorkerProcess:
         with self._lock:
@@ -94,12 +106,10 @@ class Pool:
         worker.close()
 
 
-def _result(answer: Answer, name: str) -> Success:
-    if isinstance(answer, Success):
-        return answer
+def _failed(answer: Answer, name: str) -> DocumentError:
     if isinstance(answer, Failure):
-        raise DocumentError(answer.message, reason=answer.reason, fix=answer.fix)
-    raise DocumentError(f"Reading {name} gave no answer.", reason="crash")
+        return DocumentError(answer.message, reason=answer.reason, fix=answer.fix)
+    return DocumentError(f"Reading {name} gave no answer.", reason="crash")
 
 
 _shared = Pool()
@@ -115,3 +125,8 @@ def parse(path: Path, name: str, *, limits: Limits | None = None) -> Parsed:
         DocumentError: with a reason code. StoreError: no process can be started.
     """
     return _shared.parse(path, name, limits=limits)
+
+
+def draw(path: Path, name: str, page: Page) -> PageImage:
+    """A page of a PDF as a picture, made in the pool that this process shares. Raises as `parse` does."""
+    return _shared.draw(path, name, page)

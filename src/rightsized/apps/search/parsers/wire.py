@@ -7,7 +7,7 @@ import struct
 import msgspec
 
 from rightsized.apps.search.parsers.limits import Limits
-from rightsized.apps.search.types import Parsed
+from rightsized.apps.search.types import Box, Parsed
 from rightsized.core.frozen import Frozen
 
 LENGTH = struct.Struct(">Q")
@@ -18,12 +18,20 @@ class Ready(Frozen, frozen=True, tag="ready"):
     """A worker has started."""
 
 
+class Page(Frozen, frozen=True):
+    """A page to draw, from 1, with these boxes marked on it."""
+
+    number: int
+    boxes: tuple[Box, ...] = ()
+
+
 class Request(Frozen, frozen=True):
-    """Read the file at `path`, called `name`."""
+    """Read the file at `path`, called `name`; or, where there is a `page`, draw that."""
 
     path: str
     name: str
     limits: Limits
+    page: Page | None = None
 
 
 class Success(Frozen, frozen=True, tag="success"):
@@ -31,6 +39,12 @@ class Success(Frozen, frozen=True, tag="success"):
 
     parsed: Parsed
     media_type: str
+
+
+class PageImage(Frozen, frozen=True, tag="page"):
+    """A page as a picture."""
+
+    png: bytes
 
 
 class Failure(Frozen, frozen=True, tag="failure"):
@@ -42,7 +56,7 @@ class Failure(Frozen, frozen=True, tag="failure"):
     extra: str = ""
 
 
-Answer = Ready | Success | Failure
+Answer = Ready | Success | PageImage | Failure
 
 
 def frame(record: Frozen) -> bytes:

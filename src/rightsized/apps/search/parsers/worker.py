@@ -18,12 +18,23 @@ import msgspec
 from rightsized.apps.search.parsers import confinement
 from rightsized.apps.search.parsers.limits import begin
 from rightsized.apps.search.parsers.media_types import media_type
-from rightsized.apps.search.parsers.wire import LENGTH, Answer, Failure, Ready, Request, Success, frame, longest_answer
+from rightsized.apps.search.parsers.wire import (
+    LENGTH,
+    Answer,
+    Failure,
+    Page,
+    Ready,
+    Request,
+    Success,
+    frame,
+    longest_answer,
+)
 from rightsized.apps.search.types import Parsed
 from rightsized.core import registry
 from rightsized.core.errors import DocumentError, MissingExtraError, NotFoundError
 
 GROUP = "rightsized.parsers"
+DRAWN = "application/pdf"
 
 
 def read(request: Request) -> Answer:
@@ -57,6 +68,8 @@ def _read(request: Request) -> Answer:
     if not path.stat().st_size:
         raise DocumentError(f"{request.name} is empty (0 bytes).", reason="empty")
     kind = media_type(path, request.name)
+    if request.page is not None:
+        return _drawn(path, request.name, request.page, kind)
     try:
         parser = registry.resolve(GROUP, kind)
     except NotFoundError:
@@ -66,6 +79,14 @@ def _read(request: Request) -> Answer:
     if not (parsed.text.strip() or parsed.parts or parsed.notes):
         raise DocumentError(f"{request.name} holds no text.", reason="empty")
     return Success(parsed, kind)
+
+
+def _drawn(path: Path, name: str, page: Page, kind: str) -> Answer:
+    if kind != DRAWN:
+        raise DocumentError(f"{name} is {kind}; only pages of PDF are drawn.", reason="unsupported")
+    from rightsized.apps.search.parsers.pdf.drawing import draw
+
+    return draw(path, name, page)
 
 
 def _check(parsed: Parsed, request: Request) -> None:
