@@ -13,6 +13,8 @@ import typer
 
 from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
+from rightsized.cli.search_answer import AnswerOptions, answer
+from rightsized.cli.search_eval import EvalOptions, TuneOptions, evaluate, tune
 from rightsized.cli.search_opened import opened
 from rightsized.cli.search_query import QueryOptions, query
 from rightsized.cli.search_watch import WatchOptions, watch
@@ -160,6 +162,9 @@ add(app, "add", AddOptions, add_sources)
 add(app, "sync", SyncOptions, sync)
 add(app, "watch", WatchOptions, watch)
 add(app, "query", QueryOptions, query)
+add(app, "eval", EvalOptions, evaluate)
+add(app, "tune", TuneOptions, tune)
+add(app, "answer", AnswerOptions, answer)
 add(app, "list", Common, list_collections)
 add(app, "show", NameOptions, show)
 add(app, "remove", RemoveOptions, remove)

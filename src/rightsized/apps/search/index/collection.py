@@ -52,6 +52,10 @@ class Collection:
         """What those who have these principals, and everyone, may see."""
         return IndexView(self._current(), self._reader, self.originals, principals)
 
+    def all_principals(self) -> tuple[str, ...]:
+        """Every principal that may see something here, for work of the owner: learning from judged answers."""
+        return tuple(dict.fromkeys(one for names in self._reader.classes().values() for one in names))
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[Writer]:
         """The collection's one writer. Raises HomeLockedError where another process is writing."""

@@ -21,6 +21,7 @@ from rightsized.core.frozen import Frozen
 from rightsized.store import atomic
 
 FILE, EXAMPLES_FILE = "ordering.json", "ordering.safetensors"
+DEFAULT_ORDERING = Ordering()
 _FIX = "Run: rightsized search tune, or remove the file to go back to the default ordering."
 
 
@@ -82,3 +83,22 @@ def forget_ordering(folder: Path) -> None:
     """Go back to the default ordering."""
     (folder / FILE).unlink(missing_ok=True)
     (folder / EXAMPLES_FILE).unlink(missing_ok=True)
+
+
+class Orderings:
+    """Learned orderings of collections, read again when their file changes. May be called by several threads."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[tuple[int, int, str], Ordering]] = {}
+
+    def of(self, folder: Path, encoder: str) -> Ordering:
+        """The ordering of the collection in a folder, as `open_ordering` gives it."""
+        try:
+            found = (folder / FILE).stat()
+        except OSError:
+            return DEFAULT_ORDERING
+        version = (found.st_mtime_ns, found.st_ino, encoder)
+        known = self._known.get(folder)
+        if known is None or known[0] != version:
+            known = self._known[folder] = (version, open_ordering(folder, encoder))
+        return known[1]
