@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import zipfile
 from pathlib import Path
 
 import openpyxl
@@ -215,3 +216,60 @@ def test_xlsx(tmp_path: Path) -> None:
 def test_too_much_text(tmp_path: Path) -> None:
     with limited(Limits(characters=100)), pytest.raises(DocumentError, match="100 characters"):
         written(tmp_path, "a.txt", "x" * 500)
+
+
+RTF = rb"""{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}{\*\generator Editor;}{\info{\title Lease}}\b 1. Rent\b0\par
+The tenant pays \'a3 500 \u8364? monthly{\*\hidden no}, \{net\}.\par
+\trowd A\cell two\par lines\cell\row C\cell D\cell\row\pard {\field{\*\fldinst PAGE}{\fldrslt 7}} End}"""
+
+
+def test_rtf(tmp_path: Path) -> None:
+    (tmp_path / "a.doc").write_bytes(RTF)
+    parsed = read(tmp_path / "a.doc")
+    assert outline(parsed)[:2] == [
+        ("paragraph", 0, "1", "1. Rent"),
+        ("paragraph", 0, "", "The tenant pays £ 500 € monthly, {net}."),
+    ]
+    assert shown(parsed, "row") == ["A\ttwo lines", "C\tD"]
+    assert shown(parsed, "paragraph")[-1] == "7 End"
+
+
+def test_xml(tmp_path: Path) -> None:
+    clause = '<clause n="1">Rent is <b>due<!-- no --></b> now.</clause>'
+    source = f'<?xml version="1.0"?><lease>{clause}<!-- no --><part><a>Second.</a></part></lease>'
+    parsed = written(tmp_path, "a.xml", source)
+    assert shown(parsed, "paragraph") == ["Rent is due now.", "Second."]
+
+
+ODT = """<?xml version="1.0"?>
+<document-content xmlns="urn:office" xmlns:t="urn:text" xmlns:b="urn:table"><body>
+<t:tracked-changes><t:p>deleted</t:p></t:tracked-changes>
+<t:h t:outline-level="2">Prices</t:h>
+<t:p>Two<t:s/>words<t:line-break/>and a <t:span>third</t:span>.</t:p>
+<t:list><t:list-item><t:p>outer</t:p>
+  <t:list><t:list-item><t:p>inner</t:p></t:list-item></t:list></t:list-item></t:list>
+<b:table><b:table-header-rows><b:table-row>
+  <b:table-cell><t:p>Part</t:p></b:table-cell><b:table-cell><t:p>Price</t:p></b:table-cell></b:table-row>
+</b:table-header-rows><b:table-row>
+  <b:table-cell><t:p>Bolt</t:p></b:table-cell><b:table-cell><t:p>1</t:p></b:table-cell>
+</b:table-row></b:table></body></document-content>"""
+
+
+def test_odt(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.odt", "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.text")
+        archive.writestr("content.xml", ODT)
+        archive.writestr(
+            "meta.xml", '<meta xmlns:d="urn:dc"><d:title>Lease</d:title><d:creator>Anna</d:creator></meta>'
+        )
+    parsed = read(tmp_path / "a.odt")
+    assert (parsed.title, parsed.metadata["author"]) == ("Lease", "Anna")
+    assert outline(parsed) == [
+        ("heading", 2, "", "Prices"),
+        ("paragraph", 0, "", "Two words\nand a third."),
+        ("item", 1, "", "outer"),
+        ("item", 2, "", "inner"),
+        ("row", 0, "", "Part\tPrice"),
+        ("row", 0, "", "Bolt\t1"),
+    ]
+    assert parsed.text[slice(*parsed.blocks[-1].header)] == "Part\tPrice"

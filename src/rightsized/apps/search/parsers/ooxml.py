@@ -16,7 +16,7 @@ from rightsized.core.errors import DocumentError
 with needed("lxml"):
     from lxml import etree
 
-_CAREFUL = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
+CAREFUL = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
 MOST_MEMBERS = 50_000
 _CORE = "docProps/core.xml"
 _FIELDS = {"creator": "author", "subject": "subject", "keywords": "keywords", "lastModifiedBy": "modified-by"}
@@ -51,7 +51,7 @@ class Package:
         """Elements of a member as they are read. Raises DocumentError (`malformed`)."""
         with self.open(member) as file:
             try:
-                yield from etree.iterparse(file, events=events, **_CAREFUL)
+                yield from etree.iterparse(file, events=events, **CAREFUL)
             except (etree.XMLSyntaxError, zipfile.BadZipFile, EOFError) as error:
                 raise DocumentError(f"{self._name} is damaged in {member} ({error}).") from None
 
@@ -59,7 +59,7 @@ class Package:
         """The root of a small member; None where it is not there or cannot be read."""
         if member not in self._names:
             return None
-        parser = etree.XMLParser(**_CAREFUL)
+        parser = etree.XMLParser(**CAREFUL)
         with self.open(member) as file:
             try:
                 return etree.parse(file, parser).getroot()
