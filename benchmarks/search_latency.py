@@ -55,7 +55,7 @@ class Synthetic:
         self._draw = np.random.default_rng(seed)
         weights = 1.0 / np.arange(1, VOCABULARY + 1)
         self._words = np.array([_word(number) for number in range(VOCABULARY)])
-        self._weights = weights / weights.sum()
+        self._cumulated = np.cumsum(weights / weights.sum())
         self._spectrum = (np.arange(1, DIMENSION + 1) ** -0.5).astype(np.float32)
         self._turn = np.linalg.qr(np.random.default_rng(0).standard_normal((DIMENSION, DIMENSION)))[0].astype(
             np.float32
@@ -63,7 +63,8 @@ class Synthetic:
         self._topics = np.random.default_rng(0).standard_normal((TOPICS, DIMENSION)).astype(np.float32)
 
     def words(self, count: int) -> str:
-        return " ".join(self._words[self._draw.choice(VOCABULARY, count, p=self._weights)])
+        at = np.searchsorted(self._cumulated, self._draw.random(count))
+        return " ".join(self._words[np.minimum(at, VOCABULARY - 1)])
 
     def vectors(self, documents: int, passages: int) -> NDArray[np.float32]:
         """Unit vectors (documents * passages, DIMENSION): near their document's, which is near a topic's."""

@@ -17,6 +17,7 @@ STEMMERS = {  # ISO 639-1 -> tantivy's name
     "ro": "romanian", "ru": "russian", "sv": "swedish", "ta": "tamil", "tr": "turkish",
 }  # fmt: skip
 PLAIN = "xx"  # every other language: words as they stand
+SPELLED = "words"  # as they are written, for suggestions
 _SAME = {"nb": "no", "nn": "no"}
 _UNPARTED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+")
 
@@ -38,11 +39,13 @@ def stemmed_as(language: str) -> str:
 
 @cache
 def analyzer(language: str) -> Any:
-    """The analyzer of a language's stemmed field; `xx` does not stem."""
+    """The analyzer of a language's stemmed field; `xx` does not stem, `words` keeps accents too."""
     library = tantivy()
     kept = library.Filter
     builder = library.TextAnalyzerBuilder(library.Tokenizer.simple())
     builder = builder.filter(kept.remove_long(LONGEST_WORD)).filter(kept.lowercase())
+    if language == SPELLED:
+        return builder.build()
     if language in STEMMERS:
         builder = builder.filter(kept.stemmer(STEMMERS[language]))
     return builder.filter(kept.ascii_fold()).build()

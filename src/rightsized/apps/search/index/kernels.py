@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 SPARE = 64  # candidates of the first pass beyond twice the number wanted
 BLOCK = 65_536  # vectors gathered at a time
+WHOLE_SCAN = 3  # where more than a third is allowed, all are scored
 CHUNK = 512  # vectors that NumPy turns to float32 at a time: they stay in the cache
 
 
@@ -43,6 +44,8 @@ def nearest(
     """
     if slots is None:
         scores = _products(vectors, vector) * scales
+    elif len(slots) * WHOLE_SCAN > len(vectors):  # reading all is quicker than gathering many
+        scores = (_products(vectors, vector) * scales)[slots]
     else:
         scores = np.empty(len(slots), dtype=np.float32)
         for at in range(0, len(slots), BLOCK):

@@ -18,7 +18,7 @@ from rightsized.core.frozen import Frozen
 from rightsized.store import atomic
 
 FOLDER = "lexical"  # in the collection's
-FORMAT = 1  # changes with the fields and the analysis: an index of another format is rebuilt
+FORMAT = 2  # changes with the fields and the analysis: an index of another format is rebuilt
 STAMP = "stamp.json"
 ANALYZED = (*analysis.STEMMERS, analysis.PLAIN)
 
@@ -45,7 +45,7 @@ def schema() -> Any:
     builder.add_unsigned_field("class", indexed=True)
     for language in ANALYZED:
         builder.add_text_field(text_field(language), tokenizer_name=f"rightsized_{language}")
-    builder.add_text_field("words", tokenizer_name="rightsized_xx", index_option="basic")
+    builder.add_text_field(analysis.SPELLED, tokenizer_name=f"rightsized_{analysis.SPELLED}", index_option="basic")
     return builder.build()
 
 
@@ -56,7 +56,7 @@ def open_index(folder: Path | None) -> Any:
     """
     place = None if folder is None else str(folder)
     index = analysis.tantivy().Index(schema(), path=place)
-    for language in ANALYZED:
+    for language in (*ANALYZED, analysis.SPELLED):
         index.register_tokenizer(f"rightsized_{language}", analysis.analyzer(language))
     return index
 

@@ -56,6 +56,9 @@ class Translator:
             queries += [self._weighed(self.word(field, word), field, [word]) for word in words]
             if clause.fuzzy:
                 queries += [self._near(field, word) for word in words if len(word) >= NEAR_WORDS[0]]
+        if clause.fuzzy:  # a slip may be where the stem ends
+            spelled = list(dict.fromkeys(analysis.words(clause.text, analysis.SPELLED)))[:MOST_WORDS]
+            queries += [self._near(analysis.SPELLED, word) for word in spelled if len(word) >= NEAR_WORDS[0]]
         return self._any(queries)
 
     def word(self, field: str, word: str) -> Any:

@@ -114,5 +114,5 @@ def _documents(entry: Entry) -> Iterator[Any]:
             document.add_unsigned("class", access)
         text = analysis.parted(text)
         document.add_text(field, text)
-        document.add_text("words", text)
+        document.add_text(analysis.SPELLED, text)
         yield document

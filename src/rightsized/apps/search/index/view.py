@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rightsized.apps.search.index import dense, kernels
+from rightsized.apps.search.index import analysis, dense, kernels
 from rightsized.apps.search.index.backend import StoreReader
 from rightsized.apps.search.index.catalogue import Allowed, Catalogue
 from rightsized.apps.search.index.lexical_query import Translator
@@ -185,9 +185,12 @@ class IndexView:
         return [Facet(field, *pair) for field in fields for pair in self._catalogue.counts(field, mask)]
 
     def terms(self, prefix: str, limit: int) -> list[tuple[str, int]]:
-        """Words of visible passages, most frequent first."""
+        """Words of visible passages as they are written, in lower case, most frequent first; none without a prefix."""
+        typed = analysis.words(prefix, analysis.SPELLED)
+        if not typed:
+            return []
         some = self._translate.among("class", self._classes.tolist())
-        found = self._snapshot.searcher.terms_with_prefix("words", prefix.lower(), some, None)
+        found = self._snapshot.searcher.terms_with_prefix(analysis.SPELLED, typed[-1], some, None)
         return sorted(((str(word), int(count)) for word, count in found), key=lambda pair: (-pair[1], pair[0]))[:limit]
 
     def _within(self, query: Any, allowed: Allowed, filters: Filters) -> Any:
