@@ -34,6 +34,7 @@ API = (
     Route("GET", "/v1/responses/{id}", "ask"),
     Route("POST", "/v1/feedback", "correct"),
     Route("POST", "/v1/search", "search"),
+    Route("POST", "/v1/answer", "search"),
     Route("GET", "/v1/collections", "search"),
     Route("GET", "/v1/collections/{name}/documents/{id}", "search"),
     Route("GET", "/v1/models", "list"),

@@ -15,6 +15,7 @@ from rightsized.core.generation import DATA_CLASSES
 from rightsized.core.types import Explanation
 from rightsized.ledger.prove import Proof
 from rightsized.server import api, bodies
+from rightsized.server.documents import answer_bodies, answering
 from rightsized.server.documents import bodies as documents
 from rightsized.server.documents import handlers as search
 from rightsized.server.openai import answers
@@ -159,6 +160,9 @@ OPERATIONS = (
               problems=("cross-site", "not-found", "job-ended")),
     Operation("POST", "/v1/search", "Find the passages of documents that answer a question.", search.search,
               documents.SearchResponse, documents.SearchRequest,
+              problems=(*_LABEL, "busy", "forbidden"), part="documents"),
+    Operation("POST", "/v1/answer", "Answer a question with sentences of documents.", answering.answer,
+              answer_bodies.AnswerResponse, answer_bodies.AnswerRequest,
               problems=(*_LABEL, "busy", "forbidden"), part="documents"),
     Operation("GET", "/v1/collections", "List the collections of documents.", search.list_collections,
               documents.CollectionList, part="documents"),

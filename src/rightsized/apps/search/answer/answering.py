@@ -1,0 +1,87 @@
+"""From a question to its answer: a search, the sentences of the best passages, the best of them, or none.
+
+Everything is read through the asker's view. Without a certificate an answer is `uncertified`, and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from rightsized.apps.search.answer.choosing import DEFAULT, Chosen, Weights, choose
+from rightsized.apps.search.answer.evidence import PASSAGES, Evidence, gathered
+from rightsized.apps.search.answer.records import Answer, Cited, Said
+from rightsized.apps.search.protocols import View
+from rightsized.apps.search.query.highlighting import mark
+from rightsized.apps.search.query.results import Ranking, Results, Settings
+from rightsized.apps.search.query.search import FUSED, search
+from rightsized.apps.search.types import Filters, Line
+from rightsized.core.protocols import Encoder
+
+LEAST = 0.2  # probability below which nothing is answered
+EVERYTHING = Filters()
+PLAIN = Settings()
+NO_CERTIFICATE = "No promise is made about answers of this collection: it has no certificate."
+
+
+async def answer(
+    view: View,
+    question: str,
+    *,
+    encoder: Encoder | None,
+    filters: Filters = EVERYTHING,
+    limit: int = 10,
+    settings: Settings = PLAIN,
+    ranking: Ranking = FUSED,
+    weights: Weights = DEFAULT,
+    least: float = LEAST,
+) -> Answer:
+    """The sentences of one passage that answer a question best, or none where the evidence is weak.
+
+    Args:
+        view: the asker's.
+        encoder: the collection's; without one only words are compared.
+        limit: hits of the search that comes with the answer; at least PASSAGES are searched for.
+        weights: order sentences and tell the probability.
+        least: probability below which nothing is answered.
+    Raises:
+        InputError, BusyError: as `search`.
+    """
+    found = await search(
+        view,
+        question,
+        encoder=encoder,
+        filters=filters,
+        limit=max(limit, PASSAGES),
+        settings=settings,
+        ranking=ranking,
+    )
+    fits = encoder is not None and encoder.digest == view.encoder
+    evidence = await gathered(asked_words(question, found), found.hits, encoder if fits else None)
+    chosen = choose(evidence, weights)
+    return await asyncio.to_thread(_answer, view, found, evidence, chosen, least)
+
+
+def asked_words(question: str, found: Results) -> str:
+    """The question without the names that became a scope: the sentences that answer seldom repeat them."""
+    for name in found.scope.names:
+        question = question.replace(name, " ")
+    return " ".join(question.split())
+
+
+def _answer(view: View, found: Results, evidence: Evidence, chosen: Chosen | None, least: float) -> Answer:
+    if chosen is None or chosen.probability < least:
+        probability = chosen.probability if chosen else 0.0
+        return Answer("abstained", "extract", (), probability, found, promise=NO_CERTIFICATE)
+    hit = evidence.hits[evidence.sentences[chosen.best].hit]
+    lines = view.lines(hit.found.document.id) if hit.found.document.pages else ()
+    cited = [_cited(evidence, chosen, at, lines) for at in chosen.places]
+    said = tuple(Said(one.text, (one,)) for one in cited)
+    best = chosen.places.index(chosen.best)
+    return Answer("answered", "extract", said, chosen.probability, found, best, promise=NO_CERTIFICATE)
+
+
+def _cited(evidence: Evidence, chosen: Chosen, at: int, lines: Sequence[Line]) -> Cited:
+    one = evidence.sentences[at]
+    found = evidence.hits[one.hit].found
+    return Cited(one.text, found, mark(one.start, one.end, lines), float(chosen.scores[at]))

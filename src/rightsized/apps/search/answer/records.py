@@ -1,0 +1,63 @@
+"""What an answer is: sentences with the exact places that they rest on, how likely it is right, and its promise."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rightsized.apps.search.query.results import Results
+from rightsized.apps.search.types import Found, Highlight
+from rightsized.core.frozen import Frozen
+
+Status = Literal["answered", "abstained"]
+Method = Literal["extract", "written"]
+Promised = Literal["certified", "uncertified"]
+
+
+class Cited(Frozen, frozen=True):
+    """A place that a sentence rests on: `text` is the characters `mark.start` to `mark.end` of the document's text.
+
+    `found` is the passage around it, with the document. `score` orders the places of one extract.
+    """
+
+    text: str
+    found: Found
+    mark: Highlight
+    score: float = 0.0
+
+
+class Said(Frozen, frozen=True):
+    """One sentence of an answer and the places that it rests on, at least one: its own where it is an extract."""
+
+    text: str
+    citations: tuple[Cited, ...]
+
+
+class Answer(Frozen, frozen=True):
+    """The answer to one question, and the search that it comes from.
+
+    An extract's sentences stand in the order of their document, `best` is the place of the best of them, and
+    `probability` in [0, 1] is that its passage holds the answer, as far as the judged questions tell that it was fitted
+    on. `state` is `certified` only under a certificate in force, whose id is `certificate`; `promise` is its sentence,
+    or why there is none. `abstained`: the evidence was too weak, and there are no sentences. A `written` answer names
+    the `model`, and `dropped` counts sentences taken out because the passages did not bear them out. `decision` is the
+    id under which it is on record; empty where nothing is recorded.
+    """
+
+    status: Status
+    method: Method
+    sentences: tuple[Said, ...]
+    probability: float
+    results: Results
+    best: int = 0
+    state: Promised = "uncertified"
+    certificate: str = ""
+    promise: str = ""
+    model: str = ""
+    dropped: int = 0
+    notes: tuple[str, ...] = ()
+    decision: str = ""
+
+    @property
+    def text(self) -> str:
+        """The sentences, white space evened out."""
+        return " ".join(" ".join(one.text.split()) for one in self.sentences)

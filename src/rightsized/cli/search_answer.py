@@ -1,0 +1,69 @@
+"""`rightsized search answer`: what the documents say to a question, in their own sentences, each with its place."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from rich.text import Text
+
+from rightsized.cli.commands import Common, Result
+from rightsized.cli.search_opened import opened
+from rightsized.cli.search_query import asker
+
+if TYPE_CHECKING:
+    from rightsized.apps.search.answer.records import Answer, Cited
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerOptions(Common):
+    collection: Annotated[str, typer.Argument(help="Name of the collection.")]
+    question: Annotated[str, typer.Argument(help="A question, in your own words.")]
+    as_: Annotated[
+        list[str] | None,
+        typer.Option("--as", help="See as user:NAME, group:NAME or everyone; may be repeated. Default: your login."),
+    ] = None
+    limit: Annotated[int, typer.Option(help="Most passages that come with the answer.", min=1, max=100)] = 5
+    scope: Annotated[
+        bool, typer.Option("--scope/--no-scope", help="Search in documents alone that the question names.")
+    ] = True
+
+
+def answer(options: AnswerOptions) -> Result:
+    """Answer a question with sentences of the documents, each with its page and place; or say that none fits."""
+    from rightsized.apps.search.query.results import Settings
+    from rightsized.apps.search.service import FACETS, Question, SearchService
+    from rightsized.server.documents.answering import answer_response
+
+    principals = asker(options.as_)
+    settings = Settings(scope=options.scope, facets=FACETS)
+    question = Question(options.question, limit=options.limit, settings=settings)
+    with opened(options.settings()) as collections:
+        found = asyncio.run(SearchService(collections).answer(options.collection, question, principals))
+    return Result(msgspec.to_builtins(answer_response(options.collection, found)), told(options.collection, found))
+
+
+def told(collection: str, found: Answer) -> Text:
+    """An answer for people."""
+    lines: list[Any] = [f"{note}\n" for note in (*found.results.notes, *found.notes)]
+    if found.results.scope.documents:
+        lines.append(f"In {', '.join(found.results.scope.titles)} only, which the question names.\n")
+    if found.status == "abstained":
+        lines.append("Nothing that you may see answers this well enough.\n")
+        lines.append(f'The passages that come nearest: rightsized search query {collection} "..."\n')
+        return Text.assemble(*lines, end="")
+    for one in found.sentences:
+        lines += ["\n", (" ".join(one.text.split()), "bold"), "\n"]
+        lines += [(f"    {_place(cited)}\n", "dim") for cited in one.citations]
+    lines += ["\n", f"Right with a probability of about {found.probability:.0%}, {found.state}. {found.promise}\n"]
+    return Text.assemble(*lines, end="")
+
+
+def _place(cited: Cited) -> str:
+    document, passage, mark = cited.found.document, cited.found.passage, cited.mark
+    page = mark.boxes[0].page if mark.boxes else passage.page
+    parts = [document.key, f"page {page}" if page else "", " > ".join(passage.path)]
+    return f"{'  '.join(part for part in parts if part)}  [{mark.start}:{mark.end}]"

@@ -1,0 +1,52 @@
+"""The handler of answers: asks the service as whom the caller sees documents, and gives the answer as the API does."""
+
+from __future__ import annotations
+
+from rightsized.apps.search.answer.records import Answer, Cited
+from rightsized.apps.search.query.results import Settings
+from rightsized.apps.search.service import FACETS, Question, SearchService
+from rightsized.apps.search.types import Filters
+from rightsized.server.api import Call
+from rightsized.server.documents import bodies
+from rightsized.server.documents.answer_bodies import AnswerRequest, AnswerResponse, AnswerSentence, Citation
+from rightsized.server.documents.handlers import principals_of, reference, response
+
+
+async def answer(service: SearchService, call: Call) -> AnswerResponse:
+    asked: AnswerRequest = call.body
+    given = asked.filters
+    question = Question(
+        asked.question,
+        Filters(given.documents, given.fields, given.since, given.until),
+        asked.limit,
+        settings=Settings(scope=asked.scope, facets=FACETS),
+    )
+    found = await service.answer(asked.collection, question, principals_of(call.identity, asked.principals))
+    return answer_response(asked.collection, found)
+
+
+def answer_response(collection: str, found: Answer) -> AnswerResponse:
+    """An answer as the API gives it."""
+    return AnswerResponse(
+        collection=collection,
+        status=found.status,
+        method=found.method,
+        text=found.text,
+        sentences=tuple(AnswerSentence(one.text, tuple(map(_citation, one.citations))) for one in found.sentences),
+        probability=round(found.probability, 4),
+        state=found.state,
+        certificate=found.certificate,
+        promise=found.promise,
+        model=found.model,
+        dropped=found.dropped,
+        notes=found.notes,
+        decision=found.decision,
+        search=response(collection, found.results),
+    )
+
+
+def _citation(cited: Cited) -> Citation:
+    passage, mark = cited.found.passage, cited.mark
+    page = mark.boxes[0].page if mark.boxes else passage.page
+    span = bodies.Span(mark.start, mark.end, mark.boxes)
+    return Citation(reference(cited.found.document), cited.text, span, page, passage.path)
