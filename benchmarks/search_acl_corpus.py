@@ -111,7 +111,7 @@ def collected(home: Path, held: Corpus, documents: Sequence[Held]) -> tuple[Coll
     """A real collection of some of the documents, with a stand-in for the encoder."""
     encoder = FakeEncoder(dimension=32)
     collection = open_collection(home, "acl", encoder, create=True)
-    sync(collection, Source(held, documents), Steps(_parse, _chunk, "acl-1"))
+    sync(collection, Source(held, documents), Steps(parse, chunk, "acl-1"))
     return collection, encoder
 
 
@@ -153,15 +153,15 @@ def _held(chance: random.Random, marks: Iterator[str], at: int, content: int) ->
     return Held(f"{folder}/{at}.txt", content, principals, f"Berta {author.title()}", frozenset((folder, author)))
 
 
-def _parse(path: Path, name: str) -> Parsed:
+def parse(path: Path, name: str) -> Parsed:
     from rightsized.apps.search.query.names import with_parties
 
     text = path.read_text("utf-8")
     return with_parties(Parsed(text, title=text.partition("\n")[0], blocks=(Block("paragraph", 0, len(text)),)))
 
 
-def _chunk(parsed: Parsed) -> Sequence[Passage]:
-    found = []
+def chunk(parsed: Parsed) -> Sequence[Passage]:
+    found: list[Passage] = []
     for match in re.finditer(r"\S(?:.|\n(?!\n))*", parsed.text):
         text = match[0].rstrip()
         start = match.start()

@@ -57,7 +57,9 @@ def test_words_rank_where_a_phrase_must_hold() -> None:
 
 
 def test_in_prose_quoted_words_rank_and_need_not_be_there() -> None:
-    asked = parse('Is there any clause that obliges the buyer to procure all of its "requirements" from the seller alone?')
+    asked = parse(
+        'Is there any clause that obliges the buyer to procure all of its "requirements" from the seller alone?'
+    )
     assert not asked.strict
     assert isinstance(asked.clause, Or)
     assert isinstance(asked.clause.parts[1], Terms)
@@ -70,7 +72,11 @@ def test_ruled_out_words_are_neither_embedded_nor_marked() -> None:
 
 def test_fields_leave_the_question() -> None:
     asked = parse('leave type:pdf author:"Anna Berg" -type:docx see:below', FIELDS)
-    assert asked.fields == (Field("type", "pdf", False), Field("author", "Anna Berg", False), Field("type", "docx", True))
+    assert asked.fields == (
+        Field("type", "pdf", False),
+        Field("author", "Anna Berg", False),
+        Field("type", "docx", True),
+    )
     assert asked.clause == Terms("leave see:below")
 
 
@@ -129,7 +135,27 @@ def nots_are_inside_and(clause: Clause | None, inside: bool = False) -> bool:
 
 
 PIECES = st.sampled_from(
-    ["a", "Leave", "AND", "OR", "NOT", "-", "(", ")", '"', " ", "type:", "after:", "2024", "..", ":", "x-y", "“", "é", "\n"]
+    [
+        "a",
+        "Leave",
+        "AND",
+        "OR",
+        "NOT",
+        "-",
+        "(",
+        ")",
+        '"',
+        " ",
+        "type:",
+        "after:",
+        "2024",
+        "..",
+        ":",
+        "x-y",
+        "“",
+        "é",
+        "\n",
+    ]
 )
 
 

@@ -37,14 +37,14 @@ class Folder:
 
 
 def runs(text: str) -> Runs:
-    """Hashes of all runs of RUN words."""
+    """Hashes of all runs of RUN words; none of what is shorter, such as headings, which many documents share."""
     words = [match[0].casefold() for match in _WORD.finditer(text)]
-    return frozenset(hash(tuple(words[at : at + RUN])) for at in range(max(1, len(words) - RUN + 1)))
+    return frozenset(hash(tuple(words[at : at + RUN])) for at in range(len(words) - RUN + 1))
 
 
 def same(a: Runs, b: Runs) -> bool:
     """Whether two passages say the same."""
-    if min(len(a), len(b)) < SAME * max(len(a), len(b)):
+    if not a or not b or min(len(a), len(b)) < SAME * max(len(a), len(b)):
         return False
     shared = len(a & b)
     return shared >= SAME * (len(a) + len(b) - shared)

@@ -15,6 +15,7 @@ from rightsized.apps.search.query.recency import aged
 from rightsized.apps.search.query.results import Ranking, Settings
 from rightsized.apps.search.rank.fusion import Candidates
 from rightsized.apps.search.rank.ordering import Asked
+from rightsized.apps.search.types import Filters
 
 HALF = np.float32(0.5)
 
@@ -47,6 +48,16 @@ def ordered_by(found: Candidates, scores: NDArray[np.float32], full: bool) -> Or
     return Ordered(found, scores.astype(np.float32), unread, full).sorted()
 
 
+def newest(view: View, filters: Filters, depth: int) -> Ordered:
+    """The first passages of the newest documents that pass: what a question without words, such as `type:pdf`, gets."""
+    some = sorted(view.documents(filters), key=lambda one: (-one.date, one.key))
+    rows = [found[0].row for found in (view.passages(one.id) for one in some[:depth]) if found]
+    rows = list(dict.fromkeys(rows))  # documents with the same content share passages
+    unscored = np.full(len(rows), np.nan, dtype=np.float32)
+    scores = np.linspace(1, 0, len(rows), endpoint=False, dtype=np.float32)
+    return Ordered(Candidates(np.array(rows, dtype=np.int64), unscored, unscored), scores, unscored, len(some) > depth)
+
+
 def ordered(view: View, prepared: Prepared, ranking: Ranking, settings: Settings, *, depth: int, now: float) -> Ordered:
     """The candidates of a question in order.
 
@@ -55,6 +66,8 @@ def ordered(view: View, prepared: Prepared, ranking: Ranking, settings: Settings
         now: seconds since 1970, from which age is counted.
     """
     query, limit = prepared.query, max(settings.candidates, depth)
+    if query.clause is None and query.filters != Filters():
+        return newest(view, query.filters, depth)
     found, full = gather(view, query, limit)
     repeating = titled(view, query, prepared.titled, limit) if prepared.titled else None
     if repeating is not None:

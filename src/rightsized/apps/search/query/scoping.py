@@ -21,6 +21,7 @@ from rightsized.apps.search.types import Filters
 from rightsized.core.errors import NotFoundError
 
 KEPT = 16  # name indexes of askers who see different things; about 1 kB a document each
+LONGEST_PLAIN = 6  # words of a name that is written without a capital letter
 COUNTED = 200  # passages of a word that are looked at: whose they are, not how many there are
 
 
@@ -95,6 +96,7 @@ def scoped(view: View, question: str, filters: Filters) -> Scoped:
     index = names_of(view)
     spans = names.spans(question)
     mentions = index.mentions([word for word, _, _ in spans], _Used(view))
+    mentions = [one for one in mentions if not _prose(question[spans[one.first][1] : spans[one.last - 1][2]])]
     meant = set(index.meant(mentions))
     used = [one for one in mentions if meant & one.documents]
     visible = _still_visible(view, [index.documents[at].id for at in sorted(meant)], filters)
@@ -103,6 +105,11 @@ def scoped(view: View, question: str, filters: Filters) -> Scoped:
     texts = tuple(dict.fromkeys(question[spans[one.first][1] : spans[one.last - 1][2]] for one in used))
     scope = Scope(tuple(one for one, _ in visible), tuple(title for _, title in visible), texts)
     return Scoped(scope, _without(question, spans, used))
+
+
+def _prose(text: str) -> bool:
+    """Whether a name reads like part of a sentence: titles of papers do. Such a title ranks first and is no filter."""
+    return len(text.split()) > LONGEST_PLAIN and text == text.lower()
 
 
 def _still_visible(view: View, documents: Sequence[str], filters: Filters) -> list[tuple[str, str]]:

@@ -44,7 +44,7 @@ def shown(view: View, filters: Filters, words: str, found: Ordered, page: Page) 
         words: of the question, to be marked.
         found: all candidates, best first.
     """
-    folder = Folder(fold=page.settings.fold, by_document=page.settings.by_document)
+    folder = Folder(fold=page.settings.fold and bool(words), by_document=page.settings.by_document)
     placed = _placed(view, filters, found, page, folder)[page.offset : page.offset + page.limit]
     marker = _Marker(view, words, [one.found for one in placed]) if page.settings.highlight else None
     hits = []
