@@ -9,6 +9,7 @@ The folder holds a home with the encoder. A step is a function that takes the `S
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from pathlib import Path
 from socketserver import ThreadingTCPServer
 from typing import Any, NamedTuple
 
+from rightsized.data import folder as sample_folder
 from rightsized.data import path as sample
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
@@ -33,12 +35,23 @@ SERVED = (
     "rightsized.cli",
     "rightsized.library",
     "rightsized.server.app",
+    "rightsized.apps.search.collections",
+    "rightsized.apps.search.service",
+    "rightsized.apps.search.connectors.s3",
     "rightsized.tasks.service",
     "rightsized.tasks.fit",
     "rightsized.guard.policy.answerer",
     "rightsized.engines.remote",
     "rightsized.engines.llamacpp.worker",
     "rightsized.store.sources.hub",
+)
+DOCUMENTS = (
+    "policies/annual-leave.pdf",
+    "policies/remote-work.html",
+    "handbook/02-working-time.docx",
+    "handbook/03-pay-and-benefits.md",
+    "mail/arvello-delay.mbox",
+    "archive/ghent-crane-handover.zip",
 )
 SETTINGS = """
 [guard]
@@ -212,6 +225,30 @@ def personal_data_are_found(stage: Stage) -> None:
 def vectors_are_made(stage: Stage) -> None:
     found = json.loads(stage.call("/v1/embeddings", {"model": "minilm", "input": "hello"}))
     assert len(found["data"][0]["embedding"]) == 384
+
+
+@step(BEFORE)
+def documents_are_taken_in(stage: Stage) -> None:
+    """Half a dozen formats, each read in a process of its own, and searched by the command."""
+    folder = stage.folder / "documents"
+    samples = sample_folder("documents")
+    for name in DOCUMENTS:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(samples / name, folder / name)
+        (folder / name).chmod(0o644)
+    added = stage.cli("search", "add", str(folder), "--collection", "company")
+    assert added["standing"]["documents"] >= len(DOCUMENTS), added
+    assert not added["standing"]["dead"], added
+    assert stage.cli("search", "query", "company", "How many days of leave may be carried over?")["hits"]
+
+
+@step(SERVING)
+def documents_are_searched(stage: Stage) -> None:
+    found = json.loads(stage.call("/v1/search", {"collection": "company", "query": "carrying over leave"}))
+    address = f"/search/company/{found['hits'][0]['document']['id']}"
+    assert b"<mark" in stage.call(f"{address}?start={found['hits'][0]['start']}&end={found['hits'][0]['end']}")
+    pdf = next(hit["document"]["id"] for hit in found["hits"] if hit["document"]["media_type"] == "application/pdf")
+    assert stage.call(f"/search/company/{pdf}/pages/1").startswith(b"\x89PNG")
 
 
 @step(SERVING)
