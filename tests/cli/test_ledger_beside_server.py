@@ -92,6 +92,15 @@ def test_who_looked_is_in_the_log_and_in_the_report(home: Path, tmp_path: Path) 
     assert as_json(home, "verify")["ok"]
 
 
+def test_decisions_are_found_beside_the_log_that_is_written(home: Path) -> None:
+    with serving(home) as server:
+        found = asked(server, "/v1/decisions?label=refund&until=2025-11-24T16:00:06&limit=2")
+        assert [one["id"] for one in found["decisions"]] == ["d5", "d3"]
+        assert found["more"]
+        assert [one["id"] for one in asked(server, "/v1/decisions?subject=alice")["decisions"]] == ["d9", "d8"]
+        assert asked(server, "/v1/decisions?rule=no-health")["decisions"][0]["verdicts"][0]["rule"] == "no-health"
+
+
 def test_a_sink_that_lacks_checkpoints_is_told(home: Path) -> None:
     (home / "rightsized.toml").write_text(SETTINGS + '[ledger]\nsinks = ["https://witness.example/w"]\n')
     (sink,) = as_json(home, "checkpoint")["sinks"]

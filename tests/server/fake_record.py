@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from rightsized.core.errors import NotFoundError, StoreError
+from rightsized.core.types import Decision
+from rightsized.ledger.find import Wanted
 from rightsized.ledger.prove import FORMAT, Proof, ProvenEntry
 from rightsized.ledger.publish import SinkStatus
 from rightsized.tasks.accesses import Access
+from rightsized.tasks.finding import Found
 from rightsized.tasks.leaving import Leaving, MayGo, Opened, Sent
 from rightsized.tasks.record_views import KeyChange, PolicyView, Purged, RecordStatus
 
@@ -34,6 +37,8 @@ class FakeRecord:
     def __init__(self) -> None:
         self.off, self.problem, self.asked = False, "", list[object]()
         self.looked = list[Access]()
+        self.found: tuple[Decision, ...] = ()
+        self.waiting: set[str] = set()  # for a blind look
 
     def status(self) -> RecordStatus:
         if self.off:
@@ -56,6 +61,13 @@ class FakeRecord:
         if decision_id == "none":
             raise NotFoundError(f"There is no decision {decision_id!r} in this log.")
         return Proof(FORMAT, "inclusion", KEY, (), NOTE, (ProvenEntry(1, "starts", "{}", ("AA==",)),))
+
+    async def find(self, wanted: Wanted, limit: int) -> Found:
+        self.asked.append(wanted)
+        return Found(self.found[:limit], tuple(one.id for one in self.found if one.id in self.waiting))
+
+    def blind(self, decision_id: str) -> bool:
+        return decision_id in self.waiting
 
     async def note(self, one: Access) -> None:
         self.looked.append(one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from fake_record import KEY, SINKS, WEEK
 from fake_service import FakeService
@@ -150,3 +151,44 @@ def test_a_reader_with_a_key_is_named(tmp_path: Path) -> None:
         assert client.get("/v1/decisions/d0000001", **bearer(shown)).status == 200
         (one,) = client.service.record.looked
         assert (one.by, one.id, one.name) == ("key", key.id, "Kim at night")
+
+
+def test_decisions_are_found_over_http_and_on_a_page(client: Client) -> None:
+    record = client.service.record
+    record.found = tuple(client.service.decision(f"d000000{number}") for number in (1, 2))
+    found = client.get("/v1/decisions?rule=no-health&since=2026-11-01&limit=2").json
+    assert [one["id"] for one in found["decisions"]] == ["d0000001", "d0000002"]
+    assert found["more"] is True
+    assert (record.asked[-1].rule, record.asked[-1].since, record.asked[-1].label) == ("no-health", 1793491200.0, None)
+    assert (record.looked[-1].what, record.looked[-1].decisions) == ("list", ("d0000001", "d0000002"))
+    page = client.page("/decisions?tenant=ward&status=abstained").text
+    assert '<a href="/decisions/d0000001">' in page
+    assert (record.asked[-1].tenant, record.asked[-1].status) == ("ward", "abstained")
+    assert client.get("/v1/decisions?since=may").status == client.page("/decisions?since=may").status == 422
+    assert "outcome" in client.get("/v1/decisions?status=good").json["detail"]
+    assert client.get("/v1/decisions?colour=red").status == 422
+    record.found = ()
+    looked = len(record.looked)
+    assert "No decision fits." in client.page("/decisions?label=%3Cb%3E").text
+    assert len(record.looked) == looked  # nothing was shown
+
+
+def test_whoever_may_give_a_blind_look_sees_no_outcome_before(tmp_path: Path) -> None:
+    """Its label must not lean on the model's: the certificate's monitor rests on that."""
+    shown = {r: KeyStore(Home(tmp_path)).create(r, roles=(r,))[1] for r in ("reviewer", "auditor")}
+    with guarded(tmp_path) as client:
+        record, waiting = client.service.record, "d0000002"
+        client.service._decisions[waiting] = msgspec.structs.replace(client.service.decision(waiting), audit=True)
+        record.waiting, record.found = {waiting}, (client.service.decision(waiting),)
+        for role, blind in (("reviewer", True), ("auditor", False)):
+            key = bearer(shown[role])
+            one = client.get(f"/v1/decisions/{waiting}", **key).json
+            listed = client.get("/v1/decisions", **key).json["decisions"][0]
+            assert (one["decision"]["reply"] is None, listed["reply"] is None) == (blind, blind)
+            assert one["text"]
+            status = client.get(f"/v1/decisions/{waiting}/explanation", **key).status
+            assert status == (403 if blind else 200)
+            page = client.send("GET", "/decisions", headers={"accept": "text/html", **key}).text
+            assert ("waits for a blind look" in page) is blind
+        record.waiting = set()
+        assert client.get(f"/v1/decisions/{waiting}", **bearer(shown["reviewer"])).json["decision"]["reply"]

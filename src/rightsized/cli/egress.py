@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rightsized.cli.commands import Common, Result, add
-from rightsized.cli.moments import moment
 from rightsized.cli.tables import aligned
 from rightsized.core.errors import InputError
+from rightsized.tasks.moments import moment
 
 if TYPE_CHECKING:
     from rightsized.tasks.leaving import Leaving

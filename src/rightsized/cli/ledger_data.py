@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from rightsized.cli.commands import Common, Result
-from rightsized.cli.moments import moment
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned
 from rightsized.core.errors import HomeLockedError, NotFoundError
+from rightsized.tasks.moments import moment
 
 if TYPE_CHECKING:
     from rightsized.core.types import Decision

@@ -11,8 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from rightsized.cli.commands import Common, Result, add
-from rightsized.cli.moments import moment
 from rightsized.core.errors import InputError
+from rightsized.tasks.moments import moment
 
 DAY_S = 86_400.0
 TASK = "task"

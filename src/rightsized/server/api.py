@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from rightsized.core.errors import JobError, NotFoundError
+from rightsized.core.errors import ForbiddenError, JobError, NotFoundError
 from rightsized.core.roles import LOCAL_ADMIN, Identity
 from rightsized.core.types import Explanation
 from rightsized.ledger.prove import Proof
 from rightsized.server import bodies
 from rightsized.server.problems import RefusedError
 from rightsized.tasks.accesses import access
+from rightsized.tasks.finding import shown_to, wanted_of
 from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.leaving import Leaving
 from rightsized.tasks.record_views import KeyChange, PolicyView, Purged, RecordStatus
@@ -44,14 +45,30 @@ async def show_gateway(service: Service, call: Call) -> GatewayStatus:
     return service.gateway.standing()
 
 
+async def find_decisions(service: Service, call: Call) -> bodies.Decisions:
+    limit = call.query["limit"]
+    found = await service.record.find(wanted_of(call.query), limit)
+    if found.decisions:
+        await service.record.note(access(call.identity, "list", *(one.id for one in found.decisions)))
+    shown = (shown_to(call.identity, one, blind=one.id in found.blind) for one in found.decisions)
+    return bodies.Decisions(tuple(shown), len(found.decisions) == limit)
+
+
 async def show_decision(service: Service, call: Call) -> bodies.DecisionView:
     decision = service.decision(call.path["id"])
     await service.record.note(access(call.identity, "decision", decision.id))
-    return bodies.DecisionView(decision, service.decision_text(decision.id), service.written(decision.id))
+    shown = shown_to(call.identity, decision, blind=decision.audit and service.record.blind(decision.id))
+    text = service.decision_text(decision.id)
+    return bodies.DecisionView(shown, text, service.written(decision.id) if shown is decision else None)
 
 
 async def explain_decision(service: Service, call: Call) -> Explanation:
     decision = service.decision(call.path["id"])
+    if decision.audit and not call.identity.may("audit") and service.record.blind(decision.id):
+        raise ForbiddenError(
+            f"Decision {decision.id} waits for a blind look; whoever may give it sees no outcome before.",
+            fix="Label it in the queue first.",
+        )
     text = service.decision_text(decision.id)
     if text is None:
         raise RefusedError(

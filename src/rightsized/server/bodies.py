@@ -55,6 +55,16 @@ class DecisionView(Frozen, frozen=True):
     written: Written | None = None
 
 
+class Decisions(Frozen, frozen=True):
+    """Decisions without their texts, newest first. `more`: as many as were asked for, so there may be others.
+
+    One that waits for a blind look comes without its outcome, but for whoever has the role `auditor` or `admin`.
+    """
+
+    decisions: tuple[Decision, ...]
+    more: bool
+
+
 class FeedbackRequest(Frozen, frozen=True):
     """A correction: the label that a decision should have had. It trains; it never calibrates.
 

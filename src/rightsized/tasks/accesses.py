@@ -15,7 +15,7 @@ from rightsized.core.roles import Identity
 from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.schema import EventRow, decode_event
 
-What = Literal["decision", "explanation", "queue"]
+What = Literal["decision", "explanation", "queue", "list"]
 
 
 class Access(Frozen, frozen=True):
@@ -24,8 +24,8 @@ class Access(Frozen, frozen=True):
     Args:
         by: `key`, `person`, or `local` for whoever reached a server that asks for no key.
         id: of the key or person; `name`: as people know it.
-        what: a decision with its text, an explanation of it, or texts of the queue.
-        decisions: ids of the decisions whose texts were shown.
+        what: a decision with its text, an explanation of it, texts of the queue, or a list of decisions without texts.
+        decisions: ids of the decisions that were shown.
     """
 
     by: str

@@ -10,11 +10,13 @@ import msgspec
 from rightsized.core.config import Config
 from rightsized.core.errors import StoreError
 from rightsized.guard.policy.store import PolicyStore
+from rightsized.ledger.find import Wanted
 from rightsized.ledger.head import stored_chain
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.prove import Proof, Prover
 from rightsized.ledger.publish import Publisher
 from rightsized.tasks.accesses import Access, event
+from rightsized.tasks.finding import Found, found
 from rightsized.tasks.leaving import Leaving, leaving
 from rightsized.tasks.record_views import KeyChange, PolicyView, Purged, RecordStatus
 
@@ -50,14 +52,14 @@ class HomeRecord:
     def policy(self) -> PolicyView:
         """See `record_views.Record`."""
         store = self._policy
-        found = store.current
+        current = store.current
         return PolicyView(
             path=str(store.path),
-            digest=found.digest if found else "",
+            digest=current.digest if current else "",
             problem=store.problem,
             undeclared=store.undeclared,
             detect=self._config.guard.detect,
-            policy=msgspec.to_builtins(found) if found else {},
+            policy=msgspec.to_builtins(current) if current else {},
         )
 
     async def leaving(self, days: int) -> Leaving:
@@ -68,6 +70,15 @@ class HomeRecord:
         """See `record_views.Record`."""
         reader = self._writer().reader
         return await asyncio.to_thread(lambda: Prover(reader).decision(decision_id))
+
+    async def find(self, wanted: Wanted, limit: int) -> Found:
+        """See `record_views.Record`."""
+        return await asyncio.to_thread(found, self._writer().path, wanted, limit)
+
+    def blind(self, decision_id: str) -> bool:
+        """See `record_views.Record`."""
+        sql = "SELECT 1 FROM waiting WHERE decision = ? AND kind = 'audit'"
+        return bool(self._writer().reader.query(sql, (decision_id,)))
 
     async def note(self, one: Access) -> None:
         """See `record_views.Record`."""

@@ -7,9 +7,11 @@ from typing import Any, Protocol
 from msgspec import field
 
 from rightsized.core.frozen import Frozen
+from rightsized.ledger.find import Wanted
 from rightsized.ledger.prove import Proof
 from rightsized.ledger.publish import SinkStatus
 from rightsized.tasks.accesses import Access
+from rightsized.tasks.finding import Found
 from rightsized.tasks.leaving import Leaving
 
 
@@ -77,6 +79,14 @@ class Record(Protocol):
 
     async def proof(self, decision_id: str) -> Proof:
         """That a decision is in the log, without texts. Raises NotFoundError, ProofError."""
+        ...
+
+    async def find(self, wanted: Wanted, limit: int) -> Found:
+        """The newest decisions that fit."""
+        ...
+
+    def blind(self, decision_id: str) -> bool:
+        """Whether a decision waits for a blind look."""
         ...
 
     async def note(self, one: Access) -> None:

@@ -16,6 +16,7 @@ from rightsized.server import problems
 from rightsized.server.api import check_task
 from rightsized.server.console import views, writing
 from rightsized.server.console.assets import Assets
+from rightsized.server.console.decisions import DecisionPages
 from rightsized.server.console.models import ModelPages
 from rightsized.server.console.record import RecordPage
 from rightsized.server.console.request import Asked, may, page
@@ -58,6 +59,7 @@ class Console:
             "/queue/{id}": {"POST": self.label},
             "/queue/{id}/undo": {"POST": self.undo},
             "/reviewer": {"POST": self.name_reviewer},
+            "/decisions": {"GET": DecisionPages(self._service, self._show).decisions},
             "/decisions/{id}": {"GET": self.decision},
             "/decisions/{id}/feedback": {"POST": self.correct},
             "/record": {"GET": self._record.record},

@@ -1,4 +1,4 @@
-"""Times as people write them on the command line."""
+"""Times as people write them, on the command line or in an address."""
 
 from __future__ import annotations
 

@@ -1,0 +1,58 @@
+"""Decisions found for somebody who looks through the record: by words as people give them, without their texts.
+
+A decision that still waits for a blind look keeps its outcome to itself, for whoever may have to give that look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, get_args
+
+from msgspec import structs
+
+from rightsized.core.errors import InputError
+from rightsized.core.frozen import Frozen
+from rightsized.core.roles import Identity
+from rightsized.core.types import Decision, Status
+from rightsized.ledger.find import Wanted, find
+from rightsized.ledger.reader import LedgerReader
+from rightsized.tasks.moments import moment
+
+TIMES = ("since", "until")
+WORDS = ("task", "label", "rule", "tenant", "key", "subject", "conversation", "certificate", "rung", "model")
+STATES = (*get_args(Status), "failed", "open")
+_BLIND = "SELECT decision FROM waiting WHERE kind = 'audit'"
+
+
+class Found(Frozen, frozen=True):
+    """Decisions, newest first, and the ids of those that wait for a blind look."""
+
+    decisions: tuple[Decision, ...]
+    blind: tuple[str, ...]
+
+
+def wanted_of(given: Mapping[str, Any]) -> Wanted:
+    """What somebody asks for, by the names of `Wanted`; empty words ask nothing. Raises InputError."""
+    words: dict[str, Any] = {name: given[name] for name in WORDS if given.get(name)}
+    words |= {name: moment(given.get(name) or None, name) for name in TIMES}
+    status = given.get("status") or None
+    if status is not None and status not in STATES:
+        raise InputError(f"{status!r} is no outcome.", fix=f"One of {', '.join(STATES)}.")
+    return Wanted(**words, status=status)
+
+
+def found(path: Path, wanted: Wanted, limit: int) -> Found:
+    """Read with a connection of its own: a rare word may take seconds to find, and nobody else waits."""
+    with LedgerReader(path) as reader:
+        decisions = tuple(islice(find(reader, wanted), limit))
+        waiting = {decision for (decision,) in reader.query(_BLIND)}
+    return Found(decisions, tuple(one.id for one in decisions if one.id in waiting))
+
+
+def shown_to(identity: Identity, one: Decision, *, blind: bool) -> Decision:
+    """A decision as somebody may see it: without its outcome while they may be the one to look blindly."""
+    if not blind or identity.may("audit"):
+        return one
+    return structs.replace(one, reply=None, attempts=None, verdicts=())
