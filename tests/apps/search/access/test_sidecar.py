@@ -51,6 +51,18 @@ def test_the_nearest_sidecar_decides_alone(root: Path) -> None:
     assert found["a.txt"] == ("everyone",)
 
 
+def test_a_sidecar_above_the_indexed_folder_counts(root: Path) -> None:
+    put(root / NAME, OPEN + rule("contracts/2024/", "group:legal"))
+    assert seen(root / "contracts") == {"2024/y.pdf": ("group:legal",), "x.pdf": ("everyone",)}
+    put(root / "contracts" / NAME, rule("*.pdf", "user:anna"))
+    assert seen(root / "contracts") == {"2024/y.pdf": ("user:anna",), "x.pdf": ("user:anna",)}
+    (root / "contracts" / NAME).unlink()
+    put(root / NAME, "[[rule")
+    connector = FolderConnector(root / "contracts")
+    assert {item.principals for item in connector.items()} == {()}
+    assert len(connector.problems) == 1
+
+
 def test_nobody_can_be_named(root: Path) -> None:
     put(root / NAME, OPEN + rule("salaries.xlsx"))
     assert seen(root)["hr/salaries.xlsx"] == ()

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from rightsized.apps.search.connectors import files, listed, open_connector
 from rightsized.apps.search.connectors.folder import DEEPEST, FolderConnector
@@ -81,6 +82,15 @@ def test_a_link_put_in_place_of_a_folder_after_listing_is_not_followed(tmp_path:
     with pytest.raises(NotFoundError):
         FolderConnector(root).read(found, tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
+
+
+def test_no_key_leads_out_of_the_folder(tmp_path: Path) -> None:
+    put(tmp_path / "root" / "a.txt")
+    put(tmp_path / "secret.txt")
+    found = item(tmp_path / "root", "a.txt")
+    for key in ("../secret.txt", "./a.txt", "/a.txt", f"..{tmp_path}/secret.txt", ""):
+        with pytest.raises(NotFoundError):
+            FolderConnector(tmp_path / "root").read(replace(found, key=key), tmp_path / "copy")
 
 
 def test_a_root_that_is_a_link_has_the_name_of_what_it_points_to(tmp_path: Path) -> None:

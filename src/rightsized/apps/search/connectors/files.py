@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from rightsized.apps.search.access.grounds import FOLDER
 from rightsized.core.errors import NotFoundError, StoreError
 
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # NONBLOCK: a pipe must not hold us up
 _BLOCK = 1 << 20
 _ATTEMPTS = 4
@@ -81,6 +81,8 @@ def _opened(root: int, path: str) -> int:
     folder = os.dup(root)
     try:
         *folders, name = path.split("/")
+        if {"", ".", ".."} & {*folders, name}:
+            raise FileNotFoundError(errno.ENOENT, "No such file", path)
         for part in folders:
             inner = os.open(part, FOLDER | os.O_NOFOLLOW, dir_fd=folder)
             os.close(folder)

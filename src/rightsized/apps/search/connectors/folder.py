@@ -11,8 +11,8 @@ import stat
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from rightsized.apps.search.access.grounds import Ground
-from rightsized.apps.search.connectors.files import FOLDER, as_key, copy, open_beneath, version
+from rightsized.apps.search.access.grounds import FOLDER, Ground
+from rightsized.apps.search.connectors.files import as_key, copy, open_beneath, version
 from rightsized.apps.search.connectors.ignore import Ignored
 from rightsized.apps.search.connectors.watching import changes
 from rightsized.apps.search.types import Item

@@ -10,9 +10,9 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from rightsized.apps.search.access.grounds import Ground
+from rightsized.apps.search.access.grounds import FOLDER, Ground
 from rightsized.apps.search.access.names import Names
-from rightsized.apps.search.connectors.files import FOLDER, as_key, copy, open_beneath
+from rightsized.apps.search.connectors.files import as_key, copy, open_beneath
 from rightsized.apps.search.connectors.watching import stirs
 from rightsized.apps.search.types import Item
 from rightsized.core.egress import Egress
