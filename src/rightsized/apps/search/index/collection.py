@@ -8,29 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import re
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from rightsized.apps.search.index import database, dense, lexical
-from rightsized.apps.search.index.catalogue import Catalogue
 from rightsized.apps.search.index.lexical_writer import LexicalWriter
 from rightsized.apps.search.index.originals import Originals
-from rightsized.apps.search.index.rarity import Frequencies
 from rightsized.apps.search.index.reader import Reader
-from rightsized.apps.search.index.view import IndexView, Snapshot
+from rightsized.apps.search.index.snapshots import Snapshots
+from rightsized.apps.search.index.view import IndexView
 from rightsized.apps.search.index.writer import Writer
 from rightsized.apps.search.types import DeadLetter
-from rightsized.core.errors import ConfigError, HomeLockedError, NotFoundError, StoreError
+from rightsized.core.errors import ConfigError, HomeLockedError, NotFoundError
 from rightsized.core.protocols import Encoder
 from rightsized.store.home import Home
 
 FOLDER = "search"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-RELOAD_SHARE = 0.05  # of the time at most goes into reading a collection anew while another process writes to it
 
 
 class Collection:
@@ -42,15 +36,12 @@ class Collection:
         self.encoder = encoder
         self.originals = Originals()
         self._reader = Reader(folder / database.FILE)
-        self._loading = threading.Lock()
-        self._snapshot: Snapshot | None = None
-        self._loaded: tuple[int, ...] = ()
-        self._not_before = 0.0
+        self._snapshots = Snapshots(folder, folder / database.FILE)
         self.repair()
 
     def view(self, principals: Sequence[str]) -> IndexView:
         """What those who have these principals, and everyone, may see."""
-        return IndexView(self._current(), self._reader, self.originals, principals)
+        return IndexView(self._snapshots.current(), self._reader, self.originals, principals)
 
     def all_principals(self) -> tuple[str, ...]:
         """Every principal that may see something here, for work of the owner: learning from judged answers."""
@@ -91,7 +82,7 @@ class Collection:
 
     def refresh(self) -> None:
         """Let the next view see all that has been committed."""
-        self._not_before = 0.0
+        self._snapshots.refresh()
 
     def dead(self, source: str = "") -> list[DeadLetter]:
         """What could not be taken in."""
@@ -107,52 +98,11 @@ class Collection:
 
     def vectors(self) -> dense.Vectors:
         """All vectors, whoever may see their passages: for measurements."""
-        return self._current().vectors
+        return self._snapshots.current().vectors
 
     def close(self) -> None:
+        self._snapshots.close()
         self._reader.close()
-
-    def _current(self) -> Snapshot:
-        snapshot = self._snapshot
-        if snapshot is not None and time.monotonic() < self._not_before:
-            return snapshot
-        with self._loading:
-            snapshot, mark = self._snapshot, self._mark()
-            if snapshot is None or mark != self._loaded:
-                began = time.monotonic()
-                snapshot, self._loaded = self._load(), mark
-                self._snapshot = snapshot
-                self._not_before = time.monotonic() + (time.monotonic() - began) / RELOAD_SHARE
-            return snapshot
-
-    def _mark(self) -> tuple[int, ...]:
-        """What differs when the database or a sidecar has changed."""
-        marks = [self._reader.state().generation]
-        for folder, stamp in ((lexical.FOLDER, lexical.STAMP), (dense.FOLDER, dense.STAMP)):
-            try:
-                status = (self.folder / folder / stamp).stat()
-                marks += [status.st_ino, status.st_mtime_ns]
-            except FileNotFoundError:
-                marks.append(0)
-        return tuple(marks)
-
-    def _load(self) -> Snapshot:
-        catalogue = Catalogue(self._reader)
-        held = dense.load(self.folder / dense.FOLDER)
-        numbers = catalogue.columns.contents
-        at = np.searchsorted(numbers, held.contents)
-        known = at < len(numbers)
-        known[known] = numbers[at[known]] == held.contents[known]
-        try:
-            index = lexical.open_current(self.folder / lexical.FOLDER)
-            searcher = index.searcher()
-        except ValueError as error:
-            raise StoreError(
-                f"The lexical index of {self.name!r} cannot be read: {error}.",
-                fix=f"Remove {self.folder / lexical.FOLDER}; it is made anew from the collection.",
-            ) from error
-        frequencies = Frequencies(searcher, lexical.slots(self.folder / lexical.FOLDER))
-        return Snapshot(catalogue, held, np.where(known, at, -1), searcher, index.schema, frequencies)
 
 
 class Sidecars:
