@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from rightsized.apps.search.answer.records import Answer
 from rightsized.apps.search.collections import Collections
+from rightsized.apps.search.index.pacing import paced
 from rightsized.apps.search.parsers import sandbox
 from rightsized.apps.search.parsers.wire import Page, PageImage
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.results import Ranking, Results, Settings
+from rightsized.apps.search.rank.saved import Orderings
 from rightsized.apps.search.types import Filters
 from rightsized.core.egress import Egress
 from rightsized.core.errors import InputError, NotFoundError, StoreError
@@ -54,6 +57,7 @@ class SearchService:
 
     def __init__(self, collections: Collections, egress: Egress | None = None) -> None:
         self._collections, self._egress = collections, egress
+        self._orderings = Orderings()
         self._attached: set[str] = set()
 
     def collections(self, principals: Sequence[str]) -> list[VisibleCollection]:
@@ -71,12 +75,13 @@ class SearchService:
         return self._collections.open(name).view(principals)
 
     async def search(self, name: str, question: Question, principals: Sequence[str]) -> Results:
-        """The passages that answer best. Raises NotFoundError, InputError, BusyError."""
+        """The passages that answer best, at a whole step of time. Raises NotFoundError, InputError, BusyError."""
         from rightsized.apps.search.query.search import search
 
         _check(question)
+        began = time.perf_counter()
         view = await asyncio.to_thread(self.view, name, principals)
-        return await search(
+        results = await search(
             view,
             question.text,
             encoder=self._collections.open(name).encoder,
@@ -86,14 +91,17 @@ class SearchService:
             settings=question.settings,
             ranking=self._ranking(name),
         )
+        await paced(began)
+        return results
 
     async def answer(self, name: str, question: Question, principals: Sequence[str]) -> Answer:
-        """The sentences that answer, or none; with the results of the search. Raises as `search`."""
+        """The sentences that answer, or none; with the results of the search. Paced, and raises, as `search`."""
         from rightsized.apps.search.answer.answering import answer
 
         _check(question)
+        began = time.perf_counter()
         view = await asyncio.to_thread(self.view, name, principals)
-        return await answer(
+        found = await answer(
             view,
             question.text,
             encoder=self._collections.open(name).encoder,
@@ -102,6 +110,8 @@ class SearchService:
             settings=question.settings,
             ranking=self._ranking(name),
         )
+        await paced(began)
+        return found
 
     def page_image(self, name: str, document: str, page: Page, principals: Sequence[str]) -> PageImage:
         """A page of a PDF as a picture, drawn from the document in its source. Reads that source: call it aside.
