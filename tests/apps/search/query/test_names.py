@@ -69,8 +69,8 @@ class Everywhere:
     def known(self, word: str) -> bool:
         return word in self._shares
 
-    def share(self, word: str, documents: object) -> float:
-        return self._shares.get(word, 1.0)
+    def share(self, words: str, documents: object) -> float:
+        return self._shares.get(words, 1.0)
 
 
 def document(key: str, title: str, **metadata: str) -> Document:
@@ -119,6 +119,17 @@ def test_a_word_that_others_use_is_no_name() -> None:
     assert meant("are electric cars allowed", electric=0.1) == []
     assert meant("may a fox enter the site", fox=0.2) == []
     assert meant("what does Fox pay", fox=0.9) == ["city.txt"]
+
+
+def test_who_wrote_a_document_is_no_filter_where_others_speak_of_them() -> None:
+    index = NameIndex(DOCUMENTS)
+
+    class Spoken(Everywhere):
+        def share(self, words: str, documents: object) -> float:
+            return 0.1 if "anna" in words or "berg" in words else 1.0
+
+    assert index.meant(index.mentions(["salary", "of", "anna", "berg"], Spoken())) == ()
+    assert index.meant(index.mentions(["written", "by", "anna", "berg"], Everywhere())) == (4,)
 
 
 def test_a_name_of_many_documents_is_none() -> None:

@@ -80,6 +80,11 @@ def test_a_party_named_is_the_scope_and_can_be_lifted(ask: Asker) -> None:
     assert "contracts/motors.txt" in {hit.found.document.key for hit in lifted.hits}
 
 
+@pytest.mark.parametrize("question", ["terminate -Castrovia", "terminate NOT Castrovia", "notice parties:Castrovia"])
+def test_what_is_ruled_out_or_a_field_is_no_scope(ask: Asker, question: str) -> None:
+    assert ask(question).scope.documents == ()
+
+
 def test_filters_that_are_given_hold_whatever_is_named(ask: Asker) -> None:
     motors = ask.id("contracts/motors.txt")
     assert set(ask.keys("notice of Castrovia Steel", filters=Filters(documents=(motors,)))) == {"contracts/motors.txt"}

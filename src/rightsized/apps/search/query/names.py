@@ -138,6 +138,8 @@ def of_file(name: str) -> Iterator[tuple[str, ...]]:
 
 
 def _plain(word: str) -> str:
+    if word.isascii() and word.isalnum():
+        return word.lower()
     folded = unicodedata.normalize("NFKD", word.casefold())
     return "".join(c for c in folded if c.isalnum())
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from rightsized.apps.search.query import names
+from rightsized.apps.search.query.spelling import distance
 from rightsized.apps.search.query.vocabulary import COMMON, LEGAL_FORMS, ROLES
 from rightsized.apps.search.types import Document
 
 FIELDS = ("parties", "author", "from", "to", "subject", "file")  # metadata that holds names
+AUTHORS = ("author", "from", "to")  # who wrote a document; others may be about them
+REMEMBERED = 100_000  # documents whose names are kept from one state of a collection to the next; about 1 kB each
 MARGIN = 0.8  # of the best document's evidence: what has less is not meant
 MOST_DOCUMENTS = 20  # one name may stand for; a name of more is no name
 MOST_SHARE = 0.2  # of all documents, where that is more than
@@ -44,8 +48,8 @@ class Usage(Protocol):
         """Whether any has it."""
         ...
 
-    def share(self, word: str, documents: Sequence[str]) -> float:
-        """The share of the passages with the word that are of these documents."""
+    def share(self, words: str, documents: Sequence[str]) -> float:
+        """How much of what has the words, side by side, is of these documents: a share; 1 where nothing has them."""
         ...
 
 
@@ -56,11 +60,13 @@ class NameIndex:
         self.documents = tuple(documents)
         self._whole: dict[str, set[int]] = defaultdict(set)  # a name's words run together
         self._parts: dict[str, set[int]] = defaultdict(set)  # words of names of people and parties
+        self._authors: set[str] = set()
         self.titles: dict[str, set[int]] = defaultdict(set)
         for at, document in enumerate(documents):
             self._add(at, document)
-        self._longest = min(40, max((len(name) for name in self._whole), default=0))
-        self._near: dict[str, set[str]] = {}
+        self._near: dict[tuple[int, str], list[str]] = defaultdict(list)
+        for word in self._parts:
+            self._near[len(word), word[0]].append(word)
 
     def mentions(self, asked: Sequence[str], usage: Usage) -> list[Mention]:
         """The names in the words of a question (of `names.words`), from left to right, no two of which overlap."""
@@ -93,24 +99,13 @@ class NameIndex:
         return min(MOST_DOCUMENTS, max(FEW_DOCUMENTS, share))
 
     def _add(self, at: int, document: Document) -> None:
-        title = names.words(document.title)
-        whole = {names.core(title)} if len(title) > 1 else set()
-        whole |= {one for one in names.of_file(document.key) if len(one) > 1}
-        people: set[tuple[str, ...]] = set()
-        for field in FIELDS:
-            for value in document.metadata.get(field, "").split(names.PARTED.strip()):
-                if field == "file":
-                    whole |= set(names.of_file(value))
-                elif names.usable(key := names.core(names.words(value))):
-                    people.add(key)
-        self.titles["".join(title)].add(at)
-        for key in whole | people:
-            if telling(key):
-                self._whole["".join(key)].add(at)
-        for key in people:
-            for word in key:
-                if len(word) > 2 and word not in ROLES and word not in LEGAL_FORMS and word not in COMMON:
-                    self._parts[word].add(at)
+        held = _named(document.title, document.key, tuple(document.metadata.get(field, "") for field in FIELDS))
+        self.titles[held.title].add(at)
+        for run in (*held.whole, *held.authors):
+            self._whole[run].add(at)
+        self._authors.update(held.authors)
+        for word in held.parts:
+            self._parts[word].add(at)
 
     def _weight(self, documents: set[int]) -> float:
         return math.log1p(len(self.documents) / max(1, len(documents)))
@@ -120,17 +115,17 @@ class NameIndex:
         best, run = None, ""
         for last in range(at + 1, min(len(asked), at + 2 * names.LONGEST_NAME + 16) + 1):
             run += asked[last - 1]
-            held = self._whole.get(run)
-            if held and (last > at + 1 or self._own(run, held, usage)):
-                words = asked[at:last]
+            held, words = self._whole.get(run), asked[at:last]
+            alone = last == at + 1 or run in self._authors
+            if held and (not alone or self._own(" ".join(words), held, usage)):
                 while last < len(asked) and asked[last] in LEGAL_FORMS:
                     last += 1
                 best = Mention(at, last, frozenset(held), self._weight(held), " ".join(words), True)
         return best
 
-    def _own(self, word: str, held: set[int], usage: Usage) -> bool:
-        """Whether a single word belongs to the documents it names, rather than to the language."""
-        return usage.share(word, [self.documents[at].id for at in sorted(held)]) >= CONCENTRATED
+    def _own(self, words: str, held: set[int], usage: Usage) -> bool:
+        """Whether a word, or an author's name, belongs to the documents it names: others do not speak of it."""
+        return usage.share(words, [self.documents[at].id for at in sorted(held)]) >= CONCENTRATED
 
     def _part_at(self, asked: Sequence[str], at: int, usage: Usage) -> Mention | None:
         """A word of a name that hardly anything but the documents so named uses."""
@@ -144,21 +139,41 @@ class NameIndex:
         return Mention(at, at + 1, frozenset(held), factor * self._weight(held), asked[at], False)
 
     def _closest(self, word: str) -> str:
-        """The word of a name that is one letter off, or has two beside each other exchanged; empty where none is."""
-        if not self._near:
-            for known in self._parts:
-                for form in shortened(known) if len(known) >= SHORTEST_TYPO else ():
-                    self._near.setdefault(form, set()).add(known)
-        found = {known for form in shortened(word) for known in self._near.get(form, ())}
-        return min(found) if len(found) == 1 else ""
+        """The one word of a name that begins alike and is one letter off; empty where none is, or several are."""
+        shapes = [(len(word) + longer, word[0]) for longer in (-1, 0, 1)]
+        near = {one for shape in shapes for one in self._near.get(shape, ()) if distance(word, one, 1) == 1}
+        return near.pop() if len(near) == 1 else ""
+
+
+class _Named(NamedTuple):
+    """The names of a document, words run together; `parts` are the words of names that may stand alone."""
+
+    title: str
+    whole: frozenset[str]
+    authors: frozenset[str]
+    parts: frozenset[str]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _named(title: str, key: str, values: tuple[str, ...]) -> _Named:
+    own = names.words(title)
+    whole = {names.core(own)} if len(own) > 1 else set()
+    whole |= {one for one in names.of_file(key) if len(one) > 1}
+    people: set[tuple[str, ...]] = set()
+    authors: set[tuple[str, ...]] = set()
+    for field, value in zip(FIELDS, values, strict=True):
+        if field == "file":
+            whole |= set(names.of_file(value))
+            continue
+        keys = {names.core(names.words(one)) for one in value.split(names.PARTED.strip())}
+        (authors if field in AUTHORS else people).update(one for one in keys if names.usable(one))
+    dull = ROLES | LEGAL_FORMS | COMMON
+    parts = {word for one in people | authors for word in one if len(word) > 2 and word not in dull}
+    joined = [frozenset("".join(one) for one in some if telling(one)) for some in (whole | people, authors)]
+    return _Named("".join(own), joined[0], joined[1] - joined[0], frozenset(parts))
 
 
 def telling(key: Sequence[str]) -> bool:
     """Whether a name says more than what kind of document it is: `supply agreement` does, `agreement` does not."""
     rest = [word for word in key if word not in COMMON and word not in LEGAL_FORMS and not word.isdigit()]
     return bool(rest)
-
-
-def shortened(word: str) -> set[str]:
-    """The word, and it without each of its letters: words one letter apart share one of them."""
-    return {word} | {word[:at] + word[at + 1 :] for at in range(len(word))}

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rightsized.apps.search.protocols import View
-from rightsized.apps.search.query import names
-from rightsized.apps.search.query.clauses import Terms
+from rightsized.apps.search.query import names, syntax
+from rightsized.apps.search.query.clauses import Phrase, Terms
+from rightsized.apps.search.query.filtering import NAMED
 from rightsized.apps.search.query.naming import Mention, NameIndex
 from rightsized.apps.search.query.results import Scope
 from rightsized.apps.search.query.vocabulary import LEGAL_FORMS, STOPWORDS
@@ -25,6 +26,7 @@ LONGEST_PLAIN = 6  # words of a name that is written without a capital letter
 COUNTED = 200  # passages of a word that are looked at: whose they are, not how many there are
 
 
+_ASIDE = "\x00"  # stands for a word that is not asked for, and is no part of a name
 _GONE = "\x00"  # stands for a name that was taken out
 _CALLED = re.compile(rf"{_GONE}[\s.,;]*\([^()]*[\"“”„{_GONE}][^()]*\)")  # Acme Ltd. ("Supplier")
 _EMPTY = re.compile(rf"[(\"“”„][\s.,;{_GONE}]*{_GONE}[\s.,;{_GONE}]*[)\"“”„]")
@@ -79,10 +81,11 @@ class _Used:
     def known(self, word: str) -> bool:
         return bool(len(self._view.lexical(Terms(word), Filters(), 1).rows))
 
-    def share(self, word: str, documents: Sequence[str]) -> float:
-        whole = len(self._view.lexical(Terms(word), Filters(), COUNTED).rows)
-        own = len(self._view.lexical(Terms(word), Filters(documents=tuple(documents)), COUNTED).rows)
-        return own / whole if whole else 0.0
+    def share(self, words: str, documents: Sequence[str]) -> float:
+        clause = Phrase(words) if " " in words else Terms(words)
+        whole = len(self._view.lexical(clause, Filters(), COUNTED).rows)
+        own = len(self._view.lexical(clause, Filters(documents=tuple(documents)), COUNTED).rows)
+        return own / whole if whole else 1.0
 
 
 def scoped(view: View, question: str, filters: Filters) -> Scoped:
@@ -95,7 +98,9 @@ def scoped(view: View, question: str, filters: Filters) -> Scoped:
         return unscoped
     index = names_of(view)
     spans = names.spans(question)
-    mentions = index.mentions([word for word, _, _ in spans], _Used(view))
+    aside = syntax.asides(question, NAMED)
+    asked = [_ASIDE if any(first <= start < last for first, last in aside) else word for word, start, _ in spans]
+    mentions = index.mentions(asked, _Used(view))
     mentions = [one for one in mentions if not _prose(question[spans[one.first][1] : spans[one.last - 1][2]])]
     meant = set(index.meant(mentions))
     used = [one for one in mentions if meant & one.documents]

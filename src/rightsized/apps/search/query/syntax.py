@@ -86,6 +86,17 @@ def words_only(question: str) -> Asked:
     return Asked(Terms(text) if _WORD.search(text) else None, text, False)
 
 
+def asides(question: str, fields: Sequence[str]) -> list[tuple[int, int]]:
+    """The (start, end) of what is no part of what is asked for: fields, dates, and what is ruled out."""
+    found, ruled_out = [], False
+    for match in _TOKEN.finditer(question[:MOST_CHARACTERS].translate(_QUOTES)):
+        named = (match["field"] or "").lower() in (*fields, *dates.NAMES)
+        if named or match["not"] or ruled_out:
+            found.append(match.span())
+        ruled_out = match[0] == "NOT"
+    return found
+
+
 def _tokens(text: str, fields: frozenset[str], notes: list[str]) -> tuple[list[_Token], list[Field], dates.Bounds]:
     shouted = not any(c.islower() for c in text) and len(text.split()) > 4
     tokens: list[_Token] = []
