@@ -299,3 +299,22 @@ def whole(collection: Collection) -> Iterator[None]:
     """Whatever a test did, the collection is whole after it."""
     yield
     assert check(collection.folder) == []
+
+
+def test_what_is_withdrawn_leaves_the_indexes_before_anything_is_read(
+    collection: Collection, source: MemorySource
+) -> None:
+    sync(collection, source, STEPS)
+    source.share("mail.eml", "user:bob")
+    source.remove("leave.txt")
+    source.put("new.txt", "New\n\nSomething else of another length altogether.")
+    seen: list[list[tuple[str, int]]] = []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        collection.refresh()
+        seen.append(collection.view(["user:anna", "group:hr"]).terms("salar", 5))
+        seen.append(collection.view(["user:anna", "group:hr"]).terms("thir", 5))
+
+    sync(collection, source, STEPS, progress=progress)
+    assert seen
+    assert all(one == [] for one in seen)

@@ -39,7 +39,10 @@ class Catalogue:
     def __init__(self, reader: StoreReader) -> None:
         self._reader = reader
         self.columns = reader.columns()
-        self.classes = reader.classes()
+        self._classes_of: dict[str, list[int]] = {}
+        for number, principals in reader.classes().items():
+            for principal in principals:
+                self._classes_of.setdefault(principal, []).append(number)
         self._rowed = np.flatnonzero(self.columns.passages > 0)
         self._firsts = self.columns.first_rows[self._rowed]
 
@@ -49,8 +52,8 @@ class Catalogue:
 
     def visible_classes(self, principals: Sequence[str]) -> NDArray[np.int64]:
         """Numbers of the access classes that one of the principals, or everyone, is in."""
-        asker = {EVERYONE, *principals}
-        return np.array([number for number, names in self.classes.items() if asker.intersection(names)], dtype=np.int64)
+        numbers = {number for one in (EVERYONE, *principals) for number in self._classes_of.get(one, ())}
+        return np.array(sorted(numbers), dtype=np.int64)
 
     def visible(self, classes: NDArray[np.int64]) -> Allowed:
         """What those classes open."""

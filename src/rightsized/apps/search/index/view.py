@@ -53,7 +53,7 @@ class IndexView:
         self._classes = self._catalogue.visible_classes(self._principals)
         self._visible = self._catalogue.visible(self._classes)
         self._translate = Translator(snapshot.schema, self._catalogue.languages(self._visible))
-        if not self._visible.contents.all():
+        if not self._visible.documents.all():
             size = int(self._catalogue.columns.passages[self._visible.contents].sum())
             classes = self._classes.tobytes()
             self._translate.weigh = Rarity(snapshot.frequencies, classes, self._visible_word, size)
@@ -196,7 +196,7 @@ class IndexView:
     def _within(self, query: Any, allowed: Allowed, filters: Filters) -> Any:
         """The query among what is allowed: by access class, or by content where filters narrow it further."""
         if filters == Filters():
-            if len(self._classes) == len(self._catalogue.classes):
+            if self._visible.documents.all():
                 return query
             return self._translate.allowed(query, "class", self._classes.tolist())
         contents, mask = self._catalogue.columns.contents, allowed.contents

@@ -96,6 +96,8 @@ class _Run:
         self._note(**counts, unchanged=todo.unchanged)
         self._relabel(todo, known)
         movable = self._delete_first(todo, known)
+        if todo.relabel or todo.gone:
+            self._flush(0.0)  # what was withdrawn is in no index any more, before the long part begins
         whole = self._read(todo, known, movable, progress, cancelled)
         if whole:
             self._delete([known.by_key[key] for keys in movable.values() for key in keys], known)
