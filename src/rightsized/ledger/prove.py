@@ -11,7 +11,7 @@ import base64
 from collections.abc import Sequence
 from typing import Literal
 
-from msgspec import field
+from msgspec import field, structs
 
 from rightsized.core.errors import NotFoundError, ProofError
 from rightsized.core.frozen import Frozen
@@ -43,6 +43,8 @@ class Proof(Frozen, frozen=True):
         handovers: entries by which one key hands over to the next, in order.
         checkpoint: the signed checkpoint whose root the paths lead to.
         consistency: hashes in base64 that lead from `older` to `checkpoint`.
+        texts: by the digest that the record holds.
+        text_key: hexadecimal; the key of these digests where the decision is sealed. It opens nothing.
     """
 
     format: str
@@ -54,6 +56,7 @@ class Proof(Frozen, frozen=True):
     older: str = ""
     consistency: tuple[str, ...] = ()
     texts: dict[str, str] = field(default_factory=dict)
+    text_key: str = ""
 
 
 class Prover:
@@ -89,7 +92,8 @@ class Prover:
                 f"There is no decision {decision_id!r} in this log.", fix="See: rightsized ledger search"
             )
         texts = self._texts(decision_id) if with_texts else {}
-        return self._proof("inclusion", entries=tuple(self._proven(seq) for seq in seqs), texts=texts)
+        proof = self._proof("inclusion", entries=tuple(self._proven(seq) for seq in seqs), texts=texts)
+        return structs.replace(proof, text_key=self._reader.text_key(decision_id).hex()) if texts else proof
 
     def consistency(self, older: Checkpoint, newer: Checkpoint | None = None) -> Proof:
         """That the log of `newer` (default: as it is now) began as the log of `older`. Raises ProofError."""

@@ -115,6 +115,14 @@ class LedgerReader:
         rows = self.query("SELECT opened(sha256, text) FROM texts WHERE sha256 = ?", (digest,))
         return rows[0][0] if rows else None
 
+    def text_key(self, decision_id: str) -> bytes:
+        """The key of the digests of a sealed decision's texts, which shows that they are those; empty where none is
+        needed, or left."""
+        rows = self.query("SELECT record FROM starts WHERE id = ?", (decision_id,))
+        begun = decode_start(rows[0][0]) if rows else None
+        sealer = self._sealer(begun.subject) if begun is not None and begun.sealed else None
+        return sealer.text_key(decision_id) if sealer else b""
+
     def search(self, search: Search, *, limit: int = 100, before: str | None = None) -> list[Decision]:
         """Decisions that match, newest first; `before` is the id of the last one of the page before."""
         where, values = _conditions(search)

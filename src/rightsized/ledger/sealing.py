@@ -52,10 +52,14 @@ class Sealer:
         self._digests = _derived(subject.key, b"digests")
         self._cipher = AESGCM(_derived(subject.key, b"sealing"))
 
+    def text_key(self, decision: str) -> bytes:
+        """The key of the digests of this decision's texts: 32 bytes, good for no other decision and opening nothing."""
+        return hmac.new(self._digests, decision.encode(), hashlib.sha256).digest()
+
     def digest(self, decision: str, text: str) -> str:
         """The keyed digest of a text of this decision."""
-        key = hmac.new(self._digests, decision.encode(), hashlib.sha256).digest()
-        return f"{SEALED_DIGEST}{self.reference}:{hmac.new(key, text.encode(), hashlib.sha256).hexdigest()}"
+        made = hmac.new(self.text_key(decision), text.encode(), hashlib.sha256).hexdigest()
+        return f"{SEALED_DIGEST}{self.reference}:{made}"
 
     def seal(self, plain: str, place: str) -> str:
         """Ciphertext in base64, bound to `place`."""
