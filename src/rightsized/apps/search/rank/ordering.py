@@ -20,12 +20,21 @@ from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.stems import STOPWORDS
 from rightsized.apps.search.rank import examples as past
 from rightsized.apps.search.rank.features import NAMES, Candidate, Words, features
-from rightsized.apps.search.rank.fusion import Candidates
+from rightsized.apps.search.rank.fusion import Candidates, stretched
 from rightsized.apps.search.types import Filters, Found
 
-COLUMNS = (*NAMES, "example")
+COLUMNS = (*NAMES, "feedback", "example")
 DEPTH = 60  # candidates that are read
-DEFAULT = {"lexical": 1.81, "dense": 2.66, "long_echo": 0.47, "long_run": 0.32, "long_coverage": 1.98}
+DEFAULT = {
+    "lexical": 1.49,
+    "dense": 0.49,
+    "long_echo": 0.48,
+    "long_run": 0.29,
+    "long_coverage": 2.04,
+    "feedback": 2.47,
+}
+FIRST = 3  # candidates whose vectors a question is moved towards, and how far
+SHARE = np.float32(0.4)
 LANGUAGE = "en"
 EVERYTHING = Filters()
 _HALF = np.float32(0.5)
@@ -58,15 +67,15 @@ class Ordering:
         return "sha256:" + found.hexdigest()
 
     def matrix(self, view: View, asked: Asked, found: Sequence[Found], candidates: Candidates) -> Floats:
-        """One row a candidate, float64 (n, len(COLUMNS)). `candidates` are those of `found`, in the same order."""
+        """One row a candidate, float64 (n, len(COLUMNS)). `candidates` are those of `found`, best first."""
         plain = described(asked, found, candidates)
+        if asked.vector is None:
+            return np.column_stack([plain, np.zeros((len(found), 2))])
         target = None
-        if asked.vector is not None and len(self.examples.questions):
+        if len(self.examples.questions):
             target = self.examples.target(asked.vector, self.examples.visible(view, asked.vector))
-        vectors = (
-            view.vectors(candidates.rows.tolist()) if target is not None else np.empty((len(found), 1), np.float32)
-        )
-        return np.column_stack([plain, past.likeness(target, vectors)])
+        vectors = view.vectors(candidates.rows.tolist())
+        return np.column_stack([plain, feedback(asked.vector, vectors), past.likeness(target, vectors)])
 
     def scores(
         self,
@@ -104,6 +113,17 @@ def read(
     rows = {one.row for one in found}
     first = first[[row in rows for row in candidates.rows[first].tolist()]]
     return first, candidates.take(first), found
+
+
+def feedback(question: NDArray[np.float32], vectors: NDArray[np.float32]) -> Floats:
+    """Cosine to the question moved towards the first candidates, from 0 to 1: pseudo-relevance feedback (Rocchio 1971).
+
+    Args:
+        question: unit vector float32 (dimension,).
+        vectors: of the candidates, best first, float32 (n, dimension).
+    """
+    moved = question + SHARE * vectors[:FIRST].mean(axis=0)
+    return stretched((vectors @ moved).astype(np.float32)).astype(np.float64)
 
 
 def described(asked: Asked, found: Sequence[Found], candidates: Candidates) -> Floats:

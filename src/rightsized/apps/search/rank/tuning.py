@@ -21,7 +21,7 @@ from rightsized.apps.search.query.candidates import Query, gather
 from rightsized.apps.search.query.clauses import Terms
 from rightsized.apps.search.rank import examples as past
 from rightsized.apps.search.rank.fusion import Fusion, WeightedFusion
-from rightsized.apps.search.rank.ordering import COLUMNS, DEFAULT, Asked, Ordering, described, read
+from rightsized.apps.search.rank.ordering import COLUMNS, DEFAULT, Asked, Ordering, described, feedback, read
 from rightsized.apps.search.types import Filters
 from rightsized.core.errors import DataError
 from rightsized.core.frozen import Frozen
@@ -77,6 +77,7 @@ def tune_fusion(
     encoder: Encoder,
     *,
     fusion: Fusion | None = None,
+    prior: dict[str, float] | None = None,
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> tuple[Ordering, Tuned]:
@@ -87,6 +88,7 @@ def tune_fusion(
         judged: at least FEWEST questions, asked as they are asked in earnest.
         encoder: the collection's.
         fusion: orders candidates before they are read; the default where None.
+        prior: weights that are compared with, and that the fit is pulled towards; the default ones where None.
         seed: of the folds and the bootstrap.
     Raises:
         DataError: too few questions, or none of their answers is among the candidates.
@@ -99,7 +101,9 @@ def tune_fusion(
         lists.append(_listed(view, question, encoder, fusion or WeightedFusion()))
     progress("Reading candidates", len(judged), len(judged))
     groups = [one.group or f"\0{i}" for i, one in enumerate(judged)]
-    bench = _Bench(lists, np.array(groups, dtype=object), _folds(groups, seed))
+    bench = _Bench(
+        lists, np.array(groups, dtype=object), _folds(groups, seed), _row(DEFAULT if prior is None else prior)
+    )
     before, after = bench.default(), bench.held_out(progress)
     drawn = groups if any(one.group for one in judged) else ()
     gain = compare(before, after, drawn, seed=seed)
@@ -122,10 +126,12 @@ def _listed(view: View, question: JudgedQuestion, encoder: Encoder, fusion: Fusi
     found = gather(view, Query(Terms(question.text), vector, False, question.filters), CANDIDATES).candidates
     _, head, passages = read(view, found, fusion.scores(found), question.filters)
     answers = view.found(sorted(question.relevant))
+    vectors = view.vectors(head.rows.tolist())
+    plain = described(Asked(question.text, vector), passages, head)
     return _List(
         vector,
-        described(Asked(question.text, vector), passages, head),
-        view.vectors(head.rows.tolist()),
+        np.column_stack([plain, feedback(vector, vectors)]) if len(passages) else np.zeros((0, EXAMPLE)),
+        vectors,
         np.isin(head.rows, sorted(question.relevant)),
         len(question.relevant),
         past.centre(view.vectors([one.row for one in answers])) if answers else None,
@@ -135,11 +141,12 @@ def _listed(view: View, question: JudgedQuestion, encoder: Encoder, fusion: Fusi
 
 @dataclass(frozen=True, eq=False)
 class _Bench:
-    """Lists with the group and the fold of each."""
+    """Lists with the group and the fold of each, and the weights to start from."""
 
     lists: Sequence[_List]
     groups: NDArray[np.object_]
     folds: NDArray[np.intp]
+    prior: NDArray[np.float64]
 
     def default(self) -> list[float]:
         """nDCG@10 of each question by the default weights."""
@@ -189,7 +196,7 @@ class _Bench:
 
         chosen = rows.tolist()
         features, relevant = [full[i] for i in chosen], [self.lists[i].relevant for i in chosen]
-        return fit_listwise(features, relevant, prior=_row(DEFAULT))
+        return fit_listwise(features, relevant, prior=self.prior)
 
 
 def _row(weights: dict[str, float]) -> NDArray[np.float64]:
