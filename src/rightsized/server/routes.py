@@ -110,6 +110,22 @@ _TASK = Parameter("task", {"type": "string"}, "Only this task's messages.")
 _LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_QUEUE, "default": 100}, "At most so many.")
 _DAYS = Parameter("days", {"type": "integer", "minimum": 0, "maximum": MAX_DAYS, "default": 30},
                   "What has left in the last so many days; 0 is all that is on record.")  # fmt: skip
+_WORD: Mapping[str, Any] = {"type": "string"}
+_WANTED = (
+    Parameter("task", _WORD, "Of this task or cascade."),
+    Parameter("since", _WORD, "From this time on, such as 2026-11-01 or 2026-11-01T08:30; UTC."),
+    Parameter("until", _WORD, "Up to before this time."),
+    Parameter("status", _WORD, "With this outcome: answered, abstained, failed, or open (no end yet)."),
+    Parameter("label", _WORD, "Answered with this label."),
+    Parameter("rule", _WORD, "A rule of the policy with this id said something."),
+    Parameter("tenant", _WORD, "Of this tenant."),
+    Parameter("key", _WORD, "Asked with the key of this id."),
+    Parameter("subject", _WORD, "About this person."),
+    Parameter("conversation", _WORD, "Of this conversation."),
+    Parameter("certificate", _WORD, "Answered under the certificate of this id."),
+    Parameter("rung", _WORD, "Tried by this rung or tier."),
+    Parameter("model", _WORD, "Tried by the model with this digest."),
+)
 _D = "/v1/decisions/{id}"
 _Q = "/v1/queue"
 
@@ -132,6 +148,8 @@ OPERATIONS = (
     Operation("GET", "/v1/tasks/{name}", "Show one task.", api.show_task, TaskStatus, problems=("not-found",)),
     Operation("GET", "/v1/gateway", "Show the tiers, and the promise under which `auto` is answered.",
               api.show_gateway, GatewayStatus, problems=("not-found",)),
+    Operation("GET", "/v1/decisions", "Find decisions, newest first, without their texts.", api.find_decisions,
+              bodies.Decisions, query=(*_WANTED, _LIMIT), problems=("invalid-field", "input")),
     Operation("GET", _D, "Show the record of one request.", api.show_decision,
               bodies.DecisionView, problems=("not-found",)),
     Operation("GET", _D + "/explanation", "Show which words led to a decision.", api.explain_decision,
