@@ -37,12 +37,15 @@ def answer(options: AnswerOptions) -> Result:
     from rightsized.apps.search.query.results import Settings
     from rightsized.apps.search.service import FACETS, Question, SearchService
     from rightsized.server.documents.answering import answer_response
+    from rightsized.tasks.rerankers import configured_reranker
 
     principals = asker(options.as_)
     settings = Settings(scope=options.scope, facets=FACETS)
     question = Question(options.question, limit=options.limit, settings=settings)
-    with opened(options.settings()) as collections:
-        found = asyncio.run(SearchService(collections).answer(options.collection, question, principals))
+    config = options.settings()
+    with opened(config) as collections:
+        service = SearchService(collections, reranker=configured_reranker(config))
+        found = asyncio.run(service.answer(options.collection, question, principals))
     return Result(msgspec.to_builtins(answer_response(options.collection, found)), told(options.collection, found))
 
 

@@ -45,13 +45,16 @@ def query(options: QueryOptions) -> Result:
     from rightsized.apps.search.service import FACETS, Question, SearchService
     from rightsized.apps.search.types import Filters
     from rightsized.server.documents.handlers import response
+    from rightsized.tasks.rerankers import configured_reranker
 
     principals = asker(options.as_)
     settings = Settings(scope=options.scope, by_document=options.by_document, facets=FACETS)
     filters = Filters(fields=_fields(options.filter or []))
     question = Question(options.question, filters, options.limit, options.offset, settings)
-    with opened(options.settings()) as collections:
-        found = asyncio.run(SearchService(collections).search(options.collection, question, principals))
+    config = options.settings()
+    with opened(config) as collections:
+        service = SearchService(collections, reranker=configured_reranker(config))
+        found = asyncio.run(service.search(options.collection, question, principals))
     return Result(msgspec.to_builtins(response(options.collection, found)), _told(found))
 
 

@@ -105,7 +105,7 @@ class SearchConfig(_Section, frozen=True):
     """How documents are searched."""
 
     encoder: str = "minilm"  # installed encoder that turns passages and questions into vectors
-    reranker: str = ""  # tier or installed cross-encoder that sorts the best passages anew; empty: none
+    reranker: str = ""  # installed cross-encoder that sorts the best passages anew; empty: none
     answer_model: str = ""  # tier that writes answers, or "auto" for the cascade; empty: answers are extracts
 
 

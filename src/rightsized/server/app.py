@@ -144,9 +144,14 @@ async def _nowhere(scope: Scope, receive: Receive) -> Response:
 
 
 def documents_of(service: Service, config: Config) -> SearchService:
-    """Document search over the home, with an encoder that the tasks share."""
+    """Document search over the home, with an encoder that the tasks share.
+
+    Raises NotFoundError where the settings name a reranker that is not installed.
+    """
+    from rightsized.tasks.rerankers import configured_reranker
+
     collections = Collections(Home(config.home), lambda: service.open_encoder(config.search.encoder))
-    return SearchService(collections, Egress.at(config.home, config.egress.allow))
+    return SearchService(collections, Egress.at(config.home, config.egress.allow), configured_reranker(config))
 
 
 def create_app(service: Service, config: Config, gate: Gate | None = None) -> App:

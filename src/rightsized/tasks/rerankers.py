@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rightsized.core.config import EngineConfig
+from rightsized.core.config import Config, EngineConfig
+from rightsized.core.errors import NotFoundError
+from rightsized.store.home import Home
 from rightsized.store.models import ModelStore
 
 if TYPE_CHECKING:
@@ -24,3 +26,21 @@ def open_reranker(
 
     card = store.card(name)
     return OnnxReranker(store.folder(name), card, variant=variant, config=config)
+
+
+def configured_reranker(config: Config) -> OnnxReranker | None:
+    """The cross-encoder that `[search] reranker` names, open; None where it names none.
+
+    Raises:
+        NotFoundError: it is not installed, or another kind of model.
+        IntegrityError: a file is missing or altered.
+    """
+    name, store = config.search.reranker, ModelStore(Home(config.home))
+    if not name:
+        return None
+    if not store.has(name):
+        raise NotFoundError(
+            f"[search] reranker names {name!r}, which is not installed.",
+            fix=f"Run: rightsized models pull hub:ORG/NAME --name {name}, a cross-encoder with one label.",
+        )
+    return open_reranker(name, store, config.engine)

@@ -17,7 +17,7 @@ from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.index.pacing import paced
 from rightsized.apps.search.parsers import sandbox
 from rightsized.apps.search.parsers.wire import Page, PageImage
-from rightsized.apps.search.protocols import View
+from rightsized.apps.search.protocols import Reranker, View
 from rightsized.apps.search.query.results import Ranking, Results, Settings
 from rightsized.apps.search.rank.saved import Orderings
 from rightsized.apps.search.types import Filters
@@ -53,10 +53,13 @@ class SearchService:
     Args:
         collections: opened here as they are asked for, and closed by `close`.
         egress: asked before a source elsewhere is read for a preview; without one there are no previews.
+        reranker: sorts the best passages anew; whoever opened it closes it.
     """
 
-    def __init__(self, collections: Collections, egress: Egress | None = None) -> None:
-        self._collections, self._egress = collections, egress
+    def __init__(
+        self, collections: Collections, egress: Egress | None = None, reranker: Reranker | None = None
+    ) -> None:
+        self._collections, self._egress, self._reranker = collections, egress, reranker
         self._orderings = Orderings()
         self._attached: set[str] = set()
 
@@ -139,7 +142,9 @@ class SearchService:
     def _ranking(self, name: str) -> Ranking:
         """The collection's learned ordering where it has one, else the default."""
         collection = self._collections.open(name)
-        return Ranking(ordering=self._orderings.of(collection.folder, collection.encoder.digest))
+        return Ranking(
+            ordering=self._orderings.of(collection.folder, collection.encoder.digest), reranker=self._reranker
+        )
 
 
 def _check(question: Question) -> None:
