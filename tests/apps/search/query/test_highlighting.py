@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rightsized.apps.search.query.folding import runs, same
+from rightsized.apps.search.query.folding import Folder, runs, same
 from rightsized.apps.search.query.highlighting import best_sentence, highlights, mark, weights
 from rightsized.apps.search.query.spelling import distance
 from rightsized.apps.search.query.stems import wanted
-from rightsized.apps.search.types import Box, Line, Passage
+from rightsized.apps.search.types import Box, Document, Found, Line, Passage
 
 LINES = (
     Line(0, 10, Box(1, 100.0, 50.0, 200.0, 60.0)),
@@ -63,6 +65,18 @@ def test_what_says_the_same_is_told_from_what_is_alike() -> None:
     assert same(runs(text), runs(text.upper().replace(",", "")))
     assert not same(runs(text), runs(text.replace("ninety", "thirty")))
     assert not same(runs("Annex A"), runs("Annex A"))  # headings
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), max_size=14), max_size=12))
+def test_folding_finds_what_comparing_all_pairs_finds(texts: list[list[str]]) -> None:
+    folder, opened = Folder(fold=True, by_document=False), []
+    document = Document("d", "s", "k", "c", "t", "text/plain", 1, 0.0, 0.0)
+    for row, words in enumerate(texts):
+        own = runs(" ".join(words))
+        repeats = any(same(one, own) for one in opened)
+        assert folder.add(Found(row, document, passage(" ".join(words)))) is not repeats
+        if not repeats:
+            opened.append(own)
 
 
 @pytest.mark.parametrize(
