@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from benchmarks.peer import TORCH_CPU, Peer, PeerUnavailable
 from rightsized.apps.search.evaluate.beir import Judged
 
 NUMPY = "numpy==2.2.6"
-PEERS = {
-    "bm25s": Peer("bm25s", ("bm25s==0.3.16", "PyStemmer==3.1.0", NUMPY), "bm25s_peer.py"),
-    "tantivy": Peer("tantivy", ("tantivy==0.27.0", NUMPY), "tantivy_peer.py"),
-    "txtai": Peer("txtai", ("txtai==9.14.0", TORCH_CPU, NUMPY), "txtai_peer.py", {"HF_HUB_OFFLINE": "1"}),
-    "haystack": Peer("haystack", ("haystack-ai==3.4.1", NUMPY), "haystack_peer.py"),
+PEERS: dict[str, Callable[[], Peer]] = {  # made anew for each set: a peer runs once
+    "bm25s": partial(Peer, "bm25s", ("bm25s==0.3.16", "PyStemmer==3.1.0", NUMPY), "bm25s_peer.py"),
+    "tantivy": partial(Peer, "tantivy", ("tantivy==0.27.0", NUMPY), "tantivy_peer.py"),
+    "txtai": partial(Peer, "txtai", ("txtai==9.14.0", TORCH_CPU, NUMPY), "txtai_peer.py", {"HF_HUB_OFFLINE": "1"}),
+    "haystack": partial(Peer, "haystack", ("haystack-ai==3.4.1", NUMPY), "haystack_peer.py"),
 }
 DEPTH = 100
 
