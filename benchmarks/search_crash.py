@@ -1,7 +1,8 @@
 """Figure 6 of document search: kill -9 at random moments of ingest and sync, and look at what is left.
 
 A child process syncs a folder into a collection, and is killed with SIGKILL at a random moment. Between kills files are
-added, changed, moved and deleted, so that some kills fall into a first ingest, others into an incremental sync. After
+added, changed, moved and deleted, so that some kills fall into a first ingest, others into an incremental sync. Twice
+another encoder is set, so that kills fall into encoding everything anew beside the vectors that serve. After
 each kill the whole collection is checked: the database in itself, each document complete or absent and equal to a
 state that its file has had, the lexical index and the vectors equal to the database. Each text that goes through the
 encoder is noted: one whose vector was on the disk before the kill must not be encoded again. At the end one sync runs
@@ -44,6 +45,7 @@ KILLS, QUICK_KILLS = 50, 5
 FILES, CHANGES = 1500, 250  # at the start, and between two kills
 LATEST_SECONDS = 0.8  # a kill comes at most this long after the sync has begun
 NAME = "docs"
+DIMENSIONS, CHANGE_ENCODER = (16, 24), 20  # two encoders; after so many kills the other one takes over
 PARAGRAPH = re.compile(r"\S(?:.|\n(?!\n))*")
 
 
@@ -70,14 +72,14 @@ class Folder:
 
 
 class NotedEncoder(FakeEncoder):
-    """Appends to a journal what it encodes, as the store's digest of the text."""
+    """Appends to a journal what it encodes: its dimension and the store's digest of the text."""
 
-    def __init__(self, journal: Path) -> None:
-        super().__init__(dimension=16)
+    def __init__(self, journal: Path, dimension: int) -> None:
+        super().__init__(dimension=dimension)
         self._journal = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def encode_now(self, text: str) -> Encoded:
-        os.write(self._journal, digest(text).hex().encode() + b"\n")
+        os.write(self._journal, f"{self.dimension} {digest(text).hex()}\n".encode())
         return super().encode_now(text)
 
     def close(self) -> None:
@@ -95,9 +97,9 @@ def chunk(parsed: Parsed) -> Sequence[Passage]:
     return [Passage(n, at, at + len(text), text, text) for n, (at, text) in enumerate(found)]
 
 
-def sync_until_killed(home: str, folder: str, journal: str) -> None:
+def sync_until_killed(home: str, folder: str, journal: str, dimension: int) -> None:
     """The child: prints `ready` and syncs; prints `done` where nobody killed it."""
-    encoder = NotedEncoder(Path(journal))
+    encoder = NotedEncoder(Path(journal), dimension)
     collection = open_collection(Path(home), NAME, encoder, create=True)
     os.write(1, b"ready\n")
     sync(collection, Folder(Path(folder)), Steps(parse, chunk, "benchmark-1"), limits=Limits(batch=32))
@@ -152,10 +154,10 @@ class World:
         path.write_text(text, "utf-8")
 
 
-def start(home: Path, folder: Path, journal: Path) -> subprocess.Popen[bytes]:
+def start(place: Path, dimension: int) -> subprocess.Popen[bytes]:
     """The child, about to sync."""
-    arguments = ", ".join(repr(str(path)) for path in (home, folder, journal))
-    code = f"from benchmarks.search_crash import sync_until_killed; sync_until_killed({arguments})"
+    arguments = ", ".join(repr(str(place / name)) for name in ("home", "files", "journal"))
+    code = f"from benchmarks.search_crash import sync_until_killed; sync_until_killed({arguments}, {dimension})"
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=harness.ROOT)
     assert child.stdout is not None
     assert child.stdout.readline() == b"ready\n"
@@ -163,16 +165,17 @@ def start(home: Path, folder: Path, journal: Path) -> subprocess.Popen[bytes]:
 
 
 def committed(home: Path) -> set[str]:
-    """Digests of the texts whose vectors are on the disk."""
+    """Texts whose vectors are on the disk, as the journal names them."""
     path = home / "search" / NAME / "index.sqlite"
     if not path.exists():
         return set()
     connection = sqlite3.connect(path)
     try:
         rows = connection.execute(
-            "SELECT hex(digest) FROM passages p JOIN vectors v ON v.content = p.content AND v.part = p.ordinal / 256"
+            """SELECT e.dimension, hex(p.digest) FROM passages p JOIN vectors v ON v.content = p.content
+               AND v.part = p.ordinal / 256 JOIN encoders e ON e.number = v.encoder"""
         )
-        return {row[0].lower() for row in rows}
+        return {f"{dimension} {key.lower()}" for dimension, key in rows}
     finally:
         connection.close()
 
@@ -184,7 +187,7 @@ def noted(journal: Path) -> list[str]:
 
 def opened(home: Path) -> Collection:
     """The collection as the next process finds it."""
-    return open_collection(home, NAME, FakeEncoder(dimension=16))
+    return open_collection(home, NAME, FakeEncoder(dimension=DIMENSIONS[0]))
 
 
 def look(home: Path, world: World, tally: Tally) -> None:
@@ -203,10 +206,11 @@ def look(home: Path, world: World, tally: Tally) -> None:
     collection.close()
 
 
-def kill_once(home: Path, folder: Path, journal: Path, delay: float, tally: Tally) -> None:
+def kill_once(place: Path, dimension: int, delay: float, tally: Tally) -> None:
     """Start a sync, kill it after `delay` seconds, and note what it encoded."""
+    home, journal = place / "home", place / "journal"
     have, before = committed(home), len(noted(journal))
-    child = start(home, folder, journal)
+    child = start(place, dimension)
     time.sleep(delay)
     child.send_signal(signal.SIGKILL)
     rest = child.communicate()[0]
@@ -219,16 +223,17 @@ def kill_once(home: Path, folder: Path, journal: Path, delay: float, tally: Tall
 def run(kills: int, seed: int, place: Path) -> dict[str, Any]:
     """All kills, then one sync to the end."""
     draw, tally = random.Random(seed), Tally()
-    home, folder, journal = place / "home", place / "files", place / "journal"
+    home, folder = place / "home", place / "files"
     world = World(folder, seed)
     for number in range(kills):
+        dimension = DIMENSIONS[number // CHANGE_ENCODER % len(DIMENSIONS)]
         if number % 3 == 2:
             world.change()
         if number % 10 == 9:  # now and then a sync goes through, so that later kills fall into small changes
-            start(home, folder, journal).communicate()
-        kill_once(home, folder, journal, draw.uniform(0.0, LATEST_SECONDS), tally)
+            start(place, dimension).communicate()
+        kill_once(place, dimension, draw.uniform(0.0, LATEST_SECONDS), tally)
         look(home, world, tally)
-    start(home, folder, journal).communicate()
+    start(place, DIMENSIONS[0]).communicate()
     look(home, world, tally)
     collection = opened(home)
     keys = {document.key for document in collection.view([]).documents(Filters())}

@@ -85,6 +85,21 @@ def test_what_is_added_meanwhile_has_vectors_after_the_swap(collection: Collecti
     assert check(collection.folder) == []
 
 
+def test_an_encoder_that_is_taken_back_fills_what_came_meanwhile(
+    tmp_path: Path, collection: Collection, source: MemorySource
+) -> None:
+    new = CountingEncoder(48)
+    source.put("late.txt", "Late\n\nArrived meanwhile.")
+    with open_again(tmp_path, new) as other:
+        assert sync(other, source, STEPS, cancelled=lambda: len(new.texts) > 20).cancelled
+        assert check(collection.folder) == []
+    collection.refresh()
+    assert collection.view([]).lexical(Terms("meanwhile"), Filters(), 5).rows.tolist() != []
+    sync(collection, source, STEPS)
+    assert nearest(collection, CountingEncoder(32), "Late\nArrived meanwhile.") == "Arrived meanwhile."
+    assert check(collection.folder) == []
+
+
 def test_deleted_vectors_and_words_are_gone_from_the_disk(collection: Collection, source: MemorySource) -> None:
     secret = "Title 3\nOne word3."
     vector, _ = quantised(CountingEncoder(32).encode_now(secret).vector[None])

@@ -178,6 +178,13 @@ class Writer:
                 "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)",
                 [(encoder, content, at // STRETCH, pack(rows, scales)) for content, at, rows, scales in stretches],
             )
+            if connection.execute("SELECT 1 FROM serving WHERE encoder = ?", (encoder,)).fetchone():
+                late = {content for content, *_ in stretches if self._shown(content)}
+                if late:  # complete under another encoder: the sidecar must learn of these vectors
+                    _bump(connection, late)
+
+    def _shown(self, content: int) -> bool:
+        return bool(self.reader.rows("SELECT 1 FROM contents WHERE number = ? AND complete = 1", (content,)))
 
     def serve(self, encoder: int) -> None:
         """Let an encoder's vectors serve, and delete those of all others."""

@@ -55,9 +55,9 @@ def reembed(
 
 def serve(writer: StoreWriter, embed: Embedder, progress: Progress, cancelled: Callable[[], bool]) -> bool:
     """Let the vectors of this encoder serve, once every content has them; False where it was stopped before."""
+    if not _fill(writer, embed, progress, cancelled):
+        return False
     if writer.reader.state().serving != embed.digest:
-        if not _fill(writer, embed, progress, cancelled):
-            return False
         writer.serve(embed.number)
     return True
 
