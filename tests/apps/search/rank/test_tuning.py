@@ -135,16 +135,19 @@ def test_judgements_of_a_real_collection(collected: Collected, tmp_path: Path) -
         '{"text": "q", "document": "c00", "answer": "tenant  owes 3 EUROS"}',
         '{"text": "q", "document": "c99", "answer": "x"}',
         '{"text": "q", "document": "c00", "answer": "said nowhere"}',
+        '{"text": "q", "document": "", "answer": null}',
     ]
     path.write_text("\n".join(lines))
     read = read_judgements(path, collected.collection.view(()))
     (question,) = read.questions
     (found,) = collected.collection.view(()).found(sorted(question.relevant))
     assert found.passage.text.startswith("The tenant owes 3")
-    assert [line.split(":")[0] for line in read.problems] == ["Line 2", "Line 3"]
+    assert [line.split(":")[0] for line in read.problems] == ["Line 2", "Line 3", "Line 4"]
 
 
-@pytest.mark.parametrize("content", ["[1]", '{"text": "q"}', '{"text": "q", "document": "d", "answer": ""}'])
+@pytest.mark.parametrize(
+    "content", ["[1]", '{"document": "c00", "answer": "x"}', '{"text": "q", "document": 3, "answer": "x"}']
+)
 def test_odd_judgements_are_refused(content: str, collected: Collected, tmp_path: Path) -> None:
     (tmp_path / "judged.jsonl").write_text(content)
     with pytest.raises(DataError, match="line 1"):

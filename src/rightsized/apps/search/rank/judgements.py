@@ -39,6 +39,9 @@ def read_judgements(path: Path, view: View) -> Read:
     passages: dict[str, Sequence[Found]] = {}
     questions, problems = [], []
     for number, (text, document, answer) in enumerate(_lines(path), 1):
+        if not (document and answer):
+            problems.append(f"Line {number}: no document and answer are given, and it is left out.")
+            continue
         if document not in keys:
             problems.append(f"Line {number}: there is no document {document!r}.")
             continue
@@ -66,10 +69,9 @@ def _lines(path: Path) -> list[tuple[str, str, str]]:
             row = msgspec.json.decode(line, type=dict[str, Any])
         except msgspec.DecodeError as error:
             raise DataError(f"{path}, line {number}, is not a JSON object: {error}.") from None
-        values = [row.get(name) for name in _FIELDS]
-        if not all(isinstance(value, str) and value for value in values):
-            raise DataError(f"{path}, line {number}, needs text in {', '.join(_FIELDS)}.")
-        text, document, answer = map(str, values)
+        text, document, answer = (row.get(name) or "" for name in _FIELDS)
+        if not text or not all(isinstance(value, str) for value in (text, document, answer)):
+            raise DataError(f"{path}, line {number}, needs a question in `text`, and texts in `document` and `answer`.")
         found.append((text, document, answer))
     return found
 
