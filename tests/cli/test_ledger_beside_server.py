@@ -18,6 +18,7 @@ from test_ledger_command import as_json, fill, rightsized
 from rightsized.core.egress import JOURNAL, Journal
 from rightsized.ledger.log import SqliteLedger
 from rightsized.store.home import Home
+from rightsized.store.keys import KeyStore
 from rightsized.store.secrets import SecretFolder
 from rightsized.tasks.remote import RunningServer, find_server
 
@@ -90,6 +91,44 @@ def test_who_looked_is_in_the_log_and_in_the_report(home: Path, tmp_path: Path) 
     assert "3 times somebody was shown recorded texts" in page
     assert "No place outside this machine is named" in page
     assert as_json(home, "verify")["ok"]
+
+
+def test_changes_of_policy_and_keys_are_in_the_log(home: Path, tmp_path: Path) -> None:
+    keys = KeyStore(Home(home))
+    made, secret = keys.create("Kim", roles=("reviewer",))
+
+    def events() -> list[dict[str, Any]]:
+        command = [
+            sys.executable,
+            "-m",
+            "rightsized.cli",
+            "report",
+            "audit",
+            "--no-check",
+            "--home",
+            str(home),
+            "--json",
+        ]
+        done = subprocess.run([*command, "--out", str(tmp_path / "a.html")], capture_output=True, text=True, cwd=home)
+        shown = json.loads(done.stdout)["events"]
+        return [one for one in shown if one["kind"] in ("policy", "keys")]
+
+    def until(count: int) -> list[str]:
+        deadline = time.monotonic() + 20
+        while len(found := events()) < count and time.monotonic() < deadline:
+            time.sleep(0.3)
+        return [one["words"] for one in found]
+
+    with serving(home):
+        assert until(1) == ["keys were made, changed or revoked: Kim (reviewer)"]
+        (home / "policy.toml").write_text("version = 1\n")
+        assert until(2)[1].startswith("another policy is in force: sha256:")
+        keys.revoke(made.id)
+        assert until(3)[2].endswith("Kim (reviewer, revoked)")
+    with serving(home):  # nothing changed meanwhile
+        time.sleep(1.0)
+    assert len(events()) == 3
+    assert secret.encode() not in (home / "decisions.sqlite").read_bytes()
 
 
 def test_decisions_are_found_beside_the_log_that_is_written(home: Path) -> None:

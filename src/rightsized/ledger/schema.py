@@ -20,7 +20,9 @@ from rightsized.core.verdicts import Verdict
 
 Query = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]  # rows of a SELECT
 Table = Literal["starts", "ends", "reviews", "events"]
-EventKind = Literal["alarm", "shadow", "stricter-alarm", "log-key", "erased", "retention", "journal", "access"]
+EventKind = Literal[
+    "alarm", "shadow", "stricter-alarm", "log-key", "erased", "retention", "journal", "access", "policy", "keys"
+]
 ReviewKind = Literal["abstained", "audit", "feedback"]
 SEALED = "text_sha256 >= 'hmac-sha256:' AND text_sha256 < 'hmac-sha256;'"  # starts whose text is sealed (sealing.py)
 SEQUENCED: tuple[Table, ...] = ("starts", "ends", "reviews", "events")
@@ -64,7 +66,8 @@ class EventRow(Frozen, frozen=True):
     `alarm`: its `detail` says in words what was found. `shadow` and `stricter-alarm` belong to the configurations that
     may answer after an alarm, with JSON as `detail` (tasks/fallback.py). `log-key`, `erased`, `retention` and `journal`
     belong to no task: another key signs (log_keys.py), a subject's key was destroyed (erasure.py), texts were deleted,
-    the egress journal has grown (journal.py). So does `access`: somebody was shown recorded texts (tasks/accesses.py).
+    the egress journal has grown (journal.py). So do `access`: somebody was shown recorded texts (tasks/accesses.py), and
+    `policy` and `keys`: something else governs requests (tasks/governance.py).
     """
 
     kind: EventKind

@@ -11,14 +11,19 @@ from typing import Any
 
 from rightsized.core.config import Config
 from rightsized.core.egress import JOURNAL, Egress
+from rightsized.guard.policy.store import PolicyStore
 from rightsized.ledger import journal
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.publish import Publisher
 from rightsized.ledger.sinks import open_sink
+from rightsized.store.home import Home
+from rightsized.store.keys import KeyStore
 from rightsized.tasks.background import Background
+from rightsized.tasks.governance import Governance
 
 RETENTION_S = 3600.0  # how often old texts are deleted
 ERASURE_S = 2.0  # how soon the log says that a key was destroyed
+GOVERNANCE_S = 2.0  # how soon the log says that another policy or key is in force
 CHECKPOINT_S = 300.0  # how often the newest checkpoint is kept, so that a log at rest is known to the sinks too
 PUBLISH_S = 5.0  # how often kept checkpoints go to the sinks
 DAY_S = 86_400.0
@@ -32,8 +37,9 @@ class LogUpkeep:
         aside: remembers what fails; the loop goes on.
     """
 
-    def __init__(self, config: Config, ledger: SqliteLedger, aside: Background) -> None:
+    def __init__(self, config: Config, ledger: SqliteLedger, aside: Background, policy: PolicyStore) -> None:
         self._kept = config.record
+        self._governance = Governance(ledger, policy, KeyStore(Home(config.home)))
         self._journal = Path(config.home) / JOURNAL
         self._ledger = ledger
         self._aside = aside
@@ -45,6 +51,7 @@ class LogUpkeep:
         found = [
             self._every(RETENTION_S, "Deleting texts whose time is over", self._delete_old),
             self._every(ERASURE_S, "Saying in the log that a key was destroyed", self._ledger.log_erasures),
+            self._every(GOVERNANCE_S, "Noting what governs requests", self._governance.note),
             self._every(CHECKPOINT_S, SEALING, self.seal_journal),
             self._every(CHECKPOINT_S, "Keeping a checkpoint", self._ledger.keep_checkpoint),
         ]

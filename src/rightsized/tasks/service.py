@@ -99,7 +99,7 @@ class LocalService:
                 await gateway.start()
                 self.gateway = gateway
             self._explainer = Explainer(self._config.explain.budget_ms)
-            self._upkeep = LogUpkeep(self._config, ledger, self._aside) if ledger is not None else None
+            self._upkeep = LogUpkeep(self._config, ledger, self._aside, self.policy) if ledger is not None else None
             publisher = self._upkeep.publisher if self._upkeep else None
             self.record = HomeRecord(self._config, self.policy, ledger, publisher)
         except BaseException:

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import msgspec
 from msgspec import structs
 
 from rightsized import __version__
@@ -37,6 +38,7 @@ from rightsized.tasks.compliance.records import (
     Oversight,
 )
 from rightsized.tasks.compliance.tally import Tally
+from rightsized.tasks.governance import KeyFacts, PolicyFact
 from rightsized.tasks.leaving import opened
 from rightsized.tasks.log_trust import home_keys
 from rightsized.tasks.versions import TaskStore
@@ -45,13 +47,15 @@ from rightsized.tasks.written import WRONG
 PAGE = 1000  # decisions read at a time
 MOST_REVIEWERS = 200  # named; a longer list is cut
 _ALARMS = ("alarm", "stricter-alarm")
-_SHOWN = (*_ALARMS, "log-key", "erased", "retention")
+_SHOWN = (*_ALARMS, "log-key", "erased", "retention", "policy", "keys")
 MEANINGS = {
     "alarm": "the promise was found broken",
     "stricter-alarm": "a stricter setting was found broken, too",
     "log-key": "another key signs the record from here on",
     "erased": "a person's data were made unreadable",
     "retention": "texts were deleted by age",
+    "policy": "another policy is in force",
+    "keys": "keys were made, changed or revoked",
 }
 
 
@@ -167,6 +171,10 @@ def _events(reader: LedgerReader, asked: Asked) -> Iterator[EventRow]:
 
 def _happening(event: EventRow) -> Happening:
     said = event.detail if event.kind == "alarm" else ""
+    if event.kind == "policy":
+        said = msgspec.json.decode(event.detail, type=PolicyFact).digest
+    elif event.kind == "keys":
+        said = msgspec.json.decode(event.detail, type=KeyFacts).words
     words = f"{MEANINGS[event.kind]}{': ' if said else ''}{said}"
     return Happening(event.kind, event.task or event.certificate, event.created, words)
 
