@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rightsized.core.errors import StoreError
-from rightsized.ledger import log
+from rightsized.ledger import log, retention
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader
 
@@ -40,13 +40,24 @@ def test_closing_waits_for_a_query_under_way(tmp_path: Path) -> None:
 
 def test_a_log_closes_while_retention_looks_for_old_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a command that ends at once: the look, in a thread of its own, outlives the task that was cancelled."""
-    monkeypatch.setattr(log, "OLD", f"{SLOW} WHERE ?1 >= 0 AND ?2 >= 0")
+    monkeypatch.setattr(retention, "OLD", f"{SLOW} WHERE ?1 >= 0 AND ?2 >= 0")
+    looks, done = threading.Event(), threading.Event()
+
+    def due(*arguments: object) -> list[int]:
+        looks.set()
+        try:
+            return retention.due(*arguments)  # type: ignore[arg-type]
+        finally:
+            done.set()
+
+    monkeypatch.setattr(log, "due", due)
 
     async def main() -> None:
         ledger = SqliteLedger(tmp_path / "d.sqlite")
         looking = asyncio.create_task(ledger.purge_texts(1.0))
-        await asyncio.sleep(0)
-        await asyncio.to_thread(until_asked, ledger.reader)
+        await asyncio.to_thread(looks.wait, 20)
+        assert ledger.reader.query("SELECT 1") == [(1,)]  # by a connection of its own: nobody else waits for it
+        assert not done.is_set()
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
         await asyncio.to_thread(ledger.close)
