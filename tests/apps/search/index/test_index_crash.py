@@ -20,6 +20,7 @@ from killed_sync import Folder
 from rightsized.apps.search.index import dense, lexical
 from rightsized.apps.search.index.check import check
 from rightsized.apps.search.index.collection import open_collection
+from rightsized.apps.search.index.lexical_writer import LexicalWriter
 from rightsized.apps.search.query.clauses import Terms
 from rightsized.apps.search.types import Filters
 from rightsized.engines.fake import FakeEncoder
@@ -145,6 +146,26 @@ def test_sidecars_are_made_anew_from_the_database(tmp_path: Path, damage: str) -
     assert len(view.lexical(Terms("file"), Filters(), 100).rows) == len(view.dense(question, Filters(), 100).rows) > 10
     assert encoder.texts == []  # nothing was encoded again
     collection.close()
+
+
+def test_files_that_a_killed_commit_left_are_not_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = synced(tmp_path)
+    before = lexical.read_stamp(folder / lexical.FOLDER)
+    connection = sqlite3.connect(folder / "index.sqlite")
+    connection.execute("UPDATE state SET generation = generation + 1")
+    connection.commit()
+    connection.close()
+
+    def left(self: LexicalWriter, *_: object) -> None:
+        raise ValueError("FileAlreadyExists")  # as tantivy says it
+
+    monkeypatch.setattr(LexicalWriter, "_go_on", left)
+    open_collection(tmp_path / "home", "docs", FakeEncoder(dimension=16)).close()
+    after = lexical.read_stamp(folder / lexical.FOLDER)
+    assert before is not None
+    assert after is not None
+    assert after.part != before.part
+    assert check(folder) == []
 
 
 def test_the_check_sees_damage(tmp_path: Path) -> None:

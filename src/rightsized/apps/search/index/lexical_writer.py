@@ -36,8 +36,8 @@ class LexicalWriter:
         state = self._reader.state()
         try:
             stamp = lexical.trusted(self._folder, self._reader, state)
-            if stamp is not None:
-                self._go_on(stamp, state)
+            if stamp is not None and not self._went_on(stamp, state):
+                stamp = None
             if stamp is None or self._garbage() > (0.0 if compact else GARBAGE):
                 self._make_anew(state)
         except (ValueError, OSError) as error:
@@ -53,6 +53,18 @@ class LexicalWriter:
             with contextlib.suppress(ValueError):
                 self._writer.wait_merging_threads()
             self._writer = None
+
+    def _went_on(self, stamp: Stamp, state: State) -> bool:
+        """Whether what there is could be brought up.
+
+        tantivy names files by its own count of operations: what a killed commit left can be in the way of the next one.
+        """
+        try:
+            self._go_on(stamp, state)
+        except ValueError:
+            self._writer = None
+            return False
+        return True
 
     def _go_on(self, stamp: Stamp, state: State) -> None:
         if stamp.generation == state.generation:
