@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.apps.search.protocols import Scores, View
-from rightsized.apps.search.query.clauses import Clause
+from rightsized.apps.search.query.clauses import Clause, Terms
+from rightsized.apps.search.query.stems import STOPWORDS
 from rightsized.apps.search.rank.fusion import Candidates, joined
 from rightsized.apps.search.types import Filters
 
+PUNCTUATION = ".,;:!?()'\"“”‘’"
 STRICT_FACTOR = 5  # times as many are taken of the lexical ranking where it alone decides what is let through
 
 
@@ -40,7 +42,7 @@ class Gathered(NamedTuple):
 def gather(view: View, query: Query, limit: int) -> Gathered:
     """The union of the best `limit` of each ranking; cosines of all of them where there is a vector."""
     asked = limit * STRICT_FACTOR if query.strict else limit
-    lexical = view.lexical(query.clause, query.filters, asked) if query.clause is not None else _none()
+    lexical = view.lexical(_telling(query.clause), query.filters, asked) if query.clause is not None else _none()
     dense = _none()
     if query.vector is not None and not query.strict:
         dense = view.dense(query.vector, query.filters, limit)
@@ -72,6 +74,15 @@ def _completed(view: View, vector: NDArray[np.float32], found: Candidates) -> ND
     if len(missing):
         column[missing] = view.cosines(vector, found.rows[missing].tolist())
     return column
+
+
+def _telling(clause: Clause) -> Clause:
+    """A bare question without the words that carry no meaning, unless there are no others: BM25 would rank by them."""
+    if not isinstance(clause, Terms) or clause.fuzzy:
+        return clause
+    words = clause.text.split()
+    left = [word for word in words if word.strip(PUNCTUATION).lower() not in STOPWORDS]
+    return Terms(" ".join(left)) if left else clause
 
 
 def _none() -> Scores:

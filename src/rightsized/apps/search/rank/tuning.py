@@ -88,7 +88,7 @@ def tune_fusion(
         judged: at least FEWEST questions, asked as they are asked in earnest.
         encoder: the collection's.
         fusion: orders candidates before they are read; the default where None.
-        prior: weights that are compared with, and that the fit is pulled towards; the default ones where None.
+        prior: weights that the fit is pulled towards; the default ones where None.
         seed: of the folds and the bootstrap.
     Raises:
         DataError: too few questions, or none of their answers is among the candidates.
