@@ -136,7 +136,7 @@ def described(asked: Asked, found: Sequence[Found], candidates: Candidates) -> F
         Candidate(
             one.passage.text,
             analysis.words(one.passage.text, language),
-            frozenset(analysis.words(" ".join(one.passage.path), language)),
+            frozenset(analysis.words(" ".join(one.passage.path), language) if one.passage.path else ()),
             one.document.id,
             one.passage.ordinal,
         )
