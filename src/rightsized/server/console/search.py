@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from rightsized.apps.search.answer.records import Answer
 from rightsized.apps.search.parsers.wire import Page
 from rightsized.apps.search.query.highlighting import mark
 from rightsized.apps.search.query.results import Results, Settings
@@ -20,6 +21,7 @@ from rightsized.apps.search.types import Document, Facet, Filters, Found, Highli
 from rightsized.core.errors import NotFoundError, RightsizedError
 from rightsized.server import problems
 from rightsized.server.console.request import Asked
+from rightsized.server.console.search_answer import answer_view
 from rightsized.server.documents.handlers import principals_of
 from rightsized.server.guards import PAGE_HEADERS
 
@@ -81,7 +83,7 @@ class SearchPages:
         settings = Settings(facets=FACETS, scope=asked.query.get("scope") != "no")
         filters = Filters(fields={field: (value,) for field, value in chosen.items()})
         try:
-            found = await self._service.search(name, Question(text, filters, PAGE, offset, settings), principals)
+            found, said = await self._found(name, Question(text, filters, PAGE, offset, settings), principals)
         except RightsizedError as error:
             shown["problem"], _ = problems.from_error(error, f"/search/{name}")
             return self._show("search.html", http=shown["problem"].status, **shown)
@@ -89,6 +91,7 @@ class SearchPages:
         shown |= {
             "found": found,
             "lead": lead(found),
+            "answer": answer_view(said, here) if said else None,
             "hits": [hit_view(hit, here) for hit in found.hits],
             "facets": choices(found.facets, chosen, here),
             "next": here.with_("from", str(offset + PAGE)) if offset + PAGE < found.total else "",
@@ -96,6 +99,13 @@ class SearchPages:
             "lift": here.with_("scope", "no") if found.scope.documents else "",
         }
         return self._show("search.html", **shown)
+
+    async def _found(self, name: str, question: Question, principals: Sequence[str]) -> tuple[Results, Answer | None]:
+        """The results, and on their first page the answer that goes with them."""
+        if question.offset:
+            return await self._service.search(name, question, principals), None
+        said = await self._service.answer(name, question, principals)
+        return said.results, said
 
     async def document(self, asked: Asked) -> Response:
         """A document's text, with the characters `start` to `end` marked."""

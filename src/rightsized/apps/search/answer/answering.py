@@ -8,10 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from rightsized.apps.search.answer.choosing import DEFAULT, Chosen, Weights, choose
 from rightsized.apps.search.answer.evidence import PASSAGES, Evidence, gathered
 from rightsized.apps.search.answer.records import Answer, Cited, Said
 from rightsized.apps.search.protocols import View
+from rightsized.apps.search.query import syntax
+from rightsized.apps.search.query.filtering import NAMED
 from rightsized.apps.search.query.highlighting import mark
 from rightsized.apps.search.query.results import Ranking, Results, Settings
 from rightsized.apps.search.query.search import FUSED, search
@@ -56,14 +60,17 @@ async def answer(
         settings=settings,
         ranking=ranking,
     )
+    passages = found.hits
+    found = replace(found, hits=passages[:limit])
     fits = encoder is not None and encoder.digest == view.encoder
-    evidence = await gathered(asked_words(question, found), found.hits, encoder if fits else None)
+    evidence = await gathered(asked_words(question, found, settings), passages, encoder if fits else None)
     chosen = choose(evidence, weights)
     return await asyncio.to_thread(_answer, view, found, evidence, chosen, least)
 
 
-def asked_words(question: str, found: Results) -> str:
-    """The question without the names that became a scope: the sentences that answer seldom repeat them."""
+def asked_words(question: str, found: Results, settings: Settings) -> str:
+    """The question without syntax, and without names that became a scope: sentences that answer seldom repeat them."""
+    question = syntax.parse(question, NAMED).words if settings.syntax else question
     for name in found.scope.names:
         question = question.replace(name, " ")
     return " ".join(question.split())
