@@ -66,8 +66,8 @@ class EventRow(Frozen, frozen=True):
     `alarm`: its `detail` says in words what was found. `shadow` and `stricter-alarm` belong to the configurations that
     may answer after an alarm, with JSON as `detail` (tasks/fallback.py). `log-key`, `erased`, `retention` and `journal`
     belong to no task: another key signs (log_keys.py), a subject's key was destroyed (erasure.py), texts were deleted,
-    the egress journal has grown (journal.py). So do `access`: somebody was shown recorded texts (tasks/accesses.py), and
-    `policy` and `keys`: something else governs requests (tasks/governance.py).
+    the egress journal has grown (journal.py). So do `access`: somebody was shown recorded texts (tasks/accesses.py),
+    and `policy` and `keys`: something else governs requests (tasks/governance.py).
     """
 
     kind: EventKind

@@ -100,7 +100,7 @@ class View(Protocol):
         ...
 
     def documents_of(self, rows: Sequence[int], filters: Filters | None = None) -> dict[int, Document]:
-        """The document of each row, as `found` chooses it, without reading the passages; invisible rows are left out."""
+        """The document of each row, as `found` chooses it, without reading passages; invisible rows are left out."""
         ...
 
     def passages(self, document: str) -> list[Found]:
