@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -28,6 +29,16 @@ PLAIN = Settings()
 NO_CERTIFICATE = "No promise is made about answers of this collection: it has no certificate."
 
 
+class Bar(NamedTuple):
+    """`weights` order sentences and tell the probability of being right; below `least` nothing is answered."""
+
+    weights: Weights = DEFAULT
+    least: float = LEAST
+
+
+EVIDENCE = Bar()
+
+
 async def answer(
     view: View,
     question: str,
@@ -37,8 +48,7 @@ async def answer(
     limit: int = 10,
     settings: Settings = PLAIN,
     ranking: Ranking = FUSED,
-    weights: Weights = DEFAULT,
-    least: float = LEAST,
+    bar: Bar = EVIDENCE,
 ) -> Answer:
     """The sentences of one passage that answer a question best, or none where the evidence is weak.
 
@@ -46,8 +56,7 @@ async def answer(
         view: the asker's.
         encoder: the collection's; without one only words are compared.
         limit: hits of the search that comes with the answer; at least PASSAGES are searched for.
-        weights: order sentences and tell the probability.
-        least: probability below which nothing is answered.
+        bar: what the evidence is measured with, and how much of it is needed.
     Raises:
         InputError, BusyError: as `search`.
     """
@@ -64,8 +73,8 @@ async def answer(
     found = replace(found, hits=passages[:limit])
     fits = encoder is not None and encoder.digest == view.encoder
     evidence = await gathered(asked_words(question, found, settings), passages, encoder if fits else None)
-    chosen = choose(evidence, weights)
-    return await asyncio.to_thread(_answer, view, found, evidence, chosen, least)
+    chosen = choose(evidence, bar.weights)
+    return await asyncio.to_thread(_answer, view, found, evidence, chosen, bar.least)
 
 
 def asked_words(question: str, found: Results, settings: Settings) -> str:
