@@ -185,3 +185,35 @@ def test_odd_places_mark_nothing(client: Client, keys: dict[str, str], query: st
     found = ask(client, keys["everyone"], LEAVE)
     document = found["hits"][0]["document"]["id"]  # type: ignore[index]
     assert "<mark" not in page(client, keys["everyone"], f"/search/company/{document}?{query}")
+
+
+def test_an_answer_quotes_the_document_at_its_place(client: Client, keys: dict[str, str]) -> None:
+    asked = {"collection": "company", "question": LEAVE}
+    got = client.post("/v1/answer", asked, authorization=f"Bearer {keys['everyone']}")
+    assert got.status == 200, got.text
+    answer = got.json
+    assert answer["status"] == "answered" and answer["state"] == "uncertified" and answer["promise"]
+    for sentence in answer["sentences"]:
+        (cited,) = sentence["citations"]
+        address = f"/v1/collections/company/documents/{cited['document']['id']}"
+        text = client.get(address, authorization=f"Bearer {keys['everyone']}").json["text"]
+        assert text[cited["place"]["start"] : cited["place"]["end"]] == cited["quote"] == sentence["text"]
+    assert len(answer["search"]["hits"]) >= 1
+
+
+def test_answers_never_quote_what_the_asker_may_not_see(client: Client, keys: dict[str, str]) -> None:
+    for question in (BANDS, "What is the most that a band Q5 engineer can earn?", "pay of band Q3"):
+        asked = {"collection": "company", "question": question}
+        answer = client.post("/v1/answer", asked, authorization=f"Bearer {keys['everyone']}").json
+        cited = {place["document"]["key"] for one in answer["sentences"] for place in one["citations"]}
+        assert "hr/salary-bands-2026.xlsx" not in cited | documents(answer["search"])
+
+
+def test_the_page_shows_the_answer_above_the_results(client: Client, keys: dict[str, str]) -> None:
+    page = client.get(
+        "/search/company?q=How+many+days+of+leave+may+be+carried+over%3F",
+        authorization=f"Bearer {keys['everyone']}",
+        accept="text/html",
+    )
+    assert page.status == 200
+    assert 0 < page.text.index('aria-label="Answer"') < page.text.index('class="hits"')
