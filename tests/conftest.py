@@ -107,7 +107,7 @@ def share_vectors(root: Path, home: Path) -> Path:
 def share_encoder(encoder_home: Path, home: Path) -> Path:
     """A fresh home that has the encoder of another."""
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(encoder_home / "models", home / "models", copy_function=os.link)
+    shutil.copytree(encoder_home / "models" / "minilm", home / "models" / "minilm", copy_function=os.link)
     return home
 
 

@@ -70,6 +70,8 @@ class FakeRecord:
         return decision_id in self.waiting
 
     async def note(self, one: Access) -> None:
+        if self.off:
+            raise StoreError("Decisions are not recorded here.", fix="Set record.enabled = true.")
         self.looked.append(one)
 
     async def rotate_key(self) -> KeyChange:

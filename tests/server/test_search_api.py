@@ -175,6 +175,28 @@ def test_the_pages_lead_from_the_question_to_the_boxed_page(client: Client, keys
     assert picture.body != plain.body  # the passage is boxed
 
 
+def test_who_is_shown_which_document_is_on_record_first(client: Client, keys: dict[str, str]) -> None:
+    client.service.record.looked.clear()
+    found = ask(client, keys["everyone"], LEAVE)
+    document = found["hits"][0]["document"]["id"]  # type: ignore[index]
+    client.get(f"/v1/collections/company/documents/{document}", authorization=f"Bearer {keys['everyone']}")
+    page(client, keys["hr"], f"/search/company/{document}")
+    searched, read, looked = client.service.record.looked
+    assert (searched.what, searched.name) == ("search", "anybody") and f"company/{document}" in searched.documents
+    assert (read.what, read.name, read.documents) == ("document", "anybody", (f"company/{document}",))
+    assert (looked.what, looked.name, looked.documents) == ("document", "hr", (f"company/{document}",))
+
+
+def test_what_cannot_be_put_on_record_is_not_shown(client: Client, keys: dict[str, str]) -> None:
+    client.service.record.off = True
+    try:
+        asked = {"collection": "company", "query": LEAVE}
+        refused = client.post("/v1/search", asked, authorization=f"Bearer {keys['everyone']}")
+    finally:
+        client.service.record.off = False
+    assert refused.status == 500 and "hits" not in refused.json
+
+
 def test_a_question_is_shown_as_text_and_never_as_markup(client: Client, keys: dict[str, str]) -> None:
     shown = page(client, keys["everyone"], "/search/company?q=%3Cscript%3Ealert(1)%3C/script%3E+leave")
     assert "<script>alert" not in shown and "&lt;script&gt;alert" in shown

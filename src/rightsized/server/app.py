@@ -28,6 +28,7 @@ from rightsized.server.problems import RefusedError
 from rightsized.server.reading import MIB, WHOLE, Receive, Scope, Send, in_time
 from rightsized.server.routes import OPERATIONS, Part
 from rightsized.store.home import Home
+from rightsized.tasks.accesses import Access
 from rightsized.tasks.service_protocol import Service
 from rightsized.tasks.spending import Spending
 
@@ -151,7 +152,13 @@ def documents_of(service: Service, config: Config) -> SearchService:
     from rightsized.tasks.rerankers import configured_reranker
 
     collections = Collections(Home(config.home), lambda: service.open_encoder(config.search.encoder))
-    return SearchService(collections, Egress.at(config.home, config.egress.allow), configured_reranker(config))
+
+    async def seen(one: Access) -> None:
+        if config.record.enabled:
+            await service.record.note(one)
+
+    egress = Egress.at(config.home, config.egress.allow)
+    return SearchService(collections, egress, configured_reranker(config), seen)
 
 
 def create_app(service: Service, config: Config, gate: Gate | None = None) -> App:

@@ -1,4 +1,4 @@
-"""Who looked at recorded texts through the server, as events of the log: noted before anything is shown.
+"""Who looked at recorded texts and documents through the server, as events of the log: noted before anything is shown.
 
 Whoever reads the home's files past the server (commands of this machine's own user) is not in it.
 """
@@ -6,6 +6,7 @@ Whoever reads the home's files past the server (commands of this machine's own u
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -15,7 +16,7 @@ from rightsized.core.roles import Identity
 from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.schema import EventRow, decode_event
 
-What = Literal["decision", "explanation", "queue", "list"]
+What = Literal["decision", "explanation", "queue", "list", "search", "document"]
 
 
 class Access(Frozen, frozen=True):
@@ -24,8 +25,10 @@ class Access(Frozen, frozen=True):
     Args:
         by: `key`, `person`, or `local` for whoever reached a server that asks for no key.
         id: of the key or person; `name`: as people know it.
-        what: a decision with its text, an explanation of it, texts of the queue, or a list of decisions without texts.
+        what: a decision with its text, an explanation of it, texts of the queue, a list of decisions without texts,
+            passages that were found, or a document.
         decisions: ids of the decisions that were shown.
+        documents: `COLLECTION/ID` of the documents of which something was shown.
     """
 
     by: str
@@ -33,10 +36,14 @@ class Access(Frozen, frozen=True):
     name: str
     what: What
     decisions: tuple[str, ...]
+    documents: tuple[str, ...] = ()
 
 
 class Looked(Frozen, frozen=True):
-    """One row of the audit report: who, at what, how often, at how many different decisions. `last` is a time."""
+    """One row of the audit report: who, at what, how often, at how many different decisions or documents (`decisions`).
+
+    `last` is a time.
+    """
 
     by: str
     id: str
@@ -50,6 +57,12 @@ class Looked(Frozen, frozen=True):
 def access(identity: Identity, what: What, *decisions: str) -> Access:
     """That somebody is shown the texts of these decisions."""
     return Access(identity.kind, identity.id, identity.name, what, decisions)
+
+
+def documents_seen(identity: Identity, what: What, collection: str, documents: Iterable[str]) -> Access:
+    """That somebody is shown these documents of a collection, or passages of them."""
+    names = tuple(f"{collection}/{one}" for one in dict.fromkeys(documents))
+    return Access(identity.kind, identity.id, identity.name, what, (), names)
 
 
 def event(one: Access, now: float) -> EventRow:
@@ -68,7 +81,7 @@ def looked(reader: LedgerReader, since: float, until: float) -> tuple[Looked, ..
         one = msgspec.json.decode(row.detail, type=Access)
         who = (one.by, one.id, one.name, one.what)
         times[who] += 1
-        seen[who].update(one.decisions)
+        seen[who].update(one.decisions, one.documents)
         last[who] = row.created
     found = [Looked(*who, count, len(seen[who]), last[who]) for who, count in times.items()]
     return tuple(sorted(found, key=lambda row: (-row.times, row.id, row.what)))

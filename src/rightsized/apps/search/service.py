@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from rightsized.apps.search.answer.records import Answer
@@ -24,6 +24,7 @@ from rightsized.apps.search.types import Filters
 from rightsized.core.egress import Egress
 from rightsized.core.errors import InputError, NotFoundError, StoreError
 from rightsized.core.frozen import Frozen
+from rightsized.tasks.accesses import Access
 
 MOST_HITS = 100  # of one page of results
 MOST_CHARS = 4_000  # of a question
@@ -47,6 +48,13 @@ class VisibleCollection(Frozen, frozen=True):
     documents: int
 
 
+async def nobody_asks(one: Access) -> None:
+    """What is seen is kept nowhere: a command on this machine's own files."""
+
+
+Seen = Callable[[Access], Awaitable[None]]
+
+
 class SearchService:
     """The collections of a home, open for questions.
 
@@ -54,13 +62,19 @@ class SearchService:
         collections: opened here as they are asked for, and closed by `close`.
         egress: asked before a source elsewhere is read for a preview; without one there are no previews.
         reranker: sorts the best passages anew; whoever opened it closes it.
+        seen: is told who is shown what before it is shown; whoever serves others gives one.
     """
 
     def __init__(
-        self, collections: Collections, egress: Egress | None = None, reranker: Reranker | None = None
+        self,
+        collections: Collections,
+        egress: Egress | None = None,
+        reranker: Reranker | None = None,
+        seen: Seen = nobody_asks,
     ) -> None:
         self._collections, self._egress, self._reranker = collections, egress, reranker
         self._orderings = Orderings()
+        self.seen = seen
         self._attached: set[str] = set()
 
     def collections(self, principals: Sequence[str]) -> list[VisibleCollection]:

@@ -22,8 +22,9 @@ from rightsized.core.errors import NotFoundError, RightsizedError
 from rightsized.server import problems
 from rightsized.server.console.request import Asked
 from rightsized.server.console.search_answer import answer_view
-from rightsized.server.documents.handlers import principals_of
+from rightsized.server.documents.handlers import note_hits, principals_of
 from rightsized.server.guards import PAGE_HEADERS
+from rightsized.tasks.accesses import documents_seen
 
 Show = Callable[..., Response]
 PAGE = 10  # hits of one page
@@ -87,6 +88,7 @@ class SearchPages:
         except RightsizedError as error:
             shown["problem"], _ = problems.from_error(error, f"/search/{name}")
             return self._show("search.html", http=shown["problem"].status, **shown)
+        await note_hits(self._service, asked.identity, name, found)
         here = Here(name, {"q": text, **chosen, **({"scope": "no"} if not settings.scope else {})})
         shown |= {
             "found": found,
@@ -112,6 +114,7 @@ class SearchPages:
         name, principals = asked.path["name"], principals_of(asked.identity)
         view = await asyncio.to_thread(self._service.view, name, principals)
         document = view.document(asked.path["id"])
+        await self._service.seen(documents_seen(asked.identity, "document", name, [document.id]))
         passages = await asyncio.to_thread(view.passages, document.id)
         text = await asyncio.to_thread(view.text, document.id)
         start, end = _span(asked.query, len(text))

@@ -9,7 +9,7 @@ from rightsized.apps.search.types import Filters
 from rightsized.server.api import Call
 from rightsized.server.documents import bodies
 from rightsized.server.documents.answer_bodies import AnswerRequest, AnswerResponse, AnswerSentence, Citation
-from rightsized.server.documents.handlers import principals_of, reference, response
+from rightsized.server.documents.handlers import note_hits, principals_of, reference, response
 
 
 async def answer(service: SearchService, call: Call) -> AnswerResponse:
@@ -22,6 +22,7 @@ async def answer(service: SearchService, call: Call) -> AnswerResponse:
         settings=Settings(scope=asked.scope, facets=FACETS),
     )
     found = await service.answer(asked.collection, question, principals_of(call.identity, asked.principals))
+    await note_hits(service, call.identity, asked.collection, found.results)
     return answer_response(asked.collection, found)
 
 

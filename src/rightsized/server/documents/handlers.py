@@ -16,6 +16,7 @@ from rightsized.core.principals import checked
 from rightsized.core.roles import Identity
 from rightsized.server.api import Call
 from rightsized.server.documents import bodies
+from rightsized.tasks.accesses import documents_seen
 
 
 def principals_of(identity: Identity, wanted: tuple[str, ...] | None = None) -> tuple[str, ...]:
@@ -55,6 +56,7 @@ async def search(service: SearchService, call: Call) -> bodies.SearchResponse:
         Settings(scope=asked.scope, by_document=asked.by_document, facets=FACETS),
     )
     found = await service.search(asked.collection, question, principals_of(call.identity, asked.principals))
+    await note_hits(service, call.identity, asked.collection, found)
     return response(asked.collection, found)
 
 
@@ -66,7 +68,15 @@ async def list_collections(service: SearchService, call: Call) -> bodies.Collect
 async def show_document(service: SearchService, call: Call) -> bodies.DocumentView:
     view = await asyncio.to_thread(service.view, call.path["name"], principals_of(call.identity))
     document = view.document(call.path["id"])
+    await service.seen(documents_seen(call.identity, "document", call.path["name"], [document.id]))
     return bodies.DocumentView(reference(document), await asyncio.to_thread(view.text, document.id))
+
+
+async def note_hits(service: SearchService, identity: Identity, collection: str, found: Results) -> None:
+    """Put on record of which documents somebody is about to be shown passages."""
+    ids = [hit.found.document.id for hit in found.hits]
+    if ids:
+        await service.seen(documents_seen(identity, "search", collection, ids))
 
 
 def response(collection: str, found: Results) -> bodies.SearchResponse:
