@@ -197,3 +197,24 @@ def test_a_worker_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch, te
 
 def test_the_shared_pool(text: Path) -> None:
     assert parse(text, "a.txt").text.startswith("The buyer")
+
+
+def test_a_worker_that_ends_while_it_is_taken_costs_no_document(
+    pool: Pool, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = workers()
+    pool.parse(text, "a.txt")
+    (pid,) = workers() - before
+    monkeypatch.setattr(WorkerProcess, "alive", property(lambda self: True))  # it was, a moment ago
+    os.kill(pid, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(pid)], timeout=0.5)
+    assert pool.parse(text, "a.txt").text
+    monkeypatch.undo()
+
+
+def test_closing_twice(text: Path) -> None:
+    worker = WorkerProcess()
+    worker.ask(text, "a.txt", Limits())
+    worker.close()
+    worker.close()
+    assert not worker.alive

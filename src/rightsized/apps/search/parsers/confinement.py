@@ -12,6 +12,7 @@ import resource
 import select
 import signal
 import sys
+import threading
 
 from rightsized.apps.search.parsers.limits import Limits
 from rightsized.core.egress import Egress
@@ -36,12 +37,19 @@ def confine(lifeline: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writing fails with an error
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    if hasattr(fcntl, "F_SETOWN"):
+    if sys.platform != "linux":  # others do not end a process for this signal
+        threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    else:
         signal.signal(signal.SIGIO, signal.SIG_DFL)
         fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
     if select.select([lifeline], [], [], 0)[0]:  # it ended meanwhile
         os._exit(0)
+
+
+def _end_with(lifeline: int) -> None:
+    os.read(lifeline, 1)
+    os._exit(0)
 
 
 def allow(limits: Limits) -> None:

@@ -28,6 +28,12 @@ _SAID = 300  # characters of what a failed worker said that are shown
 MODULE = "rightsized.apps.search.parsers.worker"
 
 
+class WorkerGoneError(StoreError):
+    """A worker ended before it was asked: not the document's fault."""
+
+    retryable = True
+
+
 class WorkerProcess:
     """A child that parses one document at a time. Not safe for threads: its holder has it alone.
 
@@ -76,7 +82,7 @@ class WorkerProcess:
         """Read a document, or draw a page of it. A worker that is not `alive` afterwards was killed or ended.
 
         Raises:
-            StoreError: the worker did not start.
+            WorkerGoneError: it had ended before it was asked. StoreError: it did not start.
         """
         self._start()
         self.documents += 1
@@ -85,7 +91,7 @@ class WorkerProcess:
         try:
             self._child.stdin.write(frame(request))
         except BrokenPipeError:
-            return self._ended(request)
+            raise WorkerGoneError("A process that reads documents ended while it had nothing to do.") from None
         deadline = time.monotonic() + limits.wall_seconds
         try:
             return self._answer(request, deadline) or self._ended(request)
@@ -98,10 +104,11 @@ class WorkerProcess:
             return self._killed(f"Reading {name} gave an answer that is none.", "crash")
 
     def close(self) -> None:
-        """End it and everything it started."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._child.pid, signal.SIGKILL)
-        self._child.wait()
+        """End it and everything it started. May be called again."""
+        if self._child.poll() is None:  # its number may be another's once it has ended
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+            self._child.wait()
         for stream in (self._child.stdin, self._child.stdout, self._errors):
             if stream is not None:
                 with contextlib.suppress(OSError):

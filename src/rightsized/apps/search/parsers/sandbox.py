@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from rightsized.apps.search.parsers.limits import Limits
-from rightsized.apps.search.parsers.process import WorkerProcess
+from rightsized.apps.search.parsers.process import WorkerGoneError, WorkerProcess
 from rightsized.apps.search.parsers.wire import Answer, Failure, Page, PageImage, Success
 from rightsized.apps.search.types import Parsed
 from rightsized.core.errors import DocumentError
@@ -78,13 +78,18 @@ class Pool:
 
     def _ask(self, path: Path, name: str, limits: Limits, page: Page | None) -> Answer:
         with self._places:
-            worker = self._take()
             try:
-                answer = worker.ask(path, name, limits, page)
-            except BaseException:
-                worker.close()
-                raise
-            self._give_back(worker, limits)
+                return self._asked(self._take(), path, name, limits, page)
+            except WorkerGoneError:
+                return self._asked(self._start(), path, name, limits, page)
+
+    def _asked(self, worker: WorkerProcess, path: Path, name: str, limits: Limits, page: Page | None) -> Answer:
+        try:
+            answer = worker.ask(path, name, limits, page)
+        except BaseException:
+            worker.close()
+            raise
+        self._give_back(worker, limits)
         return answer
 
     def _take(self) -> WorkerProcess:

@@ -7,7 +7,6 @@ to explain.
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import sys
@@ -118,7 +117,6 @@ def _serve(requests: io.BufferedReader, answers: int) -> None:
         confinement.rest()
         _write(answers, data)
         del answer, data
-        gc.collect()
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -134,6 +132,9 @@ def main() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)  # what libraries print must not end up between two answers
     confinement.confine(lifeline)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # from here on what is printed is lost: no file may be written
+    os.dup2(nowhere, 2)
     _serve(sys.stdin.buffer, answers)  # type: ignore[arg-type]  # a BufferedReader, typed as BinaryIO
 
 
