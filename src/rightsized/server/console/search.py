@@ -30,6 +30,10 @@ Show = Callable[..., Response]
 PAGE = 10  # hits of one page
 MOST_OFFSET = 1000
 FACET_VALUES = 8  # shown of one field
+KINDS = {
+    "wordprocessingml": "Word", "spreadsheetml": "Excel", "presentationml": "PowerPoint", "pdf": "PDF", "html": "HTML",
+    "markdown": "Markdown", "rfc822": "mail", "mbox": "mailbox", "plain": "text", "csv": "table", "zip": "archive",
+}  # fmt: skip
 
 
 class Piece(NamedTuple):
@@ -51,9 +55,10 @@ class HitView(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """A value of a facet, how many documents have it, whether it is chosen, and where choosing or leaving it leads."""
+    """A value of a facet, as it is shown, how many documents have it, whether it is chosen, where a click leads."""
 
     value: str
+    shown: str
     documents: int
     chosen: bool
     address: str
@@ -124,6 +129,7 @@ class SearchPages:
             "document.html",
             name=name,
             document=document,
+            kind=kind(document.media_type),
             question=asked.query.get("q", ""),
             pieces=marked(text, 0, len(text), [Highlight(start, end)] if end > start else []),
             page=page or (1 if document.pages else 0),
@@ -200,12 +206,23 @@ def choices(facets: Sequence[Facet], chosen: dict[str, str], here: Here) -> dict
     for one in facets:
         taken = chosen.get(one.field) == one.value
         address = here.with_(one.field, "" if taken else one.value)
-        fields.setdefault(one.field, []).append(Choice(one.value, one.count, taken, address))
+        shown = kind(one.value) if one.field == "type" else one.value
+        fields.setdefault(one.field, []).append(Choice(one.value, shown, one.count, taken, address))
     return {
         field: values[:FACET_VALUES]
         for field, values in fields.items()
         if len(values) > 1 or any(v.chosen for v in values)
     }
+
+
+def kind(media_type: str) -> str:
+    """A media type in a word.
+
+    >>> kind("application/vnd.openxmlformats-officedocument.wordprocessingml.document"), kind("image/png")
+    ('Word', 'image/png')
+    """
+    parts = media_type.replace("/", ".").replace("-", ".").split(".")
+    return next((KINDS[part] for part in parts if part in KINDS), media_type)
 
 
 def lead(found: Results) -> str:
