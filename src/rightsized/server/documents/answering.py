@@ -9,7 +9,8 @@ from rightsized.apps.search.types import Filters
 from rightsized.server.api import Call
 from rightsized.server.documents import bodies
 from rightsized.server.documents.answer_bodies import AnswerRequest, AnswerResponse, AnswerSentence, Citation
-from rightsized.server.documents.handlers import note_hits, principals_of, reference, response
+from rightsized.server.documents.handlers import principals_of, reference, response
+from rightsized.tasks.accesses import documents_seen
 
 
 async def answer(service: SearchService, call: Call) -> AnswerResponse:
@@ -22,8 +23,16 @@ async def answer(service: SearchService, call: Call) -> AnswerResponse:
         settings=Settings(scope=asked.scope, facets=FACETS),
     )
     found = await service.answer(asked.collection, question, principals_of(call.identity, asked.principals))
-    await note_hits(service, call.identity, asked.collection, found.results)
+    shown = documents_shown(found)
+    if shown:
+        await service.seen(documents_seen(call.identity, "search", asked.collection, shown))
     return answer_response(asked.collection, found)
+
+
+def documents_shown(found: Answer) -> list[str]:
+    """Ids of the documents of which an answer shows anything; a sentence may come from beyond the hits with it."""
+    cited = (place.found for one in found.sentences for place in one.citations)
+    return list(dict.fromkeys(one.document.id for one in (*cited, *(hit.found for hit in found.results.hits))))
 
 
 def answer_response(collection: str, found: Answer) -> AnswerResponse:
