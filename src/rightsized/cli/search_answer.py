@@ -61,7 +61,7 @@ def told(collection: str, found: Answer) -> Text:
     for one in found.sentences:
         lines += ["\n", (" ".join(one.text.split()), "bold"), "\n"]
         lines += [(f"    {_place(cited)}\n", "dim") for cited in one.citations]
-    lines += ["\n", f"Right with a probability of about {found.probability:.0%}, {found.state}. {found.promise}\n"]
+    lines += ["\n", f"Of such extracts about {found.probability:.0%} answered public test questions. {found.promise}\n"]
     return Text.assemble(*lines, end="")
 
 

@@ -106,7 +106,6 @@ class SearchConfig(_Section, frozen=True):
 
     encoder: str = "minilm"  # installed encoder that turns passages and questions into vectors
     reranker: str = ""  # installed cross-encoder that sorts the best passages anew; empty: none
-    answer_model: str = ""  # tier that writes answers, or "auto" for the cascade; empty: answers are extracts
 
 
 class GuardConfig(_Section, frozen=True):

@@ -36,9 +36,8 @@ def answer_view(found: Answer, here: Here) -> AnswerView | None:
     if found.status == "abstained":
         return None
     said = [SaidView(" ".join(one.text.split()), _places(one.citations, here)) for one in found.sentences]
-    likely = f"About {100 * found.probability:.0f} of 100 such answers are right."
-    how = f"Written by {found.model} from the passages cited, and checked against them." if found.model else ""
-    return AnswerView(said, " ".join(part for part in (how, likely, found.promise) if part))
+    likely = f"Read it in its place: {100 * found.probability:.0f}% of such extracts were right on public questions."
+    return AnswerView(said, f"{likely} {found.promise}")
 
 
 def _places(citations: tuple[Cited, ...], here: Here) -> list[PlaceView]:

@@ -50,23 +50,17 @@ class AnswerResponse(Frozen, frozen=True):
     """The answer, each sentence with its place, and the passages found.
 
     `abstained`: the evidence was too weak, and there are no sentences. `probability` is that the cited passage holds
-    the answer, fitted on public judged questions. `state` is `certified` only under the certificate whose id is
-    `certificate`; `promise` is its sentence, or why there is none. `method`: sentences of the document itself, or
-    written by `model` from the passages and checked; `dropped` counts sentences that were not borne out. `decision` is
-    the id of the record; empty where nothing is recorded.
+    the answer, fitted on public judged questions and not on yours. `promise` says why none is made. `method`: sentences
+    of the document itself.
     """
 
     collection: str
     status: Literal["answered", "abstained"]
-    method: Literal["extract", "written"]
+    method: Literal["extract"]
     text: str
     sentences: tuple[AnswerSentence, ...]
     probability: float
-    state: Literal["certified", "uncertified"]
-    certificate: str
+    state: Literal["uncertified"]
     promise: str
-    model: str
-    dropped: int
     notes: tuple[str, ...]
-    decision: str
     search: SearchResponse

@@ -45,12 +45,8 @@ def answer_response(collection: str, found: Answer) -> AnswerResponse:
         sentences=tuple(AnswerSentence(one.text, tuple(map(_citation, one.citations))) for one in found.sentences),
         probability=round(found.probability, 4),
         state=found.state,
-        certificate=found.certificate,
         promise=found.promise,
-        model=found.model,
-        dropped=found.dropped,
         notes=found.notes,
-        decision=found.decision,
         search=response(collection, found.results),
     )
 

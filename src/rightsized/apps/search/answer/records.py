@@ -9,8 +9,8 @@ from rightsized.apps.search.types import Found, Highlight
 from rightsized.core.frozen import Frozen
 
 Status = Literal["answered", "abstained"]
-Method = Literal["extract", "written"]
-Promised = Literal["certified", "uncertified"]
+Method = Literal["extract"]  # sentences of the document itself
+Promised = Literal["uncertified"]  # nothing is calibrated for answers yet
 
 
 class Cited(Frozen, frozen=True):
@@ -37,10 +37,8 @@ class Answer(Frozen, frozen=True):
 
     An extract's sentences stand in the order of their document, `best` is the place of the best of them, and
     `probability` in [0, 1] is that its passage holds the answer, as far as the judged questions tell that it was fitted
-    on. `state` is `certified` only under a certificate in force, whose id is `certificate`; `promise` is its sentence,
-    or why there is none. `abstained`: the evidence was too weak, and there are no sentences. A `written` answer names
-    the `model`, and `dropped` counts sentences taken out because the passages did not bear them out. `decision` is the
-    id under which it is on record; empty where nothing is recorded.
+    on; it tells right from wrong poorly on others. `promise` says why none is made. `abstained`: the
+    evidence was too weak, and there are no sentences.
     """
 
     status: Status
@@ -50,12 +48,8 @@ class Answer(Frozen, frozen=True):
     results: Results
     best: int = 0
     state: Promised = "uncertified"
-    certificate: str = ""
     promise: str = ""
-    model: str = ""
-    dropped: int = 0
     notes: tuple[str, ...] = ()
-    decision: str = ""
 
     @property
     def text(self) -> str:
