@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rightsized.apps.search.parsers.limits import DEFAULT, Limits, begin
+from rightsized.apps.search.parsers.limits import LIMITS, Limits, begin
 from rightsized.apps.search.parsers.media_types import media_type
 from rightsized.apps.search.types import Block, Parsed
 from rightsized.core import registry
@@ -15,7 +15,7 @@ from rightsized.core import registry
 
 def read(path: Path, name: str = "") -> Parsed:
     """Parse in this process, as a worker does: for documents that the test wrote itself."""
-    begin(DEFAULT)
+    begin(LIMITS.get())
     parsed: Parsed = registry.resolve("rightsized.parsers", media_type(path, name or path.name))(
         path, name or path.name
     )
