@@ -16,10 +16,17 @@ import psutil
 import pytest
 
 from benchmarks.documents_hostile import long_document
+from rightsized.apps.search.parsers import sandbox
 from rightsized.apps.search.parsers.limits import Limits
 from rightsized.apps.search.parsers.process import WorkerProcess
 from rightsized.apps.search.parsers.sandbox import Pool, parse
 from rightsized.core.errors import DocumentError, StoreError
+
+
+@pytest.fixture(autouse=True)
+def _no_others() -> None:
+    """Workers that other tests of this process left warm are ended: these tests count."""
+    sandbox._shared.close()
 
 
 @pytest.fixture
