@@ -11,13 +11,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from rightsized.core.config import EngineConfig
-from rightsized.core.errors import IntegrityError, NotFoundError
+from rightsized.core.errors import BusyError, IntegrityError, NotFoundError
 from rightsized.core.protocols import Encoded, Encodings, Progress, no_progress
 from rightsized.engines.cpu import cores, instruction_set
 from rightsized.engines.pool import Pool
@@ -54,8 +55,10 @@ class OnnxEncoder:
         weights = card.variants[self.variant].file
         self.threads = config.sessions or cores()
         tokenizer = checked_file(folder, TOKENIZER_FILE, card).read_bytes()
-        self._tokenize = TextTokenizer(tokenizer, max_tokens=card.context, max_chars=config.max_text_chars)
-        self._session = open_session(checked_file(folder, weights, card), card)
+        self._loaded: _Loaded | None = _Loaded(
+            TextTokenizer(tokenizer, max_tokens=card.context, max_chars=config.max_text_chars),
+            open_session(checked_file(folder, weights, card), card),
+        )
         self._pool: Pool[Encoded] = Pool(
             self.encode_now, threads=self.threads, queue=config.queue, name=f"encoder-{card.name}"
         )
@@ -93,11 +96,12 @@ class OnnxEncoder:
 
     def prepare(self, text: str) -> Tokens:
         """First phase, processor only: token ids."""
-        return self._tokenize(text)
+        return self._model().tokenize(text)
 
     def run(self, tokens: Tokens) -> NDArray[np.float32]:
         """Second phase, the model: float32 (1, dimension)."""
-        result: NDArray[np.float32] = self._session.run(["sentence"], {"input_ids": tokens.ids})[0]
+        session = self._model().session
+        result: NDArray[np.float32] = session.run(["sentence"], {"input_ids": tokens.ids})[0]
         return result
 
     def finish(self, tokens: Tokens, output: NDArray[np.float32]) -> Encoded:
@@ -105,7 +109,7 @@ class OnnxEncoder:
         return Encoded(output[0], tokens.total, tokens.truncated)
 
     def encode_now(self, text: str) -> Encoded:
-        """Encode in the calling thread; bit-equal to `encode`."""
+        """Encode in the calling thread; bit-equal to `encode`. Raises BusyError once it is closed."""
         tokens = self.prepare(text)
         return self.finish(tokens, self.run(tokens))
 
@@ -141,8 +145,22 @@ class OnnxEncoder:
                 yield from chunk
 
     def close(self) -> None:
-        """Finish what was taken and end the threads."""
+        """Finish what was taken, end the threads, and let go of the model, whoever still holds this object.
+
+        Weights and tokenizer are tens of megabytes of which Python's collector of cycles sees a few objects.
+        """
         self._pool.close()
+        self._loaded = None
+
+    def _model(self) -> _Loaded:
+        if self._loaded is None:
+            raise BusyError(f"The model {self.card.name!r} was closed and takes no more texts.")
+        return self._loaded
+
+
+class _Loaded(NamedTuple):
+    tokenize: TextTokenizer
+    session: onnxruntime.InferenceSession
 
 
 def runtime() -> str:

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
 from tokenizers import Tokenizer
 
 from rightsized.core.config import EngineConfig
-from rightsized.core.errors import InputError, IntegrityError, NotFoundError
+from rightsized.core.errors import BusyError, InputError, IntegrityError, NotFoundError
 from rightsized.engines.cpu import cores
 from rightsized.engines.onnx import TOKENIZER_FILE, checked_file, open_session
 from rightsized.engines.pool import Pool
@@ -96,8 +97,9 @@ class OnnxReranker:
         definition = checked_file(folder, TOKENIZER_FILE, card).read_bytes()
         self.card, self._most = card, config.max_text_chars
         self._tokenize = PairTokenizer(definition, max_tokens=card.context)
-        self._session = open_session(checked_file(folder, weights, card), card)
-        self._typed = any(one.name == _TYPES_INPUT for one in self._session.get_inputs())
+        session = open_session(checked_file(folder, weights, card), card)
+        self._session: InferenceSession | None = session
+        self._typed = any(one.name == _TYPES_INPUT for one in session.get_inputs())
         self._pool: Pool[float] = Pool(
             self._joined, threads=config.sessions or cores(), queue=config.queue, name=f"reranker-{card.name}"
         )
@@ -110,7 +112,10 @@ class OnnxReranker:
         return self._digest
 
     def score_now(self, question: str, passage: str) -> float:
-        """Score one pair in the calling thread: the logit. Raises InputError for an unusable text."""
+        """Score one pair in the calling thread: the logit. Raises InputError for an unusable text, BusyError once it is
+        closed."""
+        if self._session is None:
+            raise BusyError(f"The model {self.card.name!r} was closed and takes no more texts.")
         if max(len(question), len(passage)) > self._most:
             raise InputError(f"The text has more than {self._most:,} characters.", fix="Raise [engine] max_text_chars.")
         pair = self._tokenize(question, passage)
@@ -129,8 +134,9 @@ class OnnxReranker:
         return np.array(found, np.float32)
 
     def close(self) -> None:
-        """Finish what was taken and end the threads."""
+        """Finish what was taken, end the threads, and let go of the weights."""
         self._pool.close()
+        self._session = None
 
     def _joined(self, text: str) -> float:
         question, _, passage = text.partition(_BETWEEN)

@@ -132,9 +132,11 @@ class LocalService:
     async def close(self) -> None:
         """Let the home go. Ends of requests in flight are written first."""
         self._started = False
-        for task in self._background:
+        # Ended tasks hold what they held: this service and all its models.
+        work, self._background = self._background, []
+        for task in work:
             task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await asyncio.gather(*work, return_exceptions=True)
         if self._upkeep is not None:
             await self._upkeep.last_words()
         if self.gateway is not None:
