@@ -15,13 +15,12 @@ import sqlite3
 import time
 from pathlib import Path
 
+from rightsized.core import sqlite
 from rightsized.core.errors import DiskFullError, HomeLockedError, IntegrityError, NotFoundError, StoreError
 
 BUSY_SECONDS = 10.0  # how long a connection waits for SQLite's own locks
 LOCK_PATIENCE_SECONDS = 0.3  # a reader's probe holds the lock for microseconds; another writer holds it for long
 LITTLE_SPACE_BYTES = 1 << 20  # an input/output error with less than this free is a full disk
-PRIVATE = 0o600  # mode of a new file: it holds texts
-CHECKPOINT_PAGES = 2000  # write-ahead log pages (4 KiB) before SQLite copies them into the file
 
 
 class FileLock:
@@ -78,23 +77,7 @@ def writer_lives(database: Path) -> bool:
 def open_writer(path: Path) -> sqlite3.Connection:
     """A connection that may write: WAL, every commit on the disk before it returns, deleted text overwritten."""
     with explained(path):
-        with contextlib.suppress(FileExistsError):  # readable by its owner alone; SQLite's side files take that over
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, PRIVATE))
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
-            for pragma in (
-                "auto_vacuum = INCREMENTAL",  # takes effect in a new file only; before the first table
-                "journal_mode = WAL",
-                "synchronous = FULL",
-                "foreign_keys = ON",
-                "secure_delete = ON",
-                f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
-            ):
-                connection.execute(f"PRAGMA {pragma}")
-        except BaseException:
-            connection.close()
-            raise
-    return connection
+        return sqlite.open_writer(path, busy_seconds=BUSY_SECONDS)
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -102,13 +85,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise NotFoundError(f"No decisions are recorded in {path}.", fix="Answer something first: rightsized serve.")
     with explained(path):
-        return sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
-            uri=True,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        return sqlite.open_reader(path, busy_seconds=BUSY_SECONDS)
 
 
 class explained(contextlib.AbstractContextManager[None]):  # noqa: N801 - reads as a statement, like contextlib.suppress

@@ -10,7 +10,8 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from rightsized.core.errors import IntegrityError, StoreError
+from rightsized.core import sqlite
+from rightsized.core.errors import IntegrityError
 from rightsized.ledger.merkle import Frontier, Kept, leaf_hash
 from rightsized.ledger.schema import SEALED, last_seq, leaf
 from rightsized.ledger.tree import log_rows
@@ -134,19 +135,5 @@ def _append_only(connection: sqlite3.Connection, table: str) -> None:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the file to the newest schema, one migration a transaction. Raises StoreError on a newer file."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(_migrations):
-        raise StoreError(
-            f"The decisions file has schema {version}; this version of Rightsized knows up to {len(_migrations)}.",
-            fix="Install the version that wrote it, or a newer one.",
-        )
-    for number, change in enumerate(_migrations[version:], start=version + 1):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            change(connection)
-            connection.execute(f"PRAGMA user_version = {number}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
+    """Bring the file to the newest schema. Raises StoreError on a newer file."""
+    sqlite.migrate(connection, _migrations, "decisions file")

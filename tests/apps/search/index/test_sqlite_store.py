@@ -64,6 +64,16 @@ def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path, monkeypatch: pyt
     collection.close()
 
 
+def test_a_collection_is_for_its_owner_alone_in_an_open_home(tmp_path: Path) -> None:
+    """Its files hold every document, whoever may see it."""
+    folder = tmp_path / "search" / "docs"
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    Writer(folder / database.FILE).close()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / database.FILE).stat().st_mode & 0o777 == 0o600
+
+
 def test_a_damaged_database_is_named(tmp_path: Path) -> None:
     collection = open_collection(tmp_path, "docs", CountingEncoder(), create=True)
     collection.close()

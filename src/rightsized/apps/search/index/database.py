@@ -10,13 +10,13 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from rightsized.core import sqlite
 from rightsized.core.errors import DiskFullError, HomeLockedError, IntegrityError, NotFoundError, StoreError
 from rightsized.ledger.database import FileLock, is_disk_full
 
 FILE = "index.sqlite"
 BUSY_SECONDS = 30.0  # how long a connection waits for SQLite's own locks
-CACHE_KIB = 16_384  # pages that each connection keeps
-CHECKPOINT_PAGES = 2000  # write-ahead log pages (4 KiB) before SQLite copies them into the file
+CACHE = "cache_size = -16384"  # KiB of pages that each connection keeps
 
 
 def lock_writer(path: Path) -> FileLock:
@@ -31,22 +31,7 @@ def lock_writer(path: Path) -> FileLock:
 def open_writer(path: Path) -> sqlite3.Connection:
     """A connection that may write: WAL, each commit on the disk before it returns, deleted pages overwritten."""
     with explained(path):
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
-            for pragma in (
-                "auto_vacuum = INCREMENTAL",  # takes effect in a new file only; before the first table
-                "journal_mode = WAL",
-                "synchronous = FULL",
-                "foreign_keys = ON",
-                "secure_delete = ON",
-                f"cache_size = -{CACHE_KIB}",
-                f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
-            ):
-                connection.execute(f"PRAGMA {pragma}")
-        except BaseException:
-            connection.close()
-            raise
-    return connection
+        return sqlite.open_writer(path, busy_seconds=BUSY_SECONDS, pragmas=(CACHE,))
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -55,14 +40,8 @@ def open_reader(path: Path) -> sqlite3.Connection:
         name = path.parent.name
         raise NotFoundError(f"There is no collection {name!r}.", fix=f"Run: rightsized search add PATH -C {name}")
     with explained(path):
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
-            uri=True,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection = sqlite.open_reader(path, busy_seconds=BUSY_SECONDS)
+        connection.execute(f"PRAGMA {CACHE}")
     return connection
 
 

@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable
 
-from rightsized.core.errors import StoreError
+from rightsized.core import sqlite
 
 _migrations: list[Callable[[sqlite3.Connection], None]] = []
 
@@ -78,19 +78,5 @@ def _create(connection: sqlite3.Connection) -> None:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the file to the newest schema, one migration a transaction. Raises StoreError on a newer file."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(_migrations):
-        raise StoreError(
-            f"The collection has schema {version}; this version of Rightsized knows up to {len(_migrations)}.",
-            fix="Install the version that wrote it, or a newer one.",
-        )
-    for number, change in enumerate(_migrations[version:], start=version + 1):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            change(connection)
-            connection.execute(f"PRAGMA user_version = {number}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
+    """Bring the file to the newest schema. Raises StoreError on a newer file."""
+    sqlite.migrate(connection, _migrations, "collection")

@@ -30,6 +30,7 @@ DIGEST_BYTES = 16
 ID_BYTES = 10
 KEPT_TOMBSTONES = 100_000
 COMPRESSION = 6  # of zlib
+PRIVATE_FOLDER = 0o700  # for its owner alone, whatever the home lets others do
 
 _strings = msgspec.json.Decoder(dict[str, str])
 _list = msgspec.json.Decoder(tuple[str, ...])
@@ -42,6 +43,7 @@ class Writer:
         """Raises HomeLockedError where another process writes."""
         with database.explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.chmod(PRIVATE_FOLDER)  # it holds what others may not see
         self.path = path
         self._lock = database.lock_writer(path)
         try:
