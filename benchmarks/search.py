@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -190,12 +191,17 @@ def _peers(
                 missing.append(peer.unavailable(reason))
     if "bm25s" in lists:
         lists[RRF] = reciprocal(lists["bm25s"], lists[MINILM])
-    places = {question.id: i for i, question in enumerate(judged.questions)}
+    ids = [question.id for question in judged.questions]
     outcomes = []
     for name, found in lists.items():
         some = replace(judged, questions=judged.questions[: len(found)])
-        outcomes.append(run(name, some, lambda q, found=found: found[places[q.id]]))  # type: ignore[misc]  # bound early
+        by_question = dict(zip(ids, found, strict=False))  # some peers are asked the first questions alone
+        outcomes.append(run(name, some, partial(_looked_up, by_question)))
     return outcomes, missing
+
+
+def _looked_up(ranked_rows: dict[str, list[str]], question: beir.Question) -> list[str]:
+    return ranked_rows[question.id]
 
 
 def _by_cosine(judged: beir.Judged, wanted: Sequence[str], vectors: tuple[Any, Any]) -> list[list[str]]:

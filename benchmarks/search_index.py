@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 
@@ -47,7 +47,7 @@ class Spent(Frozen, frozen=True):
 
 def take_in(collection: Collection, folder: Path) -> Spent:
     """One sync with one encoder thread."""
-    steps = steps_of(collection.encoder)  # type: ignore[arg-type]  # opened by us
+    steps = steps_of(cast(OnnxEncoder, collection.encoder))
     wall, cpu = time.perf_counter(), processor()
     report = sync(collection, FolderConnector(folder), steps, limits=Limits(threads=1))
     return Spent(report, time.perf_counter() - wall, processor() - cpu)

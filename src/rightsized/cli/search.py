@@ -13,10 +13,10 @@ import typer
 
 from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
-from rightsized.cli.search_answer import AnswerOptions, answer
+from rightsized.cli.search_answer import answer
 from rightsized.cli.search_eval import EvalOptions, TuneOptions, evaluate, tune
 from rightsized.cli.search_opened import opened
-from rightsized.cli.search_query import QueryOptions, query
+from rightsized.cli.search_query import AskOptions, QueryOptions, query
 from rightsized.cli.search_watch import WatchOptions, watch
 from rightsized.cli.tables import aligned
 
@@ -164,7 +164,7 @@ add(app, "watch", WatchOptions, watch)
 add(app, "query", QueryOptions, query)
 add(app, "eval", EvalOptions, evaluate)
 add(app, "tune", TuneOptions, tune)
-add(app, "answer", AnswerOptions, answer)
+add(app, "answer", AskOptions, answer)
 add(app, "list", Common, list_collections)
 add(app, "show", NameOptions, show)
 add(app, "remove", RemoveOptions, remove)

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import typer
 from rich.text import Text
 
-from rightsized.cli.commands import Common, Result
+from rightsized.cli.commands import Result
 from rightsized.cli.search_opened import opened
-from rightsized.cli.search_query import asker
+from rightsized.cli.search_query import AskOptions, asker
 
 if TYPE_CHECKING:
     from rightsized.apps.search.answer.records import Answer, Cited
 
 
-@dataclass(frozen=True, kw_only=True)
-class AnswerOptions(Common):
-    collection: Annotated[str, typer.Argument(help="Name of the collection.")]
-    question: Annotated[str, typer.Argument(help="A question, in your own words.")]
-    as_: Annotated[
-        list[str] | None,
-        typer.Option("--as", help="See as user:NAME, group:NAME or everyone; may be repeated. Default: your login."),
-    ] = None
-    limit: Annotated[int, typer.Option(help="Most passages that come with the answer.", min=1, max=100)] = 5
-    scope: Annotated[
-        bool, typer.Option("--scope/--no-scope", help="Search in documents alone that the question names.")
-    ] = True
-
-
-def answer(options: AnswerOptions) -> Result:
+def answer(options: AskOptions) -> Result:
     """Answer a question with sentences of the documents, each with its page and place; or say that none fits."""
     from rightsized.apps.search.query.results import Settings
     from rightsized.apps.search.service import FACETS, Question, SearchService

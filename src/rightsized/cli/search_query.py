@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueryOptions(Common):
+class AskOptions(Common):
+    """What every question to a collection takes."""
+
     collection: Annotated[str, typer.Argument(help="Name of the collection.")]
     question: Annotated[str, typer.Argument(help="A question, in your own words or with search syntax.")]
     as_: Annotated[
@@ -29,13 +31,17 @@ class QueryOptions(Common):
         typer.Option("--as", help="See as user:NAME, group:NAME or everyone; may be repeated. Default: your login."),
     ] = None
     limit: Annotated[int, typer.Option(help="Most passages shown.", min=1, max=100)] = 5
+    scope: Annotated[
+        bool, typer.Option("--scope/--no-scope", help="Search in documents alone that the question names.")
+    ] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryOptions(AskOptions):
     offset: Annotated[int, typer.Option(help="Passages passed over.", min=0)] = 0
     filter: Annotated[
         list[str] | None, typer.Option(help="Only documents with FIELD=VALUE, such as type=pdf; may be repeated.")
     ] = None
-    scope: Annotated[
-        bool, typer.Option("--scope/--no-scope", help="Search in documents alone that the question names.")
-    ] = True
     by_document: Annotated[bool, typer.Option("--by-document", help="One passage a document.")] = False
 
 

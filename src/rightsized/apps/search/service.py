@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from rightsized.apps.search.answer.records import Answer
 from rightsized.apps.search.collections import Collections
@@ -25,6 +26,8 @@ from rightsized.core.egress import Egress
 from rightsized.core.errors import InputError, NotFoundError, StoreError
 from rightsized.core.frozen import Frozen
 from rightsized.tasks.accesses import Access
+
+T = TypeVar("T")
 
 MOST_HITS = 100  # of one page of results
 MOST_CHARS = 4_000  # of a question
@@ -95,30 +98,22 @@ class SearchService:
         """The passages that answer best, at a whole step of time. Raises NotFoundError, InputError, BusyError."""
         from rightsized.apps.search.query.search import search
 
-        _check(question)
-        began = time.perf_counter()
-        view = await asyncio.to_thread(self.view, name, principals)
-        results = await search(
-            view,
-            question.text,
-            encoder=self._collections.open(name).encoder,
-            filters=question.filters,
-            limit=question.limit,
-            offset=question.offset,
-            settings=question.settings,
-            ranking=self._ranking(name),
-        )
-        await paced(began)
-        return results
+        return await self._ask(search, name, question, principals, offset=question.offset)
 
     async def answer(self, name: str, question: Question, principals: Sequence[str]) -> Answer:
         """The sentences that answer, or none; with the results of the search. Paced, and raises, as `search`."""
         from rightsized.apps.search.answer.answering import answer
 
+        return await self._ask(answer, name, question, principals)
+
+    async def _ask(
+        self, ask: Callable[..., Awaitable[T]], name: str, question: Question, principals: Sequence[str], **more: int
+    ) -> T:
+        """Ask the asker's view, and answer at a whole step of time."""
         _check(question)
         began = time.perf_counter()
         view = await asyncio.to_thread(self.view, name, principals)
-        found = await answer(
+        found = await ask(
             view,
             question.text,
             encoder=self._collections.open(name).encoder,
@@ -126,6 +121,7 @@ class SearchService:
             limit=question.limit,
             settings=question.settings,
             ranking=self._ranking(name),
+            **more,
         )
         await paced(began)
         return found

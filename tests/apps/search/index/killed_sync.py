@@ -9,40 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from index_samples import STEPS
 
+sys.path.insert(0, str(Path(__file__).parents[4]))
+from benchmarks.search_crash import Folder
 from rightsized.apps.search.index.collection import open_collection
 from rightsized.apps.search.sync.run import sync
 from rightsized.apps.search.sync.steps import Limits
-from rightsized.apps.search.types import Item
-from rightsized.core.errors import NotFoundError
 from rightsized.core.protocols import Encoded
 from rightsized.engines.fake import FakeEncoder
-
-
-class Folder:
-    """The text files of one folder."""
-
-    problems: tuple[str, ...] = ()
-
-    def __init__(self, path: Path) -> None:
-        self.source = "folder:test"
-        self._path = path
-
-    def items(self) -> Iterator[Item]:
-        for path in sorted(self._path.rglob("*.txt")):
-            status = path.stat()
-            version = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
-            yield Item(str(path.relative_to(self._path)), version, status.st_size, status.st_mtime, ("everyone",))
-
-    def read(self, item: Item, into: Path) -> None:
-        try:
-            into.write_bytes((self._path / item.key).read_bytes())
-        except FileNotFoundError:
-            raise NotFoundError(f"{item.key} is gone.") from None
 
 
 class NotedEncoder(FakeEncoder):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote_plus, urlsplit
@@ -66,7 +67,7 @@ class Stored(Frozen, frozen=True):
     modified: float
 
 
-class _Dropped(Exception):  # noqa: N818 - it is none of ours to raise further
+class _DroppedError(Exception):
     """The connection ended, or the server asked to come back; the text says why, `after` in how many seconds."""
 
     def __init__(self, why: str, after: float = 0.0) -> None:
@@ -106,7 +107,7 @@ class S3Client:
         """Every object whose key begins so, in the order of keys. Raises StoreError, EgressDeniedError."""
         token = ""
         while True:
-            page = self._again(lambda token=token: self._page(prefix, token))  # type: ignore[misc]  # bound on purpose
+            page = self._again(partial(self._page, prefix, token))
             for entry in page.iter("Contents"):
                 yield _stored(entry, page.findtext("EncodingType") == "url")
             if page.findtext("IsTruncated") != "true":
@@ -144,7 +145,7 @@ class S3Client:
                         if most and progress.received > most:
                             raise StoreError(f"{key} has more than {most:,} bytes.")
                     if answer.length:
-                        raise _Dropped(f"{answer.length:,} bytes are missing")
+                        raise _DroppedError(f"{answer.length:,} bytes are missing")
 
             self._again(receive, progress)
         return progress.received
@@ -163,7 +164,7 @@ class S3Client:
         while True:
             try:
                 return step()
-            except _Dropped as error:
+            except _DroppedError as error:
                 if progress is not None and progress.received > reached:
                     failed, reached = 0, progress.received
                 failed += 1
@@ -172,14 +173,15 @@ class S3Client:
                         f"{self._purpose} at {self._host} did not answer {ATTEMPTS} times in a row: {error}.",
                         fix="See whether it can be reached from here; then sync again.",
                     ) from None
-                backoff = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (failed - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
+                backoff = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (failed - 1))
+                backoff *= random.uniform(0.5, 1.0)  # noqa: S311 - apart from other clients, not a secret
                 self._wait(min(LONGEST_WAIT_S, max(error.after, backoff)))
 
     @contextmanager
     def _answer(
         self, path: str, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> Iterator[http.client.HTTPResponse]:
-        """The answer to one request. Whatever goes wrong on the way raises _Dropped."""
+        """The answer to one request. Whatever goes wrong on the way raises _DroppedError."""
         self._egress.require(self._host, self._purpose)
         host = self._host if self._port is None else f"{self._host}:{self._port}"
         sent = signed(self._credentials, self._bucket.region, self._now(), path, query, {"host": host, **headers})
@@ -196,7 +198,7 @@ class S3Client:
                 fix="Name the file of your certificate authority: s3://bucket?ca=/etc/ssl/own.pem",
             ) from None
         except (OSError, http.client.HTTPException) as error:
-            raise _Dropped(str(error) or type(error).__name__) from None
+            raise _DroppedError(str(error) or type(error).__name__) from None
         finally:
             if whole and connection is not None:
                 self._idle.append((time.monotonic(), connection))
@@ -228,7 +230,7 @@ class S3Client:
         body = answer.read(1 << 16)
         code, message = _error(body)
         if answer.status in _AGAIN or code in ("SlowDown", "RequestTimeout"):
-            raise _Dropped(f"{answer.status} {code}".strip(), _seconds(answer.headers.get("retry-after")))
+            raise _DroppedError(f"{answer.status} {code}".strip(), _seconds(answer.headers.get("retry-after")))
         what = f"{key} in the bucket {self._bucket.name!r}" if key else self._purpose
         if answer.status == NOT_FOUND and key:
             raise NotFoundError(f"{what} is gone.")
@@ -274,7 +276,7 @@ def _xml(body: bytes, purpose: str) -> ElementTree.Element:
     try:
         root = ElementTree.fromstring(body)  # noqa: S314 - without <! there are no entities to expand
     except ElementTree.ParseError as error:
-        raise _Dropped(f"the list of objects was cut off or malformed ({error})") from None
+        raise _DroppedError(f"the list of objects was cut off or malformed ({error})") from None
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     return root
@@ -293,7 +295,7 @@ def _stored(entry: ElementTree.Element, url_encoded: bool) -> Stored:
 def _error(body: bytes) -> tuple[str, str]:
     try:
         root = _xml(body, "")
-    except (_Dropped, DownloadError):
+    except (_DroppedError, DownloadError):
         return "", ""
     return root.findtext("Code") or "", (root.findtext("Message") or "")[:200].rstrip(". ")
 

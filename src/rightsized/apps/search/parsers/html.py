@@ -20,15 +20,14 @@ from rightsized.apps.search.types import BlockKind, Parsed
 with needed("selectolax"):
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-_DROPPED = frozenset(
-    "script style noscript template nav svg iframe object embed canvas audio video map head button select option"  # noqa: SIM905 - the words are read as one list
-    " datalist input textarea dialog".split()
-)
+_NOT_READ = """script style noscript template nav svg iframe object embed canvas audio video map head button select
+    option datalist input textarea dialog"""
+_DROPPED = frozenset(_NOT_READ.split())
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_BLOCKS = frozenset(
-    "address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure footer form"  # noqa: SIM905
-    " header hgroup hr html legend li main menu ol p pre section summary table tbody td tfoot th thead tr ul".split()
-) | frozenset(_HEADINGS)
+_ON_LINES_OF_THEIR_OWN = """address article aside blockquote body caption center dd details div dl dt fieldset
+    figcaption figure footer form header hgroup hr html legend li main menu ol p pre section summary table tbody td
+    tfoot th thead tr ul"""
+_BLOCKS = frozenset(_ON_LINES_OF_THEIR_OWN.split()) | frozenset(_HEADINGS)
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _WHITE = re.compile(r"[ \t\r\n\f\v]+")
