@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from msgspec.structs import replace
 
 from rightsized.compress import reranker
 from rightsized.compress.checkpoint import Checkpoint
+from rightsized.compress.closeness import with_closeness
 from rightsized.compress.graph import build_encoder
 from rightsized.compress.int8 import Int8
 from rightsized.compress.network import Float32, Precision
@@ -96,16 +96,4 @@ def _compared(card: Card, folder: Path, progress: Progress) -> Card:
     cosine = mean_cosine(exact, small, PROBES)
     exact.close()
     small.close()
-    variants = {"fp32": card.variants["fp32"], "int8": Variant(card.variants["int8"].file, round(cosine, 6))}
-    if cosine >= LEAST_COSINE:
-        return replace(card, variants=variants)
-    (folder / variants.pop("int8").file).unlink()
-    files = cards.describe_folder(folder)
-    return replace(
-        card,
-        variants=variants,
-        default_variant="fp32",
-        files=files,
-        digest=cards.digest_files(files),
-        size_bytes=sum(fact.size for fact in files.values()),
-    )
+    return with_closeness(card, folder, cosine, LEAST_COSINE)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from msgspec.structs import replace
 
 from rightsized.compress.checkpoint import Checkpoint
+from rightsized.compress.closeness import with_closeness
 from rightsized.compress.int8 import Int8
 from rightsized.compress.network import Float32, Precision
 from rightsized.compress.probes import PROBES
@@ -95,11 +95,4 @@ def _compared(card: Card, folder: Path, progress: Progress) -> Card:
     close = correlation(exact, small, PROBES[:_PROBES])
     exact.close()
     small.close()
-    variants = {"fp32": card.variants["fp32"], "int8": Variant(card.variants["int8"].file, round(close, 6))}
-    if close >= LEAST_CORRELATION:
-        return replace(card, variants=variants)
-    (folder / variants.pop("int8").file).unlink()
-    files = cards.describe_folder(folder)
-    size = sum(fact.size for fact in files.values())
-    digest = cards.digest_files(files)
-    return replace(card, variants=variants, default_variant="fp32", files=files, digest=digest, size_bytes=size)
+    return with_closeness(card, folder, close, LEAST_CORRELATION)

@@ -14,6 +14,7 @@ from pathlib import Path
 from rightsized.apps.search.access.grounds import FOLDER, Ground
 from rightsized.apps.search.connectors.files import as_key, copy, open_beneath, version
 from rightsized.apps.search.connectors.ignore import Ignored
+from rightsized.apps.search.connectors.root import Root
 from rightsized.apps.search.connectors.watching import changes
 from rightsized.apps.search.types import Item
 from rightsized.core.egress import Egress
@@ -22,29 +23,10 @@ from rightsized.core.errors import StoreError
 DEEPEST = 200  # folders below each other; each holds a descriptor open
 
 
-class FolderConnector:
-    """A folder of this machine.
+class FolderConnector(Root):
+    """A folder of this machine."""
 
-    Args:
-        root: the folder. `source` is its path with all links resolved.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._root = Path(os.path.realpath(root.expanduser()))
-        self._problems: list[str] = []
-
-    @property
-    def source(self) -> str:
-        return f"folder:{as_key(str(self._root))}"
-
-    @property
-    def address(self) -> str:
-        return self.source
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """What the last listing found wrong with sidecars: the documents concerned are listed as visible to nobody."""
-        return tuple(self._problems)
+    scheme, called = "folder", "folder"
 
     def items(self) -> Iterator[Item]:
         """Every document beneath, in the order of names, folder by folder.
@@ -76,15 +58,6 @@ class FolderConnector:
     def watch(self) -> AsyncIterator[set[str]]:
         """Keys of documents (or folders) that were changed, added or removed; a set each time it has been quiet."""
         return changes(self._root)
-
-    def _open(self) -> int:
-        try:
-            return os.open(self._root, FOLDER)
-        except OSError as error:
-            raise StoreError(
-                f"The folder {self._root} cannot be opened: {error.strerror}.",
-                fix="Nothing was removed from the collection. Mount or restore it, or remove the source.",
-            ) from None
 
     def _listed(self, folder: int, path: str, ground: Ground, ignored: Ignored) -> Iterator[Item]:
         where = str(self._root / path) if path else str(self._root)

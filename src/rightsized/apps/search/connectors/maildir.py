@@ -10,9 +10,10 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from rightsized.apps.search.access.grounds import FOLDER, Ground
+from rightsized.apps.search.access.grounds import Ground
 from rightsized.apps.search.access.names import Names
 from rightsized.apps.search.connectors.files import as_key, copy, open_beneath
+from rightsized.apps.search.connectors.root import Root
 from rightsized.apps.search.connectors.watching import stirs
 from rightsized.apps.search.types import Item
 from rightsized.core.egress import Egress
@@ -23,28 +24,17 @@ ENDING = ".eml"
 _PLACES = ("cur", "new")
 
 
-class MaildirConnector:
+class MaildirConnector(Root):
     """One mailbox: its owner may see it, or whom a sidecar in its folder allows.
 
     A key is `FOLDER/NAME.eml`: the folder as a mail program shows it, and the part of the file's name that stays.
     """
 
+    scheme, called = "maildir", "mailbox"
+
     def __init__(self, root: Path) -> None:
-        self._root = Path(os.path.realpath(root.expanduser()))
-        self._problems: list[str] = []
+        super().__init__(root)
         self._last: tuple[str, dict[str, str]] = ("", {})  # files of the folder last asked for, by what stays of them
-
-    @property
-    def source(self) -> str:
-        return f"maildir:{as_key(str(self._root))}"
-
-    @property
-    def address(self) -> str:
-        return self.source
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        return tuple(self._problems)
 
     def items(self) -> Iterator[Item]:
         """Every message, folder by folder, oldest first within a folder as far as names tell. Raises StoreError."""
@@ -88,15 +78,6 @@ class MaildirConnector:
             copy(descriptor, key, into)
         finally:
             os.close(descriptor)
-
-    def _open(self) -> int:
-        try:
-            return os.open(self._root, FOLDER)
-        except OSError as error:
-            raise StoreError(
-                f"The mailbox {self._root} cannot be opened: {error.strerror}.",
-                fix="Nothing was removed from the collection. Mount or restore it, or remove the source.",
-            ) from None
 
     def _folders(self, at: Path) -> Iterator[str]:
         """Paths of the mailboxes beneath, relative to the root, each with a slash at its end but for the root's."""
