@@ -54,7 +54,7 @@ def _table(section: str, kind: type[msgspec.Struct], only: tuple[str, ...] = ())
             continue
         dotted = f"{section}.{field.name}" if section else field.name
         where = (_range(dotted), code(config.variable(dotted)))
-        kind_and_default = (cell(_type(field.type)), code(_shown(field.default)))
+        kind_and_default = (cell(_type(field.type)), code(_shown(_default(field))))
         rows.append((code(dotted), *kind_and_default, *where, cell(meaning[field.name])))
     return table(("key", "type", "default", "range", "environment variable", "meaning"), rows)
 
@@ -63,15 +63,15 @@ def tables_of(kind: type[msgspec.Struct], known: dict[str, str] | None = None) -
     """The fields of a table that is not in the environment. `known`: meanings of fields that it inherits."""
     meaning, rows = {**(known or {}), **comments(kind)}, []
     for field in msgspec.structs.fields(kind):
-        default = "" if field.required else _shown(field.default_factory() if _made(field) else field.default)
+        default = "" if field.required else _shown(_default(field))
         rows.append(
             (code(field.name), cell(_type(field.type)), code(default) if default else "", cell(meaning[field.name]))
         )
     return table(("key", "type", "default", "meaning"), rows)
 
 
-def _made(field: msgspec.structs.FieldInfo) -> bool:
-    return field.default_factory is not msgspec.NODEFAULT
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def _type(kind: Any) -> str:
@@ -105,5 +105,5 @@ def _example() -> str:
     for section, kind in config.SECTIONS.items():
         lines.append(f"\n[{section}]")
         for field in msgspec.structs.fields(kind):
-            lines.append(f"{field.name} = {_shown(field.default)}  # {comments(kind)[field.name]}")
+            lines.append(f"{field.name} = {_shown(_default(field))}  # {comments(kind)[field.name]}")
     return "\n".join(lines) + "\n"

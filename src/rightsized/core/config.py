@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from rightsized.core.errors import ConfigError
+from rightsized.core.generation import DataClass
 from rightsized.core.pii import PiiConfig
 from rightsized.core.tables import told as _told
 from rightsized.core.tiers import GatewayConfig, TierConfig, check_tiers
@@ -106,6 +107,8 @@ class SearchConfig(_Section, frozen=True):
 
     encoder: str = "minilm"  # installed encoder that turns passages and questions into vectors
     reranker: str = ""  # installed cross-encoder that sorts the best passages anew; empty: none
+    data_class: DataClass = "secret"  # what documents hold, for models that write about them
+    data_classes: dict[str, DataClass] = msgspec.field(default_factory=dict)  # the same, by collection
 
 
 class GuardConfig(_Section, frozen=True):
@@ -144,6 +147,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "explain": ExplainConfig,
     "egress": EgressConfig,
     "guard": GuardConfig,
+    "search": SearchConfig,
     "gateway": GatewayConfig,
     "pii": PiiConfig,
 }

@@ -11,6 +11,7 @@ from starlette.routing import Route, Router
 
 from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.service import SearchService
+from rightsized.apps.search.writing import gateway_writers
 from rightsized.core.config import Config
 from rightsized.core.egress import Egress
 from rightsized.core.errors import RateLimitError, RightsizedError, UnauthorizedError
@@ -158,7 +159,8 @@ def documents_of(service: Service, config: Config) -> SearchService:
             await service.record.note(one)
 
     egress = Egress.at(config.home, config.egress.allow)
-    return SearchService(collections, egress, configured_reranker(config), seen)
+    writers = gateway_writers(lambda: service.gateway, config.search.data_class, config.search.data_classes)
+    return SearchService(collections, egress, configured_reranker(config), seen, writers)
 
 
 def create_app(service: Service, config: Config, gate: Gate | None = None) -> App:

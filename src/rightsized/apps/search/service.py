@@ -6,6 +6,7 @@ Nothing is read but through a view, and no view is made without the asker's prin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import tempfile
 import time
@@ -20,10 +21,13 @@ from rightsized.apps.search.parsers import sandbox
 from rightsized.apps.search.parsers.wire import Page, PageImage
 from rightsized.apps.search.protocols import Reranker, View
 from rightsized.apps.search.query.results import Ranking, Results, Settings
+from rightsized.apps.search.query.similar import ordinal_at, similar
+from rightsized.apps.search.query.suggesting import Suggestion, suggestions
 from rightsized.apps.search.rank.saved import Orderings
-from rightsized.apps.search.types import Filters
+from rightsized.apps.search.types import Filters, Hit
+from rightsized.apps.search.writing import Writers, no_writer
 from rightsized.core.egress import Egress
-from rightsized.core.errors import InputError, NotFoundError, StoreError
+from rightsized.core.errors import InputError, NotFoundError, RightsizedError, StoreError
 from rightsized.core.frozen import Frozen
 from rightsized.tasks.accesses import Access
 
@@ -31,6 +35,7 @@ T = TypeVar("T")
 
 MOST_HITS = 100  # of one page of results
 MOST_CHARS = 4_000  # of a question
+MOST_SUGGESTIONS = 20
 FACETS = ("type", "folder", "author")  # counted where nobody says which
 
 
@@ -42,6 +47,15 @@ class Question(Frozen, frozen=True):
     limit: int = 10
     offset: int = 0
     settings: Settings = Settings(facets=FACETS)
+
+
+class Like(Frozen, frozen=True):
+    """A document, by its id, that others shall be like; with `start`, its passage that holds this character alone."""
+
+    document: str
+    start: int | None = None
+    filters: Filters = Filters()
+    limit: int = 10
 
 
 class VisibleCollection(Frozen, frozen=True):
@@ -66,6 +80,7 @@ class SearchService:
         egress: asked before a source elsewhere is read for a preview; without one there are no previews.
         reranker: sorts the best passages anew; whoever opened it closes it.
         seen: is told who is shown what before it is shown; whoever serves others gives one.
+        writers: give what writes about a collection for an asker; without them nothing is written.
     """
 
     def __init__(
@@ -74,18 +89,19 @@ class SearchService:
         egress: Egress | None = None,
         reranker: Reranker | None = None,
         seen: Seen = nobody_asks,
+        writers: Writers = no_writer,
     ) -> None:
         self._collections, self._egress, self._reranker = collections, egress, reranker
         self._orderings = Orderings()
-        self.seen = seen
+        self.seen, self.writers = seen, writers
         self._attached: set[str] = set()
 
     def collections(self, principals: Sequence[str]) -> list[VisibleCollection]:
-        """Collections that hold something which the asker may see, by name: others are not named."""
-        found = [
-            VisibleCollection(name, len(self.view(name, principals).documents(Filters())))
-            for name in self._collections.names()
-        ]
+        """Collections that hold something which the asker may see, by name: others, and broken ones, are not named."""
+        found = []
+        for name in self._collections.names():
+            with contextlib.suppress(StoreError):
+                found.append(VisibleCollection(name, len(self.view(name, principals).documents(Filters()))))
         return [one for one in found if one.documents]
 
     def view(self, name: str, principals: Sequence[str]) -> View:
@@ -105,6 +121,33 @@ class SearchService:
         from rightsized.apps.search.answer.answering import answer
 
         return await self._ask(answer, name, question, principals)
+
+    async def suggest(self, name: str, typed: str, principals: Sequence[str], limit: int = 8) -> tuple[Suggestion, ...]:
+        """How what was typed may go on. Paced, and raises, as `search`."""
+        _check(Question(typed, limit=limit))
+        return await self._aside(name, principals, lambda view: suggestions(view, typed, limit))
+
+    async def similar(self, name: str, like: Like, principals: Sequence[str]) -> tuple[Hit, ...]:
+        """The best passage of each of the most similar documents. Paced; raises NotFoundError, InputError."""
+        _check(Question("", limit=like.limit))
+
+        def work(view: View) -> tuple[Hit, ...]:
+            ordinal = None if like.start is None else ordinal_at(view, like.document, like.start)
+            return similar(view, like.document, ordinal=ordinal, filters=like.filters, limit=like.limit)
+
+        return await self._aside(name, principals, work)
+
+    async def _aside(self, name: str, principals: Sequence[str], work: Callable[[View], T]) -> T:
+        """Work on the asker's view in a thread, done, or refused, at a whole step of time."""
+        began = time.perf_counter()
+        try:
+            view = await asyncio.to_thread(self.view, name, principals)
+            found = await asyncio.to_thread(work, view)
+        except RightsizedError:
+            await paced(began)
+            raise
+        await paced(began)
+        return found
 
     async def _ask(
         self, ask: Callable[..., Awaitable[T]], name: str, question: Question, principals: Sequence[str], **more: int
