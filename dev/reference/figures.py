@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from reference import figures_documents as documents
 from reference.markdown import table
 
 ROOT = Path(__file__).parents[2]
@@ -215,4 +216,12 @@ ROWS = (
     Row("gateway", _gateway),
     Row("faults", _faults),
     Row("soak", _soak),
+    Row("search", documents.ranking("obliqa", "obliqa")),
+    Row("search", documents.ranking("cuad, all contracts, the contract named", "cuad, the contract named")),
+    Row("search", documents.ranking("cuad, one contract", "cuad, within one contract")),
+    Row("search", documents.ranking("policyqa, one policy", "policyqa, within one policy")),
+    Row("search", documents.ranking("cranfield", "cranfield")),
+    Row("search_latency", documents.latency),
+    Row("search_acl", documents.leaks),
+    Row("search_crash", documents.kills),
 )
