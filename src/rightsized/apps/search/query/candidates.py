@@ -42,7 +42,7 @@ class Gathered(NamedTuple):
 def gather(view: View, query: Query, limit: int) -> Gathered:
     """The union of the best `limit` of each ranking; cosines of all of them where there is a vector."""
     asked = limit * STRICT_FACTOR if query.strict else limit
-    lexical = view.lexical(_telling(query.clause), query.filters, asked) if query.clause is not None else _none()
+    lexical = view.lexical(telling(query.clause), query.filters, asked) if query.clause is not None else _none()
     dense = _none()
     if query.vector is not None and not query.strict:
         dense = view.dense(query.vector, query.filters, limit)
@@ -76,7 +76,7 @@ def _completed(view: View, vector: NDArray[np.float32], found: Candidates) -> ND
     return column
 
 
-def _telling(clause: Clause) -> Clause:
+def telling(clause: Clause) -> Clause:
     """A bare question without the words that carry no meaning, unless there are no others: BM25 would rank by them."""
     if not isinstance(clause, Terms) or clause.fuzzy:
         return clause
