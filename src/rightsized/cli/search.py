@@ -17,6 +17,7 @@ from rightsized.cli.search_answer import answer
 from rightsized.cli.search_eval import EvalOptions, TuneOptions, evaluate, tune
 from rightsized.cli.search_opened import opened
 from rightsized.cli.search_query import AskOptions, QueryOptions, query
+from rightsized.cli.search_upkeep import NameOptions, RemoveOptions, check, compact, remove, status
 from rightsized.cli.search_watch import WatchOptions, watch
 from rightsized.cli.tables import aligned
 
@@ -47,16 +48,6 @@ class SyncOptions(Common):
     ] = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class NameOptions(Common):
-    collection: Collection
-
-
-@dataclass(frozen=True, kw_only=True)
-class RemoveOptions(NameOptions):
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
-
-
 def add_sources(options: AddOptions) -> Result:
     """Take the documents of folders, mailboxes or buckets into a collection.
 
@@ -76,9 +67,10 @@ def sync(options: SyncOptions) -> Result:
 def list_collections(options: Common) -> Result:
     """List the collections of this home."""
     with opened(options.settings()) as collections:
-        found = [collections.standing(name) for name in collections.names()]
+        found = collections.standings()
     rows = [[one.name, f"{one.documents:,}", f"{one.passages:,}", f"{len(one.dead):,}", _synced(one)] for one in found]
     text = aligned(["collection", "documents", "passages", "not read", "last whole sync"], rows)
+    text = "\n".join([text, *(f"{one.name} cannot be opened: {one.problem}" for one in found if one.problem)])
     return Result(
         msgspec.to_builtins(found), text if rows else "No collection yet. Make one: rightsized search add PATH"
     )
@@ -97,16 +89,6 @@ def show(options: NameOptions) -> Result:
             lines.append(f"... and {len(one.dead) - _DEAD_SHOWN:,} more; --json gives all.")
         lines.append(f"Try them again: rightsized search sync {one.name} --retry")
     return Result(msgspec.to_builtins(one), "\n".join(lines))
-
-
-def remove(options: RemoveOptions) -> Result:
-    """Delete a collection from this machine. Its sources stay as they are."""
-    with opened(options.settings()) as collections:
-        one = collections.standing(options.collection)
-        if not options.yes and not options.json:
-            typer.confirm(f"Delete {one.name} ({one.documents:,} documents)?", abort=True)
-        collections.remove(options.collection)
-    return Result({"removed": options.collection}, f"{options.collection} is deleted.")
 
 
 def _take_in(options: Common, name: str, sources: list[str], retry: bool, emptied: bool = False) -> Result:
@@ -167,4 +149,7 @@ add(app, "tune", TuneOptions, tune)
 add(app, "answer", AskOptions, answer)
 add(app, "list", Common, list_collections)
 add(app, "show", NameOptions, show)
+add(app, "status", NameOptions, status)
+add(app, "check", NameOptions, check)
+add(app, "compact", NameOptions, compact)
 add(app, "remove", RemoveOptions, remove)

@@ -35,6 +35,8 @@ API = (
     Route("POST", "/v1/feedback", "correct"),
     Route("POST", "/v1/search", "search"),
     Route("POST", "/v1/answer", "search"),
+    Route("POST", "/v1/suggest", "search"),
+    Route("POST", "/v1/similar", "search"),
     Route("GET", "/v1/collections", "search"),
     Route("GET", "/v1/collections/{name}/documents/{id}", "search"),
     Route("GET", "/v1/models", "list"),

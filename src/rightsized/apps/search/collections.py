@@ -8,14 +8,17 @@ from __future__ import annotations
 import contextlib
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from rightsized.apps.search.connectors.addresses import Addresses
 from rightsized.apps.search.connectors.listing import open_connector
-from rightsized.apps.search.index.collection import FOLDER, Collection, open_collection
-from rightsized.apps.search.index.database import FILE
+from rightsized.apps.search.index import check, inspection
+from rightsized.apps.search.index.collection import FOLDER, Collection, folder_of, open_collection
+from rightsized.apps.search.index.database import FILE, lock_writer
+from rightsized.apps.search.index.reader import Reader
+from rightsized.apps.search.long.counting import counter_of
 from rightsized.apps.search.parsers import sandbox
 from rightsized.apps.search.parsers.media_types import media_type
 from rightsized.apps.search.passages import split
@@ -23,7 +26,7 @@ from rightsized.apps.search.query import names
 from rightsized.apps.search.sync.run import sync
 from rightsized.apps.search.sync.steps import Limits, Steps, SyncReport, detector, never
 from rightsized.apps.search.types import DeadLetter, Parsed, Passage
-from rightsized.core.errors import NotFoundError, RightsizedError
+from rightsized.core.errors import NotFoundError, RightsizedError, StoreError
 from rightsized.core.frozen import Frozen
 from rightsized.core.protocols import Encoder, Progress, no_progress
 from rightsized.store.home import Home
@@ -33,13 +36,13 @@ if TYPE_CHECKING:
     from rightsized.engines.onnx import OnnxEncoder
 
 RECIPE = "parsers-1 passages-1 parties-1"  # raised when documents must be read anew: other text, other passages
-MARKS = 2  # tokens that the encoder puts around every text
 
 
 class Standing(Frozen, frozen=True):
     """A collection as its owner sees it: counts of everything, whoever may see it.
 
     `sources` are addresses with the time of their last whole sync, seconds since 1970; 0 where there was none.
+    `problem` says why it cannot be opened.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Standing(Frozen, frozen=True):
     passages: int
     sources: dict[str, float]
     dead: tuple[DeadLetter, ...] = ()
+    problem: str = ""
 
 
 class Collections:
@@ -69,11 +73,7 @@ class Collections:
     def open(self, name: str, *, create: bool = False) -> Collection:
         """A collection, opened once. Raises NotFoundError that names those there are, ConfigError, IntegrityError."""
         if not create and name not in self.names():
-            known = ", ".join(self.names()) or "none yet"
-            raise NotFoundError(
-                f"There is no collection {name!r}. Collections here: {known}.",
-                fix=f"Make it: rightsized search add PATH --collection {name}",
-            )
+            raise self._unknown(name)
         with self._opening:
             if name not in self._open:
                 self._open[name] = open_collection(self._home, name, self._encoder(), create=create)
@@ -125,18 +125,82 @@ class Collections:
                 collection.originals.attach(open_connector(address, egress), _parse)
 
     def standing(self, name: str) -> Standing:
-        """How much a collection holds and where it comes from."""
-        collection = self.open(name)
-        documents, passages = collection.counts()
-        return Standing(name, documents, passages, collection.sources(), tuple(collection.dead()))
+        """How much a collection holds and where it comes from; its indexes are not opened.
+
+        Raises NotFoundError, ConfigError, IntegrityError.
+        """
+        with self._read(name) as reader:
+            return Standing(name, *reader.counts(), reader.sources(), tuple(reader.dead()))
+
+    def standings(self) -> list[Standing]:
+        """Every collection; those that cannot be opened with the reason."""
+        found = []
+        for name in self.names():
+            try:
+                found.append(self.standing(name))
+            except StoreError as error:
+                found.append(Standing(name, 0, 0, {}, problem=str(error)))
+        return found
+
+    def state(self, name: str) -> inspection.IndexState:
+        """How the index of a collection stands; nothing is repaired. Raises NotFoundError, IntegrityError."""
+        return inspection.inspect(self._folder(name))
+
+    def dead(self, name: str) -> int:
+        """How many documents of a collection could not be taken in. Raises NotFoundError, IntegrityError."""
+        with self._read(name) as reader:
+            return len(reader.dead())
+
+    def check(self, name: str) -> list[str]:
+        """What is wrong with a collection, a sentence each; nothing is written. Raises HomeLockedError."""
+        folder = self._folder(name)
+        with self._alone(folder):
+            return check.check(folder)
+
+    def compact(self, name: str) -> tuple[int, int]:
+        """Leave nothing on the disk of what was deleted; its bytes before and after. Raises HomeLockedError."""
+        before = inspection.bytes_of(self._folder(name))
+        self.open(name).compact()
+        return before, inspection.bytes_of(self._folder(name))
 
     def remove(self, name: str) -> None:
-        """Delete a collection from this machine; its sources stay as they are. Raises HomeLockedError."""
-        collection = self.open(name)
-        with collection.writing():  # nobody else writes to it
-            collection.close()
-            del self._open[name]
-            shutil.rmtree(collection.folder)
+        """Delete a collection from this machine, a broken one too; its sources stay as they are.
+
+        Raises NotFoundError, HomeLockedError: another process writes to it.
+        """
+        folder = self._folder(name)
+        with self._alone(folder):
+            with self._opening:
+                opened = self._open.pop(name, None)
+            if opened is not None:
+                opened.close()
+            shutil.rmtree(folder)
+
+    def _folder(self, name: str) -> Path:
+        """The folder of a collection that is there, whatever its state. Raises NotFoundError, ConfigError."""
+        folder = folder_of(self._home, name)
+        if not folder.is_dir():
+            raise self._unknown(name)
+        return folder
+
+    def _read(self, name: str) -> contextlib.closing[Reader]:
+        return contextlib.closing(Reader(self._folder(name) / FILE))
+
+    @contextlib.contextmanager
+    def _alone(self, folder: Path) -> Iterator[None]:
+        """Nobody writes to the collection meanwhile. Its database is not opened."""
+        lock = lock_writer(folder / FILE)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _unknown(self, name: str) -> NotFoundError:
+        known = ", ".join(self.names()) or "none yet"
+        return NotFoundError(
+            f"There is no collection {name!r}. Collections here: {known}.",
+            fix=f"Make it: rightsized search add PATH --collection {name}",
+        )
 
     def close(self) -> None:
         """Close what was opened."""
@@ -148,11 +212,10 @@ class Collections:
 def steps_of(encoder: OnnxEncoder) -> Steps:
     """What is done to each document of a sync."""
 
-    def count(text: str) -> int:
-        return encoder.prepare(text).total - MARKS
+    counter = counter_of(encoder)
 
     def chunk(parsed: Parsed) -> Sequence[Passage]:
-        return split(parsed, count=count)
+        return split(parsed, count=counter.of)
 
     return Steps(_parse, chunk, RECIPE, media_type, detector())
 

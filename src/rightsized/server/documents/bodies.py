@@ -7,7 +7,8 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from rightsized.apps.search.query.results import Correction, Scope
-from rightsized.apps.search.service import MOST_CHARS, MOST_HITS, VisibleCollection
+from rightsized.apps.search.query.suggesting import Suggestion
+from rightsized.apps.search.service import MOST_CHARS, MOST_HITS, MOST_SUGGESTIONS, VisibleCollection
 from rightsized.apps.search.types import Box, Facet
 from rightsized.core.types import Frozen
 
@@ -30,7 +31,8 @@ class SearchRequest(Frozen, frozen=True):
 
     The question may hold "phrases", AND, OR, NOT, -word, parentheses, `field:value`, `after:2024-01-31` and
     `before:2024`. `principals` asks on behalf of somebody; only an admin may. `scope` false: names of documents in the
-    question do not narrow the search. `by_document`: one hit a document.
+    question do not narrow the search. `by_document`: one hit a document. `half_life_days`: after so many days a
+    document has lost half of what its age can take, 30% of its score at most; 0 leaves age alone.
     """
 
     collection: str
@@ -41,6 +43,7 @@ class SearchRequest(Frozen, frozen=True):
     principals: tuple[str, ...] | None = None
     scope: bool = True
     by_document: bool = False
+    half_life_days: Annotated[float, Meta(ge=0)] = 0.0
 
 
 class DocumentRef(Frozen, frozen=True):
@@ -98,6 +101,40 @@ class SearchResponse(Frozen, frozen=True):
     corrections: tuple[Correction, ...]
     notes: tuple[str, ...]
     took_ms: dict[str, float]
+
+
+class SuggestRequest(Frozen, frozen=True):
+    """What has been typed so far; `principals` as in a search."""
+
+    collection: str
+    text: Annotated[str, Meta(max_length=MOST_CHARS)]
+    limit: Annotated[int, Meta(ge=1, le=MOST_SUGGESTIONS)] = 8
+    principals: tuple[str, ...] | None = None
+
+
+class SuggestResponse(Frozen, frozen=True):
+    """How it may go on: titles, completed words, and corrections of words that nothing visible has."""
+
+    collection: str
+    suggestions: tuple[Suggestion, ...]
+
+
+class SimilarRequest(Frozen, frozen=True):
+    """A document, by its id, that others shall be like; with `start`, its passage that holds this character alone."""
+
+    collection: str
+    document: str
+    start: Annotated[int, Meta(ge=0)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=MOST_HITS)] = 10
+    filters: DocumentFilters = DocumentFilters()
+    principals: tuple[str, ...] | None = None
+
+
+class SimilarResponse(Frozen, frozen=True):
+    """The best passage of each of the most similar documents, best first; copies of the document are left out."""
+
+    collection: str
+    hits: tuple[PassageHit, ...]
 
 
 class CollectionList(Frozen, frozen=True):

@@ -6,10 +6,11 @@ import asyncio
 import functools
 import os
 import pwd
+from collections.abc import Sequence
 
 from rightsized.apps.search.access.names import principals_of_login
 from rightsized.apps.search.query.results import Results, Settings
-from rightsized.apps.search.service import FACETS, Question, SearchService
+from rightsized.apps.search.service import FACETS, Like, Question, SearchService
 from rightsized.apps.search.types import Document, Filters, Hit
 from rightsized.core.errors import ForbiddenError
 from rightsized.core.principals import checked
@@ -47,17 +48,27 @@ def login() -> tuple[str, ...]:
 
 async def search(service: SearchService, call: Call) -> bodies.SearchResponse:
     asked: bodies.SearchRequest = call.body
-    given = asked.filters
-    question = Question(
-        asked.query,
-        Filters(given.documents, given.fields, given.since, given.until),
-        asked.limit,
-        asked.offset,
-        Settings(scope=asked.scope, by_document=asked.by_document, facets=FACETS),
-    )
+    age = asked.half_life_days
+    settings = Settings(scope=asked.scope, by_document=asked.by_document, half_life_days=age, facets=FACETS)
+    question = Question(asked.query, filters_of(asked.filters), asked.limit, asked.offset, settings)
     found = await service.search(asked.collection, question, principals_of(call.identity, asked.principals))
     await note_hits(service, call.identity, asked.collection, found)
     return response(asked.collection, found)
+
+
+async def suggest(service: SearchService, call: Call) -> bodies.SuggestResponse:
+    asked: bodies.SuggestRequest = call.body
+    principals = principals_of(call.identity, asked.principals)
+    found = await service.suggest(asked.collection, asked.text, principals, asked.limit)
+    return bodies.SuggestResponse(asked.collection, found)
+
+
+async def similar(service: SearchService, call: Call) -> bodies.SimilarResponse:
+    asked: bodies.SimilarRequest = call.body
+    like = Like(asked.document, asked.start, filters_of(asked.filters), asked.limit)
+    hits = await service.similar(asked.collection, like, principals_of(call.identity, asked.principals))
+    await _note(service, call.identity, asked.collection, hits)
+    return bodies.SimilarResponse(asked.collection, tuple(passage(hit) for hit in hits))
 
 
 async def list_collections(service: SearchService, call: Call) -> bodies.CollectionList:
@@ -74,9 +85,17 @@ async def show_document(service: SearchService, call: Call) -> bodies.DocumentVi
 
 async def note_hits(service: SearchService, identity: Identity, collection: str, found: Results) -> None:
     """Put on record of which documents somebody is about to be shown passages."""
-    ids = [hit.found.document.id for hit in found.hits]
-    if ids:
-        await service.seen(documents_seen(identity, "search", collection, ids))
+    await _note(service, identity, collection, found.hits)
+
+
+async def _note(service: SearchService, identity: Identity, collection: str, hits: Sequence[Hit]) -> None:
+    if hits:
+        await service.seen(documents_seen(identity, "search", collection, [hit.found.document.id for hit in hits]))
+
+
+def filters_of(given: bodies.DocumentFilters) -> Filters:
+    """What narrows a search, as the service takes it."""
+    return Filters(given.documents, given.fields, given.since, given.until)
 
 
 def response(collection: str, found: Results) -> bodies.SearchResponse:

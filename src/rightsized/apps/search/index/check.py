@@ -1,31 +1,53 @@
 """Goes through a whole collection and names what is not as it must be: the database in itself, and each sidecar to it.
 
 Reads only. Run it while nothing writes: what a sync has committed and not yet carried over would be named too.
+What is so broken that it cannot be read is a finding as well, and the other parts are gone through all the same.
 """
 
 from __future__ import annotations
 
+import contextlib
+import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from rightsized.apps.search.index import analysis, database, dense, lexical
 from rightsized.apps.search.index.reader import Reader
+from rightsized.core.errors import StoreError
 
 MOST = 20  # findings of one kind that are told
+_BROKEN = (StoreError, zlib.error, ValueError, msgspec.MsgspecError)  # what reading damaged files raises
 
 
 def check(folder: Path) -> list[str]:
-    """What is wrong with the collection in a folder, a sentence each; nothing where it is whole."""
-    reader = Reader(folder / database.FILE)
+    """What is wrong with the collection in a folder, a sentence each; nothing where it is whole.
+
+    Raises NotFoundError where there is no database at all.
+    """
     try:
-        found: list[str] = []
-        for part in (_database(reader), _contents(reader), _lexical(reader, folder), _dense(reader, folder)):
-            found += [finding for finding, _ in zip(part, range(MOST), strict=False)]
-        return found
-    finally:
-        reader.close()
+        reader = Reader(folder / database.FILE)
+    except StoreError as error:
+        return [str(error)]
+    with contextlib.closing(reader):
+        parts = {
+            "database": _database(reader),
+            "documents": _contents(reader),
+            "lexical index": _lexical(reader, folder),
+            "vectors": _dense(reader, folder),
+        }
+        return [finding for name, part in parts.items() for finding in islice(_read(name, part), MOST)]
+
+
+def _read(name: str, findings: Iterator[str]) -> Iterator[str]:
+    """The findings, and that there can be no more where reading failed."""
+    try:
+        yield from findings
+    except _BROKEN as error:
+        yield f"The {name} cannot be read to the end: {error}"
 
 
 def _database(reader: Reader) -> Iterator[str]:

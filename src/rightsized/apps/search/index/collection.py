@@ -146,12 +146,17 @@ def open_collection(home: Path | Home, name: str, encoder: Encoder, *, create: b
     Raises:
         NotFoundError: there is none. ConfigError: it cannot have that name. IntegrityError: its database is damaged.
     """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} cannot name a collection.", fix="Use lower-case letters, digits and dashes.")
-    folder = (home.path if isinstance(home, Home) else Path(home)) / FOLDER / name
+    folder = folder_of(home, name)
     if not (folder / database.FILE).exists():
         if not create:
             fix = f"Run: rightsized search add PATH --collection {name}"
             raise NotFoundError(f"There is no collection {name!r}.", fix=fix)
         Writer(folder / database.FILE).close()
     return Collection(folder, encoder)
+
+
+def folder_of(home: Path | Home, name: str) -> Path:
+    """The folder of a collection, whether it is there or not. Raises ConfigError where none can have that name."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} cannot name a collection.", fix="Use lower-case letters, digits and dashes.")
+    return (home.path if isinstance(home, Home) else Path(home)) / FOLDER / name

@@ -69,6 +69,14 @@ def similar(
     return tuple(list(hits.values())[:limit])
 
 
+def ordinal_at(view: View, document: str, start: int) -> int:
+    """The passage of a document that holds a character, or the last one before it. Raises NotFoundError."""
+    before = [one.passage.ordinal for one in view.passages(document) if one.passage.start <= start]
+    if not before:
+        raise NotFoundError(f"Document {document!r} has no passage at character {start}.")
+    return before[-1]
+
+
 def _spread(some: Sequence[Found]) -> list[Found]:
     step = max(1, -(-len(some) // MOST_PASSAGES))
     return list(some[::step])

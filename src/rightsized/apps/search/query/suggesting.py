@@ -1,11 +1,11 @@
-"""Suggestions while somebody types: words that visible passages have, and titles of visible documents."""
+"""Suggestions while somebody types: titles of visible documents, words of visible passages, what a slip meant."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from rightsized.apps.search.protocols import View
-from rightsized.apps.search.query import names
+from rightsized.apps.search.query import names, spelling
 from rightsized.apps.search.query.scoping import names_of
 from rightsized.core.errors import NotFoundError
 from rightsized.core.frozen import Frozen
@@ -15,21 +15,38 @@ MOST_READ = 50  # words that begin so; the most frequent ones
 
 
 class Suggestion(Frozen, frozen=True):
-    """`text` is what the question would become; `document` is the id of the one that has this title."""
+    """`text` is what the question would become; `document` is the id of the one that has this title.
+
+    `word`: the last word goes on. `spelling`: words that no visible passage has, replaced by ones that some has.
+    """
 
     text: str
-    kind: Literal["word", "title"]
+    kind: Literal["word", "title", "spelling"]
     document: str = ""
 
 
 def suggestions(view: View, typed: str, limit: int = 8) -> tuple[Suggestion, ...]:
-    """How what was typed may go on: titles first, then the last word completed, most frequent first."""
+    """How what was typed may go on: titles first, then the last word completed, most frequent first, then corrections.
+
+    The last word is corrected where nothing begins so: until then it may only be unfinished.
+    """
     words = names.words(typed)
-    if not words or typed[-1:].isspace() or len(words[-1]) < SHORTEST:
+    if not words:
         return ()
-    titles = _titles(view, words, limit)
-    rest = limit - len(titles)
-    return (*titles, *_words(view, typed, rest)) if rest > 0 else titles
+    found: tuple[Suggestion, ...] = ()
+    unfinished = not typed[-1:].isspace() and len(words[-1]) >= SHORTEST
+    if unfinished:
+        found = _titles(view, words, limit)
+        found += _words(view, typed, limit - len(found)) if len(found) < limit else ()
+    return (found + _corrected(view, typed, whole=not unfinished or not found))[:limit]
+
+
+def _corrected(view: View, typed: str, *, whole: bool) -> tuple[Suggestion, ...]:
+    """What was typed without its slips; the last word as it is unless all of it is `whole`."""
+    last = "" if whole else _last(typed)
+    begun = typed[: len(typed) - len(last)]
+    meant = {one.word: one.meant for one in spelling.corrected(view, begun)}
+    return (Suggestion(spelling.rewritten(begun, meant) + last, "spelling"),) if meant else ()
 
 
 def _titles(view: View, words: list[str], limit: int) -> tuple[Suggestion, ...]:
