@@ -43,6 +43,15 @@ def test_an_administrator_changes_the_key_and_deletes_what_is_due(client: Client
     assert client.post("/v1/record/keys", None, sec_fetch_site="cross-site").status == 403
 
 
+def test_a_command_puts_on_record_whom_it_shows_documents(client: Client) -> None:
+    body = {"name": "root as anna", "what": "production", "collection": "mails", "documents": ["d1", "d2"]}
+    assert client.post("/v1/record/accesses", body).status == 204
+    noted = client.service.record.looked[-1]
+    assert (noted.name, noted.what, noted.documents) == ("root as anna", "production", ("mails/d1", "mails/d2"))
+    assert client.post("/v1/record/accesses", {**body, "documents": []}).status == 422
+    assert client.post("/v1/record/accesses", {**body, "what": "decision"}).status == 422
+
+
 def test_where_nothing_is_recorded_that_is_said(client: Client) -> None:
     client.service.record.off = True
     try:

@@ -17,6 +17,7 @@ from rightsized.cli.search_answer import answer
 from rightsized.cli.search_eval import EvalOptions, TuneOptions, evaluate, tune
 from rightsized.cli.search_opened import opened
 from rightsized.cli.search_query import AskOptions, QueryOptions, query
+from rightsized.cli.search_set import app as sets
 from rightsized.cli.search_upkeep import NameOptions, RemoveOptions, check, compact, remove, status
 from rightsized.cli.search_watch import WatchOptions, watch
 from rightsized.cli.tables import aligned
@@ -153,3 +154,4 @@ add(app, "status", NameOptions, status)
 add(app, "check", NameOptions, check)
 add(app, "compact", NameOptions, compact)
 add(app, "remove", RemoveOptions, remove)
+app.add_typer(sets)

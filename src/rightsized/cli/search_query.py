@@ -55,7 +55,7 @@ def query(options: QueryOptions) -> Result:
 
     principals = asker(options.as_)
     settings = Settings(scope=options.scope, by_document=options.by_document, facets=FACETS)
-    filters = Filters(fields=_fields(options.filter or []))
+    filters = Filters(fields=fields_of(options.filter or []))
     question = Question(options.question, filters, options.limit, options.offset, settings)
     config = options.settings()
     with opened(config) as collections:
@@ -72,7 +72,8 @@ def asker(given: list[str] | None) -> tuple[str, ...]:
     return checked(given) if given else principals_of_login(getpass.getuser())
 
 
-def _fields(given: list[str]) -> dict[str, tuple[str, ...]]:
+def fields_of(given: list[str]) -> dict[str, tuple[str, ...]]:
+    """Filters as they are typed, FIELD=VALUE. Raises InputError."""
     fields: dict[str, tuple[str, ...]] = {}
     for one in given:
         name, equals, value = one.partition("=")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from rightsized.core.types import Interval
 
@@ -31,3 +32,8 @@ def megabytes(size: float) -> str:
 def percent(interval: Interval) -> str:
     """A share with its interval, in per cent."""
     return f"{interval.value:.1%} ({interval.low:.1%} to {interval.high:.1%}, n = {interval.n:,})"
+
+
+def day(seconds: float, *, minutes: bool = False) -> str:
+    """A moment in seconds since 1970 as a day, or to the minute, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M" if minutes else "%Y-%m-%d")

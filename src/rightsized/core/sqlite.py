@@ -73,8 +73,9 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration], wha
     for number, change in enumerate(migrations[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
-            change(connection)
-            connection.execute(f"PRAGMA user_version = {number}")
+            if connection.execute("PRAGMA user_version").fetchone()[0] < number:  # else another process was first
+                change(connection)
+                connection.execute(f"PRAGMA user_version = {number}")
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")

@@ -52,6 +52,7 @@ API = (
     Route("GET", "/v1/record", "audit"),
     Route("GET", "/v1/policy", "audit"),
     Route("GET", "/v1/egress", "audit"),
+    Route("POST", "/v1/record/accesses", "administer"),
     Route("POST", "/v1/record/keys", "administer"),
     Route("POST", "/v1/record/retention", "administer"),
     Route("GET", "/v1/queue", "review"),

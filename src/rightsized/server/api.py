@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from rightsized.core.errors import ForbiddenError, JobError, NotFoundError
 from rightsized.core.roles import LOCAL_ADMIN, Identity
 from rightsized.core.types import Explanation
 from rightsized.ledger.prove import Proof
 from rightsized.server import bodies
 from rightsized.server.problems import RefusedError
-from rightsized.tasks.accesses import access
+from rightsized.tasks.accesses import access, documents_seen
 from rightsized.tasks.finding import shown_to, wanted_of
 from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.leaving import Leaving
@@ -94,6 +96,12 @@ async def show_policy(service: Service, call: Call) -> PolicyView:
 
 async def show_egress(service: Service, call: Call) -> Leaving:
     return await service.record.leaving(call.query["days"])
+
+
+async def note_seen(service: Service, call: Call) -> None:
+    seen: bodies.SeenRequest = call.body
+    who = msgspec.structs.replace(call.identity, name=seen.name)
+    await service.record.note(documents_seen(who, seen.what, seen.collection, seen.documents))
 
 
 async def rotate_key(service: Service, call: Call) -> KeyChange:

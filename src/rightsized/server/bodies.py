@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -53,6 +53,15 @@ class DecisionView(Frozen, frozen=True):
     decision: Decision
     text: str | None
     written: Written | None = None
+
+
+class SeenRequest(Frozen, frozen=True):
+    """Documents of a collection of which a command is about to show something to `name`, or to give them out."""
+
+    name: Name
+    what: Literal["document", "production"]
+    collection: str
+    documents: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_TEXTS)]
 
 
 class Decisions(Frozen, frozen=True):

@@ -161,6 +161,8 @@ OPERATIONS = (
     Operation("GET", "/v1/policy", "Show the policy in force.", api.show_policy, PolicyView),
     Operation("GET", "/v1/egress", "List what may leave this machine, and what has.", api.show_egress,
               Leaving, query=(_DAYS,), problems=("invalid-field", "config")),
+    Operation("POST", "/v1/record/accesses", "Put on record that a command shows documents to somebody.",
+              api.note_seen, request=bodies.SeenRequest, problems=_LABEL),
     Operation("POST", "/v1/record/keys", "Let a new key sign the log; the one so far signs the handover.",
               api.rotate_key, KeyChange, problems=("cross-site",)),
     Operation("POST", "/v1/record/retention", "Delete the texts whose time is over, now.", api.purge_texts,

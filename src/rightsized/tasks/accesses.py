@@ -1,6 +1,7 @@
-"""Who looked at recorded texts and documents through the server, as events of the log: noted before anything is shown.
+"""Who looked at recorded texts and documents, as events of the log: noted before anything is shown.
 
-Whoever reads the home's files past the server (commands of this machine's own user) is not in it.
+What is read through the server is in it, and what is read in legal discovery, by commands too. Other commands of this
+machine's own user, who can read the home's files anyway, are not.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from rightsized.core.roles import Identity
 from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.schema import EventRow, decode_event
 
-What = Literal["decision", "explanation", "queue", "list", "search", "document"]
+What = Literal["decision", "explanation", "queue", "list", "search", "document", "production"]
 
 
 class Access(Frozen, frozen=True):
@@ -26,7 +27,7 @@ class Access(Frozen, frozen=True):
         by: `key`, `person`, or `local` for whoever reached a server that asks for no key.
         id: of the key or person; `name`: as people know it.
         what: a decision with its text, an explanation of it, texts of the queue, a list of decisions without texts,
-            passages that were found, or a document.
+            passages that were found, a document, or documents given out to another party.
         decisions: ids of the decisions that were shown.
         documents: `COLLECTION/ID` of the documents of which something was shown.
     """

@@ -14,6 +14,7 @@ from rightsized.core import errors
 from rightsized.core.egress import own_machine
 from rightsized.core.types import Decision, Reply
 from rightsized.store.home import Home, holder
+from rightsized.tasks.accesses import Access
 from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.record_views import KeyChange, Purged
 from rightsized.tasks.records import QueueItem, Review
@@ -70,6 +71,17 @@ class RunningServer:
 
     def unlabel(self, decision_id: str) -> None:
         self._call("DELETE", f"/v1/queue/{quote(decision_id)}")
+
+    def note(self, one: Access) -> None:
+        """Put into its log that documents of one collection are about to be shown."""
+        parted = [document.partition("/") for document in one.documents]
+        body = {
+            "name": one.name,
+            "what": one.what,
+            "collection": parted[0][0],
+            "documents": [document for _, _, document in parted],
+        }
+        self._call("POST", "/v1/record/accesses", body)
 
     def rotate_key(self) -> KeyChange:
         """Let a new key sign the log."""

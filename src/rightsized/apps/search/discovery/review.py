@@ -1,0 +1,183 @@
+"""A set as one asker sees it: every read goes through their view, and every look at a text is on record first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+from rightsized.apps.search.discovery.records import (
+    DECIDING,
+    RESPONSIVE,
+    Action,
+    Asker,
+    Criterion,
+    Entry,
+    Member,
+    ReviewSet,
+    Tagging,
+    checked_tag,
+    current,
+)
+from rightsized.apps.search.discovery.selecting import select, with_families
+from rightsized.apps.search.discovery.store import ReviewStore
+from rightsized.apps.search.protocols import View
+from rightsized.apps.search.types import Document, Filters
+from rightsized.core.errors import InputError, NotFoundError
+from rightsized.core.protocols import Encoder
+from rightsized.tasks.accesses import What
+
+_LOOKS: dict[Action, What] = {"text": "document", "produced": "production", "withheld": "production"}
+
+
+Seen = Callable[[What, Sequence[str]], None]
+
+
+def nobody_asks(what: What, documents: Sequence[str]) -> None:
+    """Looks are kept in the log of the set alone."""
+
+
+class Review:
+    """One set, one asker, one moment.
+
+    Args:
+        view: made with the asker's principals.
+        seen: is told which documents are about to be shown, or given out, before they are; raises where that cannot be
+            put on record elsewhere too, and then nothing is shown.
+    Raises:
+        NotFoundError: there is no such set, or nothing in it that the asker may see.
+    """
+
+    def __init__(self, store: ReviewStore, view: View, name: str, asker: Asker, seen: Seen = nobody_asks) -> None:
+        self.store, self.view, self.asker, self._seen = store, view, asker, seen
+        self.set: ReviewSet = store.named(name)
+        if not self.documents:
+            raise NotFoundError(f"There is no set {name!r} that you may see.", fix="See: rightsized search set list")
+
+    @cached_property
+    def documents(self) -> dict[str, Document]:
+        """The documents of the set that the asker may see, by id, in the order of their keys."""
+        ids = tuple(one.document for one in self.store.members(self.set))
+        found = self.view.documents(Filters(documents=ids)) if ids else []
+        return {one.id: one for one in sorted(found, key=lambda one: (one.source, one.key))}
+
+    @cached_property
+    def members(self) -> dict[str, Member]:
+        """How those documents came into the set, by id."""
+        return {one.document: one for one in self.store.members(self.set) if one.document in self.documents}
+
+    def tags(self) -> dict[str, dict[str, Tagging]]:
+        """The tags that stand, by document and tag."""
+        return current(self.history())
+
+    def history(self) -> list[Tagging]:
+        """Every tagging of documents that the asker may see, in order."""
+        return [one for one in self.store.taggings(self.set) if one.document in self.documents]
+
+    def log(self) -> list[Entry]:
+        """The log, without what concerns documents that the asker may not see. Raises IntegrityError."""
+        return [one for one in self.store.log(self.set) if not one.document or one.document in self.documents]
+
+    def decided(self) -> dict[str, bool]:
+        """Documents that have been reviewed, and whether they are responsive."""
+        tags = self.tags()
+        return {
+            one: RESPONSIVE in tags[one] for one in self.documents if not tags.get(one, {}).keys().isdisjoint(DECIDING)
+        }
+
+    def resolve(self, name: str) -> str:
+        """The id of a document of the set, by its id or its key.
+
+        Raises NotFoundError, in the same words for what is hidden, elsewhere or nowhere; InputError for a key that
+        several have.
+        """
+        if name in self.documents:
+            return name
+        found = [one.id for one in self.documents.values() if one.key == name]
+        if len(found) > 1:
+            raise InputError(f"{len(found)} documents of the set are called {name!r}.", fix="Name one by its id.")
+        if not found:
+            raise NotFoundError(f"There is no document {name!r} in {self.set.name!r}.")
+        return found[0]
+
+    def text(self, document: str) -> str:
+        """The text of a document of the set; on record before it is handed out. Raises NotFoundError."""
+        known = self.resolve(document)
+        text = self.view.text(known)  # gone or hidden by now: nothing was seen
+        self.note("text", [known])
+        return text
+
+    def tag(self, documents: Sequence[str], tags: Sequence[str], *, off: bool = False, note: str = "") -> int:
+        """Give tags to documents, or take them away; returns how many taggings were added.
+
+        A document is never both responsive and not: the one that is given takes the other away. A tag that stands is
+        given again only with a note.
+
+        Raises NotFoundError, InputError; then nothing is tagged.
+        """
+        wanted = [checked_tag(tag) for tag in dict.fromkeys(tags)]
+        if set(DECIDING) <= set(wanted) and not off:
+            raise InputError(f"A document cannot be {DECIDING[0]} and {DECIDING[1]}.")
+        known = [self.resolve(one) for one in dict.fromkeys(documents)]
+        standing = self.tags()
+        added = [one for document in known for one in self._taggings(document, standing, wanted, off, note)]
+        if added:
+            self.store.tag(self.set, self.asker, added)
+        return len(added)
+
+    def note(self, action: Action, documents: Sequence[str], detail: str = "") -> None:
+        """Put on record what is about to be shown or given out."""
+        if documents:
+            self._seen(_LOOKS[action], documents)
+            self.store.note(self.set, self.asker, action, documents, detail)
+
+    def _taggings(
+        self,
+        document: str,
+        standing: dict[str, dict[str, Tagging]],
+        tags: Sequence[str],
+        off: bool,
+        note: str,
+    ) -> list[Tagging]:
+        has = standing.get(document, {})
+        changes = []
+        for tag in tags:
+            if off:
+                changes += [(tag, False)] if tag in has else []
+                continue
+            other = {DECIDING[0]: DECIDING[1], DECIDING[1]: DECIDING[0]}.get(tag, "")
+            changes += [(other, False)] if other in has else []
+            changes += [(tag, True)] if tag not in has or note else []
+        content, now = self.documents[document].content, time.time()
+        return [Tagging(document, content, tag, on, self.asker.reviewer, now, note) for tag, on in changes]
+
+
+async def gathered(
+    view: View, criteria: Sequence[Criterion], encoder: Encoder | None, families: bool
+) -> list[tuple[Criterion, list[Member]]]:
+    """What each criterion finds for the asker of the view, and last what belongs to it.
+
+    Raises InputError where nothing is found: a set of nothing could be seen by nobody.
+    """
+    found = [(one, await select(view, one, encoder)) for one in criteria]
+    everything = {document.id: document for _, documents in found for document in documents}
+    if not everything:
+        raise InputError("No document that you may see fits.", fix="Widen the search or the filters.")
+    if families and (kin := with_families(view, everything.values())):
+        found.append((Criterion("family"), kin))
+    return [(criterion, [_member(one) for one in documents]) for criterion, documents in found]
+
+
+def visible_sets(store: ReviewStore, view: View, asker: Asker) -> list[Review]:
+    """The sets that hold something which the asker may see."""
+    found = []
+    for one in store.sets():
+        try:
+            found.append(Review(store, view, one.name, asker))
+        except NotFoundError:
+            continue
+    return found
+
+
+def _member(document: Document) -> Member:
+    return Member(document.id, document.content, document.key, document.source, 0, 0.0)
