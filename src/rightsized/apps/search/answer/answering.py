@@ -20,7 +20,7 @@ from rightsized.apps.search.query.filtering import NAMED
 from rightsized.apps.search.query.highlighting import mark
 from rightsized.apps.search.query.results import Ranking, Results, Settings
 from rightsized.apps.search.query.search import FUSED, search
-from rightsized.apps.search.types import Filters, Line
+from rightsized.apps.search.types import Filters, Hit, Line
 from rightsized.core.protocols import Encoder
 
 LEAST = 0.2  # probability below which nothing is answered
@@ -37,6 +37,15 @@ class Bar(NamedTuple):
 
 
 EVIDENCE = Bar()
+
+
+class Reading(NamedTuple):
+    """What an answer is made from: the results as they are shown, all passages that were read, and their sentences."""
+
+    found: Results
+    passages: tuple[Hit, ...]
+    evidence: Evidence
+    chosen: Chosen | None
 
 
 async def answer(
@@ -60,21 +69,38 @@ async def answer(
     Raises:
         InputError, BusyError: as `search`.
     """
+    read = await reading(
+        view, question, encoder=encoder, filters=filters, limit=limit, settings=settings, ranking=ranking, bar=bar
+    )
+    return await asyncio.to_thread(extract, view, read, bar.least)
+
+
+async def reading(
+    view: View,
+    question: str,
+    *,
+    encoder: Encoder | None,
+    filters: Filters,
+    limit: int,
+    settings: Settings,
+    ranking: Ranking,
+    bar: Bar,
+    deep: int = PASSAGES,
+) -> Reading:
+    """Search, and describe the sentences of the first passages. `deep`: passages wanted, whatever is shown of them."""
     found = await search(
         view,
         question,
         encoder=encoder,
         filters=filters,
-        limit=max(limit, PASSAGES),
+        limit=max(limit, deep),
         settings=settings,
         ranking=ranking,
     )
-    passages = found.hits
-    found = replace(found, hits=passages[:limit])
     fits = encoder is not None and encoder.digest == view.encoder
-    evidence = await gathered(asked_words(question, found, settings), passages, encoder if fits else None)
-    chosen = choose(evidence, bar.weights)
-    return await asyncio.to_thread(_answer, view, found, evidence, chosen, bar.least)
+    words = asked_words(question, found, settings)
+    evidence = await gathered(words, found.hits, encoder if fits else None)
+    return Reading(replace(found, hits=found.hits[:limit]), found.hits, evidence, choose(evidence, bar.weights))
 
 
 def asked_words(question: str, found: Results, settings: Settings) -> str:
@@ -85,7 +111,9 @@ def asked_words(question: str, found: Results, settings: Settings) -> str:
     return " ".join(question.split())
 
 
-def _answer(view: View, found: Results, evidence: Evidence, chosen: Chosen | None, least: float) -> Answer:
+def extract(view: View, read: Reading, least: float) -> Answer:
+    """The best sentences of what was read, or none where they are too weak."""
+    found, _, evidence, chosen = read
     if chosen is None or chosen.probability < least:
         probability = chosen.probability if chosen else 0.0
         return Answer("abstained", "extract", (), probability, found, promise=NO_CERTIFICATE)

@@ -7,9 +7,10 @@ from typing import Literal
 from rightsized.apps.search.query.results import Results
 from rightsized.apps.search.types import Found, Highlight
 from rightsized.core.frozen import Frozen
+from rightsized.core.types import State
 
 Status = Literal["answered", "abstained"]
-Method = Literal["extract"]  # sentences of the document itself
+Method = Literal["extract", "write"]  # sentences of the document itself, or of a model, each checked
 Promised = Literal["uncertified"]  # nothing is calibrated for answers yet
 
 
@@ -32,13 +33,28 @@ class Said(Frozen, frozen=True):
     citations: tuple[Cited, ...]
 
 
+class WrittenBy(Frozen, frozen=True):
+    """Who wrote: the tier, its model's digest, and the decision and promise of the cascade that chose it.
+
+    `sentences` were written, `left_out` of them are not shown: no passage that they cite bears them out.
+    """
+
+    tier: str
+    model: str
+    decision: str
+    state: State = "none"
+    certificate: str = ""
+    sentences: int = 0
+    left_out: int = 0
+
+
 class Answer(Frozen, frozen=True):
     """The answer to one question, and the search that it comes from.
 
     An extract's sentences stand in the order of their document, `best` is the place of the best of them, and
     `probability` in [0, 1] is that its passage holds the answer, as far as the judged questions tell that it was fitted
     on; it tells right from wrong poorly on others. `promise` says why none is made. `abstained`: the
-    evidence was too weak, and there are no sentences.
+    evidence was too weak, and there are no sentences. Where nothing written may be shown, `offered` is the extract.
     """
 
     status: Status
@@ -50,6 +66,8 @@ class Answer(Frozen, frozen=True):
     state: Promised = "uncertified"
     promise: str = ""
     notes: tuple[str, ...] = ()
+    offered: tuple[Said, ...] = ()
+    written: WrittenBy | None = None
 
     @property
     def text(self) -> str:
