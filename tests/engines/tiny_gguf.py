@@ -121,14 +121,14 @@ def write_adapter(path: Path, *, seed: int = 7, rank: int = 4) -> Path:
     return finish(writer, path)
 
 
-def write_reranker(path: Path, *, seed: int = 3) -> Path:
+def write_reranker(path: Path, *, seed: int = 3, context: int = 128) -> Path:
     """A two-layer BERT cross-encoder with a one-value head over a vocabulary of a few words."""
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokens = [*words, *(f"\u2581{w}" for w in WORDS)]
     tokens += [f"\u2581{c}" for c in "abcdefghijklmnopqrstuvwxyz"] + list("abcdefghijklmnopqrstuvwxyz")
     writer = gguf.GGUFWriter(path, "bert")
     writer.add_name("tiny-reranker")
-    writer.add_context_length(128)
+    writer.add_context_length(context)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(LAYERS)
     writer.add_feed_forward_length(INNER)
@@ -148,7 +148,7 @@ def write_reranker(path: Path, *, seed: int = 3) -> Path:
     writer.add_sep_token_id(3)
     writer.add_pad_token_id(0)
     writer.add_mask_token_id(4)
-    for name, array in _bert_weights(len(tokens), seed).items():
+    for name, array in _bert_weights(len(tokens), seed, context).items():
         writer.add_tensor(name, array)
     return finish(writer, path)
 
@@ -199,13 +199,13 @@ def _recite(weights: dict[str, Array], words: Vocabulary, chain: Sequence[str]) 
         weights["output.weight"][after] = weights["token_embd.weight"][before] * 2
 
 
-def _bert_weights(tokens: int, seed: int) -> dict[str, Array]:
+def _bert_weights(tokens: int, seed: int, context: int) -> dict[str, Array]:
     random = np.random.default_rng(seed)
 
     def normal(*shape: int) -> Array:
         return (random.normal(0, 1.5 / np.sqrt(shape[-1]), shape)).astype(np.float32)
 
-    arrays = {"token_embd.weight": normal(tokens, WIDTH), "position_embd.weight": normal(128, WIDTH)}
+    arrays = {"token_embd.weight": normal(tokens, WIDTH), "position_embd.weight": normal(context, WIDTH)}
     arrays["token_types.weight"] = normal(2, WIDTH)
     norms = ["token_embd_norm"]
     linear = {"cls": (WIDTH, WIDTH), "cls.output": (1, WIDTH)}

@@ -17,6 +17,7 @@ from rightsized.cli.search_answer import answer
 from rightsized.cli.search_eval import EvalOptions, TuneOptions, evaluate, tune
 from rightsized.cli.search_opened import opened
 from rightsized.cli.search_query import AskOptions, QueryOptions, query
+from rightsized.cli.search_related import SimilarOptions, SuggestOptions, similar, suggest
 from rightsized.cli.search_set import app as sets
 from rightsized.cli.search_upkeep import NameOptions, RemoveOptions, check, compact, remove, status
 from rightsized.cli.search_watch import WatchOptions, watch
@@ -145,6 +146,8 @@ add(app, "add", AddOptions, add_sources)
 add(app, "sync", SyncOptions, sync)
 add(app, "watch", WatchOptions, watch)
 add(app, "query", QueryOptions, query)
+add(app, "suggest", SuggestOptions, suggest)
+add(app, "similar", SimilarOptions, similar)
 add(app, "eval", EvalOptions, evaluate)
 add(app, "tune", TuneOptions, tune)
 add(app, "answer", AskOptions, answer)

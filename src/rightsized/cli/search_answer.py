@@ -9,7 +9,7 @@ import msgspec
 from rich.text import Text
 
 from rightsized.cli.commands import Result
-from rightsized.cli.search_opened import opened
+from rightsized.cli.search_opened import asking
 from rightsized.cli.search_query import AskOptions, asker
 
 if TYPE_CHECKING:
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 def answer(options: AskOptions) -> Result:
     """Answer a question with sentences of the documents, each with its page and place; or say that none fits."""
     from rightsized.apps.search.query.results import Settings
-    from rightsized.apps.search.service import FACETS, Question, SearchService
+    from rightsized.apps.search.service import FACETS, Question
     from rightsized.server.documents.answering import answer_response
-    from rightsized.tasks.rerankers import configured_reranker
 
     principals = asker(options.as_)
     settings = Settings(scope=options.scope, facets=FACETS)
     question = Question(options.question, limit=options.limit, settings=settings)
-    config = options.settings()
-    with opened(config) as collections:
-        service = SearchService(collections, reranker=configured_reranker(config))
-        found = asyncio.run(service.answer(options.collection, question, principals))
+
+    async def ask() -> Answer:
+        async with asking(options.settings()) as service:
+            return await service.answer(options.collection, question, principals)
+
+    found = asyncio.run(ask())
     return Result(msgspec.to_builtins(answer_response(options.collection, found)), told(options.collection, found))
 
 

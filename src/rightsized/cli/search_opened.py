@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from rightsized.apps.search.collections import Collections
+    from rightsized.apps.search.rank.rerankers import Reranking
+    from rightsized.apps.search.service import SearchService
     from rightsized.core.config import Config
+    from rightsized.core.errors import RightsizedError
 
 
 @contextlib.contextmanager
@@ -25,3 +31,55 @@ def opened(config: Config) -> Iterator[Collections]:
     finally:
         collections.close()
         encoders.close()
+
+
+@contextlib.asynccontextmanager
+async def asking(config: Config) -> AsyncIterator[SearchService]:
+    """Document search for the questions of one command, with the reranker of the settings."""
+    from rightsized.apps.search.service import SearchService
+
+    with opened(config) as collections:
+        async with _reranking(config) as reranking:
+            yield SearchService(collections, reranking=reranking)
+
+
+@contextlib.asynccontextmanager
+async def _reranking(config: Config) -> AsyncIterator[Reranking]:
+    """A tier that reranks is asked through the server that runs, or opened here for as long as this lasts."""
+    from rightsized.apps.search.rank.rerankers import Reranking, budget_of, by_a_tier, data_class_of, reranking_of
+    from rightsized.apps.search.rank.tier_reranker import ServedReranker
+    from rightsized.core.errors import HomeLockedError
+    from rightsized.store.home import Home
+    from rightsized.tasks.remote import find_server
+    from rightsized.tasks.service import LocalService
+
+    if not by_a_tier(config):
+        yield reranking_of(config, lambda: None)
+        return
+    try:
+        server = find_server(Home(config.home))
+    except HomeLockedError as error:  # a fit that runs keeps nobody from searching
+        refusing = _Refusing(error)
+        yield Reranking(lambda name, caller: refusing)
+        return
+    if server is not None:
+        name = config.search.reranker
+        yield Reranking(
+            lambda collection, caller: ServedReranker(server, name, data_class=data_class_of(config, collection)),
+            budget_of(config),
+        )
+        return
+    async with LocalService(config, purpose="search", record=True, gateway=True) as service:
+        yield reranking_of(config, lambda: service.gateway)
+
+
+class _Refusing:
+    """Implements `Reranker` where the tier cannot be asked: results stand as they were, and say why."""
+
+    model = "sha256:none"
+
+    def __init__(self, error: RightsizedError) -> None:
+        self._error = error
+
+    async def scores(self, question: str, passages: Sequence[str]) -> NDArray[np.float32]:
+        raise self._error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 from rich.text import Text
 
 from rightsized.cli.commands import Common, Result
-from rightsized.cli.search_opened import opened
+from rightsized.cli.search_opened import asking
 from rightsized.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,24 +44,28 @@ class QueryOptions(AskOptions):
         list[str] | None, typer.Option(help="Only documents with FIELD=VALUE, such as type=pdf; may be repeated.")
     ] = None
     by_document: Annotated[bool, typer.Option("--by-document", help="One passage a document.")] = False
+    half_life_days: Annotated[
+        float, typer.Option(help="After so many days a document has lost half of what age can take; 0: nothing.", min=0)
+    ] = 0.0
 
 
 def query(options: QueryOptions) -> Result:
     """Find the passages that answer a question, each with its document, page and place."""
     from rightsized.apps.search.query.results import Settings
-    from rightsized.apps.search.service import FACETS, Question, SearchService
+    from rightsized.apps.search.service import FACETS, Question
     from rightsized.apps.search.types import Filters
     from rightsized.server.documents.handlers import response
-    from rightsized.tasks.rerankers import configured_reranker
 
-    principals = asker(options.as_)
-    settings = Settings(scope=options.scope, by_document=options.by_document, facets=FACETS)
+    principals, age = asker(options.as_), options.half_life_days
+    settings = Settings(scope=options.scope, by_document=options.by_document, half_life_days=age, facets=FACETS)
     filters = Filters(fields=fields_of(options.filter or []))
     question = Question(options.question, filters, options.limit, options.offset, settings)
-    config = options.settings()
-    with opened(config) as collections:
-        service = SearchService(collections, reranker=configured_reranker(config))
-        found = asyncio.run(service.search(options.collection, question, principals))
+
+    async def ask() -> Results:
+        async with asking(options.settings()) as service:
+            return await service.search(options.collection, question, principals)
+
+    found = asyncio.run(ask())
     return Result(msgspec.to_builtins(response(options.collection, found)), _told(found))
 
 
@@ -89,9 +94,13 @@ def _told(found: Results) -> Text:
         lines += [f"In {', '.join(found.scope.titles)} only, which the question names (--no-scope searches all).\n"]
     lines += [f"Nothing visible has “{one.word}”; searched for “{one.meant}” too.\n" for one in found.corrections]
     lines += [f"{note}\n" for note in found.notes]
-    if not found.hits:
-        lines.append("Nothing that you may see answers this.\n")
-    for number, hit in enumerate(found.hits, 1):
+    return Text.assemble(*lines, told_hits(found.hits, "Nothing that you may see answers this."), end="")
+
+
+def told_hits(hits: Sequence[Hit], nothing: str) -> Text:
+    """Hits for people, numbered; `nothing` where there are none."""
+    lines: list[Any] = [] if hits else [f"{nothing}\n"]
+    for number, hit in enumerate(hits, 1):
         lines += ["\n", *_hit(number, hit)]
     return Text.assemble(*lines, end="")
 

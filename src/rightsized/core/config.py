@@ -106,8 +106,10 @@ class SearchConfig(_Section, frozen=True):
     """How documents are searched."""
 
     encoder: str = "minilm"  # installed encoder that turns passages and questions into vectors
-    reranker: str = ""  # installed cross-encoder that sorts the best passages anew; empty: none
-    data_class: DataClass = "secret"  # what documents hold, for models that write about them
+    reranker: str = ""  # what sorts the best passages anew: an installed cross-encoder, or a tier; empty: nothing
+    reranker_passages: int = 20  # passages of one question that it reads
+    reranker_seconds: float = 2.0  # longest wait for it; after that the results stand as they were
+    data_class: DataClass = "secret"  # what documents hold, for tiers that write about them or rerank them
     data_classes: dict[str, DataClass] = msgspec.field(default_factory=dict)  # the same, by collection
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from rightsized.apps.search.collections import Collections
+from rightsized.apps.search.rank.rerankers import reranking_of
 from rightsized.apps.search.service import SearchService
 from rightsized.apps.search.writing import gateway_writers
 from rightsized.core.config import Config
@@ -148,10 +149,8 @@ async def _nowhere(scope: Scope, receive: Receive) -> Response:
 def documents_of(service: Service, config: Config) -> SearchService:
     """Document search over the home, with an encoder that the tasks share.
 
-    Raises NotFoundError where the settings name a reranker that is not installed.
+    Raises NotFoundError where the settings name a reranker that is not installed, ConfigError where it does not rerank.
     """
-    from rightsized.tasks.rerankers import configured_reranker
-
     collections = Collections(Home(config.home), lambda: service.open_encoder(config.search.encoder))
 
     async def seen(one: Access) -> None:
@@ -160,7 +159,7 @@ def documents_of(service: Service, config: Config) -> SearchService:
 
     egress = Egress.at(config.home, config.egress.allow)
     writers = gateway_writers(lambda: service.gateway, config.search.data_class, config.search.data_classes)
-    return SearchService(collections, egress, configured_reranker(config), seen, writers)
+    return SearchService(collections, egress, reranking_of(config, lambda: service.gateway), seen, writers)
 
 
 def create_app(service: Service, config: Config, gate: Gate | None = None) -> App:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import msgspec
 
 from rightsized.core import errors
 from rightsized.core.egress import own_machine
+from rightsized.core.generation import DataClass
 from rightsized.core.types import Decision, Reply
 from rightsized.store.home import Home, holder
 from rightsized.tasks.accesses import Access
@@ -83,6 +85,12 @@ class RunningServer:
         }
         self._call("POST", "/v1/record/accesses", body)
 
+    def rerank(self, tier: str, query: str, documents: Sequence[str], data_class: DataClass) -> dict[str, Any]:
+        """What a tier gives for documents of that class. Raises what the server answered."""
+        body = {"model": tier, "query": query, "documents": list(documents)}
+        found: dict[str, Any] = self._call("POST", "/v1/rerank", body, {"X-Rightsized-Data-Class": data_class})
+        return found
+
     def rotate_key(self) -> KeyChange:
         """Let a new key sign the log."""
         return msgspec.convert(self._call("POST", "/v1/record/keys"), KeyChange)
@@ -91,7 +99,7 @@ class RunningServer:
         """Delete the texts whose time is over, by the settings of that server."""
         return msgspec.convert(self._call("POST", "/v1/record/retention"), Purged)
 
-    def _call(self, method: str, path: str, body: Any = None) -> Any:
+    def _call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
         request = urllib.request.Request(  # noqa: S310 - the address comes from our own lock file
             self.address + path,
             method=method,
@@ -100,6 +108,7 @@ class RunningServer:
                 "Content-Type": "application/json",
                 "Accept": "application/json",
                 **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
+                **(headers or {}),
             },
         )
         # Never through a proxy. The certificate is for the server's public name; the address came from our lock file.

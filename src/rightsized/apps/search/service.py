@@ -19,16 +19,18 @@ from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.index.pacing import paced
 from rightsized.apps.search.parsers import sandbox
 from rightsized.apps.search.parsers.wire import Page, PageImage
-from rightsized.apps.search.protocols import Reranker, View
+from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.results import Ranking, Results, Settings
 from rightsized.apps.search.query.similar import ordinal_at, similar
 from rightsized.apps.search.query.suggesting import Suggestion, suggestions
+from rightsized.apps.search.rank.rerankers import NOTHING, Reranking
 from rightsized.apps.search.rank.saved import Orderings
 from rightsized.apps.search.types import Filters, Hit
-from rightsized.apps.search.writing import Writers, no_writer
+from rightsized.apps.search.writing import NOBODY, Writers, no_writer
 from rightsized.core.egress import Egress
 from rightsized.core.errors import InputError, NotFoundError, RightsizedError, StoreError
 from rightsized.core.frozen import Frozen
+from rightsized.core.generation import Caller
 from rightsized.tasks.accesses import Access
 
 T = TypeVar("T")
@@ -78,7 +80,7 @@ class SearchService:
     Args:
         collections: opened here as they are asked for, and closed by `close`.
         egress: asked before a source elsewhere is read for a preview; without one there are no previews.
-        reranker: sorts the best passages anew; whoever opened it closes it.
+        reranking: gives what sorts the best passages anew; whoever opened it closes it.
         seen: is told who is shown what before it is shown; whoever serves others gives one.
         writers: give what writes about a collection for an asker; without them nothing is written.
     """
@@ -87,11 +89,11 @@ class SearchService:
         self,
         collections: Collections,
         egress: Egress | None = None,
-        reranker: Reranker | None = None,
+        reranking: Reranking = NOTHING,
         seen: Seen = nobody_asks,
         writers: Writers = no_writer,
     ) -> None:
-        self._collections, self._egress, self._reranker = collections, egress, reranker
+        self._collections, self._egress, self._reranking = collections, egress, reranking
         self._orderings = Orderings()
         self.seen, self.writers = seen, writers
         self._attached: set[str] = set()
@@ -110,17 +112,22 @@ class SearchService:
             raise NotFoundError(f"There is no collection {name!r}.", fix="See: rightsized search list")
         return self._collections.open(name).view(principals)
 
-    async def search(self, name: str, question: Question, principals: Sequence[str]) -> Results:
-        """The passages that answer best, at a whole step of time. Raises NotFoundError, InputError, BusyError."""
+    async def search(
+        self, name: str, question: Question, principals: Sequence[str], caller: Caller = NOBODY
+    ) -> Results:
+        """The passages that answer best, at a whole step of time. Raises NotFoundError, InputError, BusyError.
+
+        `caller` is whom the decision of a reranking tier is recorded for.
+        """
         from rightsized.apps.search.query.search import search
 
-        return await self._ask(search, name, question, principals, offset=question.offset)
+        return await self._ask(search, name, question, principals, caller, offset=question.offset)
 
-    async def answer(self, name: str, question: Question, principals: Sequence[str]) -> Answer:
+    async def answer(self, name: str, question: Question, principals: Sequence[str], caller: Caller = NOBODY) -> Answer:
         """The sentences that answer, or none; with the results of the search. Paced, and raises, as `search`."""
         from rightsized.apps.search.answer.answering import answer
 
-        return await self._ask(answer, name, question, principals)
+        return await self._ask(answer, name, question, principals, caller)
 
     async def suggest(self, name: str, typed: str, principals: Sequence[str], limit: int = 8) -> tuple[Suggestion, ...]:
         """How what was typed may go on. Paced, and raises, as `search`."""
@@ -150,7 +157,13 @@ class SearchService:
         return found
 
     async def _ask(
-        self, ask: Callable[..., Awaitable[T]], name: str, question: Question, principals: Sequence[str], **more: int
+        self,
+        ask: Callable[..., Awaitable[T]],
+        name: str,
+        question: Question,
+        principals: Sequence[str],
+        caller: Caller,
+        **more: int,
     ) -> T:
         """Ask the asker's view, and answer at a whole step of time."""
         _check(question)
@@ -163,7 +176,7 @@ class SearchService:
             filters=question.filters,
             limit=question.limit,
             settings=question.settings,
-            ranking=self._ranking(name),
+            ranking=self._ranking(name, caller),
             **more,
         )
         await paced(began)
@@ -192,11 +205,13 @@ class SearchService:
         """Close what was opened."""
         self._collections.close()
 
-    def _ranking(self, name: str) -> Ranking:
-        """The collection's learned ordering where it has one, else the default."""
+    def _ranking(self, name: str, caller: Caller) -> Ranking:
+        """The collection's learned ordering where it has one, else the default; and the reranker."""
         collection = self._collections.open(name)
         return Ranking(
-            ordering=self._orderings.of(collection.folder, collection.encoder.digest), reranker=self._reranker
+            ordering=self._orderings.of(collection.folder, collection.encoder.digest),
+            reranker=self._reranking.of(name, caller),
+            budget=self._reranking.budget,
         )
 
 

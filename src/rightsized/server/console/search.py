@@ -19,6 +19,7 @@ from rightsized.apps.search.query.results import Results, Settings
 from rightsized.apps.search.service import FACETS, Question, SearchService
 from rightsized.apps.search.types import Document, Facet, Filters, Found, Highlight, Hit
 from rightsized.core.errors import NotFoundError, RightsizedError
+from rightsized.core.generation import Caller
 from rightsized.server import problems
 from rightsized.server.console.request import Asked
 from rightsized.server.console.search_answer import answer_view
@@ -89,7 +90,8 @@ class SearchPages:
         settings = Settings(facets=FACETS, scope=asked.query.get("scope") != "no")
         filters = Filters(fields={field: (value,) for field, value in chosen.items()})
         try:
-            found, said = await self._found(name, Question(text, filters, PAGE, offset, settings), principals)
+            question = Question(text, filters, PAGE, offset, settings)
+            found, said = await self._found(name, question, principals, asked.caller)
         except RightsizedError as error:
             shown["problem"], _ = problems.from_error(error, f"/search/{name}")
             return self._show("search.html", http=shown["problem"].status, **shown)
@@ -107,11 +109,13 @@ class SearchPages:
         }
         return self._show("search.html", **shown)
 
-    async def _found(self, name: str, question: Question, principals: Sequence[str]) -> tuple[Results, Answer | None]:
+    async def _found(
+        self, name: str, question: Question, principals: Sequence[str], caller: Caller
+    ) -> tuple[Results, Answer | None]:
         """The results, and on their first page the answer that goes with them."""
         if question.offset:
-            return await self._service.search(name, question, principals), None
-        said = await self._service.answer(name, question, principals)
+            return await self._service.search(name, question, principals, caller), None
+        said = await self._service.answer(name, question, principals, caller)
         return said.results, said
 
     async def document(self, asked: Asked) -> Response:

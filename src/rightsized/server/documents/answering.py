@@ -22,7 +22,8 @@ async def answer(service: SearchService, call: Call) -> AnswerResponse:
         asked.limit,
         settings=Settings(scope=asked.scope, facets=FACETS),
     )
-    found = await service.answer(asked.collection, question, principals_of(call.identity, asked.principals))
+    principals = principals_of(call.identity, asked.principals)
+    found = await service.answer(asked.collection, question, principals, call.identity.caller)
     shown = documents_shown(found)
     if shown:
         await service.seen(documents_seen(call.identity, "search", asked.collection, shown))

@@ -51,7 +51,8 @@ async def search(service: SearchService, call: Call) -> bodies.SearchResponse:
     age = asked.half_life_days
     settings = Settings(scope=asked.scope, by_document=asked.by_document, half_life_days=age, facets=FACETS)
     question = Question(asked.query, filters_of(asked.filters), asked.limit, asked.offset, settings)
-    found = await service.search(asked.collection, question, principals_of(call.identity, asked.principals))
+    principals = principals_of(call.identity, asked.principals)
+    found = await service.search(asked.collection, question, principals, call.identity.caller)
     await note_hits(service, call.identity, asked.collection, found)
     return response(asked.collection, found)
 

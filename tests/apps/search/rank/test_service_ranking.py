@@ -16,7 +16,9 @@ from word_encoder import WordEncoder
 from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.evaluate.bootstrap import compare, interval
 from rightsized.apps.search.evaluate.collected import collect
+from rightsized.apps.search.protocols import Reranker
 from rightsized.apps.search.rank.ordering import Ordering
+from rightsized.apps.search.rank.rerankers import Reranking
 from rightsized.apps.search.rank.saved import save_ordering
 from rightsized.apps.search.rank.tuning import Tuned
 from rightsized.apps.search.service import Question, SearchService
@@ -39,9 +41,9 @@ def home(tmp_path: Path) -> Iterator[Home]:
     yield home
 
 
-def texts(home: Home, reranker: object = None) -> tuple[list[str], tuple[str, ...]]:
+def texts(home: Home, reranker: Reranker | None = None) -> tuple[list[str], tuple[str, ...]]:
     collections = Collections(home, WordEncoder)  # type: ignore[arg-type]  # an encoder is all that searching needs
-    service = SearchService(collections, reranker=reranker)  # type: ignore[arg-type]
+    service = SearchService(collections, reranking=Reranking(lambda collection, caller: reranker))
     try:
         found = asyncio.run(service.search("made", QUESTION, ("everyone",)))
         return [hit.found.passage.text for hit in found.hits], found.notes
