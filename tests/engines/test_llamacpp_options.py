@@ -116,6 +116,8 @@ def test_a_context_that_the_model_was_not_made_for_is_refused() -> None:
         opened(context=4096)
     assert opened(context=300).context == 512  # llama.cpp rounds up to 256
     assert opened(context=256).context == 256
+    short = model(context=300)
+    assert opened(str(short)).context == 300  # rounded up, but llama.cpp reads no more than was trained
 
 
 def test_the_digest_covers_what_an_answer_depends_on() -> None:

@@ -20,7 +20,7 @@ from rightsized.engines.llamacpp.generator import LlamaCppGenerator
 from rightsized.engines.llamacpp.process import WorkerProcess
 from rightsized.engines.llamacpp.supervisor import Supervisor
 from rightsized.engines.llamacpp.wire import WorkerSettings
-from tests.engines.tiny_gguf import model, running, until, until_busy
+from tests.engines.tiny_gguf import model, running, until, until_busy, write_llama
 
 ENDLESS = Generation("completions", {"prompt": "ab"})  # runs until its context is full
 SHORT = Generation("completions", {"prompt": "ab", "max_tokens": 4, "temperature": 0})
@@ -88,6 +88,18 @@ def test_the_reason_of_a_failed_load_is_reported(tmp_path: Path) -> None:
             assert not status.ready
             assert "not found" in status.detail
             assert "starts again in 0.5 s" in status.detail
+
+    asyncio.run(scenario())
+
+
+def test_the_reason_of_a_crash_while_loading_is_reported(tmp_path: Path) -> None:
+    """A failed check of llama.cpp's own aborts the process; a debugger would bury its words under a backtrace."""
+    twice = write_llama(tmp_path / "twice.gguf", chain=("{", "}"))  # pieces that the vocabulary holds already
+
+    async def scenario() -> None:
+        async with running(twice, ready=False) as engine:
+            with pytest.raises(UpstreamError, match=r"GGML_ASSERT\(id_to_token\.size\(\) == token_to_id\.size\(\)\)"):
+                await engine.generate(SHORT)
 
     asyncio.run(scenario())
 

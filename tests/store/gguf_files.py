@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from rightsized.store.gguf import Tensor, read_header
 from rightsized.store.gguf_recipes import assign
 from rightsized.store.gguf_types import named
 from rightsized.store.gguf_write import Planned, record, write_gguf
@@ -22,6 +23,8 @@ TINYLLAMA = {
     "vocab_size": 32000,
     "max_position_embeddings": 2048,
 }
+CONFIG = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4}
+CONFIG |= {"num_hidden_layers": 2, "vocab_size": 128, "max_position_embeddings": 64}
 
 
 def hollow_gguf(path: Path, config: Mapping[str, Any], recipe: str = "F32") -> Blueprint:
@@ -62,3 +65,24 @@ def _records(plan: Blueprint) -> list[bytes]:
         facts |= {"attention.sliding_window": plan.window}
     records = [record("general.architecture", name), record("tokenizer.ggml.model", "no_vocab")]
     return records + [record(f"{name}.{key}", value) for key, value in facts.items()]
+
+
+def cut(whole: Path, folder: Path, stem: str, count: int) -> list[Path]:
+    """The parts of a model, as llama.cpp's `gguf-split` writes them: all metadata in the first, tensors over all."""
+    folder.mkdir()
+    header, data = read_header(whole), whole.read_bytes()
+    kept = [data[start:end] for start, end in header.spans.values()]
+    share = -(-len(header.tensors) // count)
+    paths = []
+    for number in range(count):
+        own = header.tensors[number * share : (number + 1) * share]
+        places = [header.data_start + tensor.offset for tensor in own]
+
+        def fill(position: int, file: BinaryIO, own: tuple[Tensor, ...] = own, places: Sequence[int] = places) -> None:
+            file.write(data[places[position] : places[position] + own[position].size])
+
+        records = (kept if number == 0 else []) + [record("split.no", number), record("split.count", count)]
+        records.append(record("split.tensors.count", len(header.tensors)))
+        paths.append(folder / f"{stem}-{number + 1:05}-of-{count:05}.gguf")
+        write_gguf(paths[-1], records, [Planned(t.name, t.dimensions, t.kind) for t in own], fill)
+    return paths

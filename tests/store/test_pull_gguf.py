@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gguf_files import hollow_gguf
+from gguf_files import CONFIG, cut, hollow_gguf
 from hub_server import COMMIT, HubServer
 
 from rightsized.core.egress import Egress
@@ -14,9 +14,6 @@ from rightsized.core.errors import EgressDeniedError, InputError, IntegrityError
 from rightsized.store.home import Home
 from rightsized.store.models import ModelStore
 from rightsized.tasks.language_models import pull_destination, pull_gguf
-
-CONFIG = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4}
-CONFIG |= {"num_hidden_layers": 2, "vocab_size": 128, "max_position_embeddings": 64}
 
 
 @pytest.fixture
@@ -51,6 +48,19 @@ def test_one_file_of_many(hub: HubServer, store: ModelStore) -> None:
         pull_gguf("hub:org/tiny", store=store, egress=Egress(), file="Tiny.Q8_0.gguf")
 
 
+@pytest.mark.parametrize("folder", ["", "Q8_0/"])
+def test_parts_are_fetched_and_joined(hub: HubServer, store: ModelStore, folder: str) -> None:
+    whole = hub.folder / "Tiny.Q8_0.gguf"
+    work = hub.folder / "parts"
+    names = [path.name for path in cut(whole, work, "Tiny.Q8_0", 3)]
+    work.rename(hub.folder / folder) if folder else [(work / name).rename(hub.folder / name) for name in names]
+    card = pull_gguf("hub:org/tiny", store=store, egress=Egress(), file=f"{folder}{names[0]}")
+    assert set(card.files) == {"tiny.q8_0.gguf", "README.md"}
+    assert (store.folder("tiny.q8_0") / "tiny.q8_0.gguf").read_bytes() == whole.read_bytes()
+    assert card.language_model is not None
+    assert card.language_model.quantisation == "Q8_0"
+
+
 def test_a_file_must_be_chosen_and_be_there(hub: HubServer, store: ModelStore) -> None:
     with pytest.raises(InputError, match="which one"):
         pull_gguf("hub:org/tiny", store=store, egress=Egress())
@@ -74,7 +84,10 @@ def test_a_local_file(store: ModelStore, tmp_path: Path) -> None:
     card = pull_gguf(str(tmp_path / "Mine.gguf"), store=store, egress=Egress())
     assert (card.name, card.source) == ("mine", f"local:{tmp_path / 'Mine.gguf'}")
     assert card.parameters == 2 * (4 * 64 * 64 + 3 * 64 * 96 + 2 * 64) + 2 * 128 * 64 + 64
+    parts = cut(tmp_path / "Mine.gguf", tmp_path / "parts", "Cut", 2)
+    assert pull_gguf(str(parts[1]), store=store, egress=Egress()).parameters == card.parameters
+    assert all(path.exists() for path in parts)
     (tmp_path / "bad.gguf").write_bytes(b"GGUF" + bytes(100))
     with pytest.raises(IntegrityError):
         pull_gguf(str(tmp_path / "bad.gguf"), store=store, egress=Egress())
-    assert [c.name for c in store.list()] == ["mine"]
+    assert [c.name for c in store.list()] == ["cut", "mine"]

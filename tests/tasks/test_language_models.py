@@ -33,15 +33,11 @@ from rightsized.store.models import ModelStore
 from rightsized.store.planner import open_blueprint, plan
 from rightsized.store.planner_blueprint import from_header
 from rightsized.store.planner_bytes import weight_bytes
-from rightsized.tasks.language_models import (
-    Conversion,
-    convert,
-    gguf_file,
-    measure_speed,
-    pull_gguf,
-    quantise_model,
-    verify_export,
-)
+from rightsized.tasks import language_exports
+from rightsized.tasks.language_exports import Conversion, convert, convert_and_prove
+from rightsized.tasks.language_models import gguf_file, measure_speed, pull_gguf, quantise_model
+from rightsized.tasks.language_proofs import verify_export
+from tests.store.hub_server import COMMIT, HubServer
 
 pytestmark = [pytest.mark.needs_parity, pytest.mark.slow]
 pytest.importorskip("xllamacpp")
@@ -163,25 +159,78 @@ def test_another_chat_template_is_found_out(store: ModelStore) -> None:
     assert any("chat template" in line for line in found.differences)
 
 
-def test_a_lora_adapter_is_converted(store: ModelStore, tmp_path: Path) -> None:
-    base, adapter = checkpoint("llama"), tmp_path / "adapter"
-    adapter.mkdir()
+def _adapter(folder: Path, **more: object) -> Path:
+    """A LoRA adapter as PEFT saves it: random, and large enough to change every answer."""
+    folder.mkdir()
     random = np.random.default_rng(3)
-    part = "base_model.model.model.layers.0.self_attn.q_proj"
-    tensors = {f"{part}.lora_A.weight": (4, 256), f"{part}.lora_B.weight": (256, 4)}
-    save_file(
-        {n: random.standard_normal(s).astype(np.float32) for n, s in tensors.items()},
-        adapter / "adapter_model.safetensors",
-    )
-    config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "bias": "none"}
-    (adapter / "adapter_config.json").write_text(json.dumps({**config, "task_type": "CAUSAL_LM"}), "utf-8")
-    name = _converted(store, adapter, base=str(base))
+    layer = "base_model.model.model.layers.0"
+    shapes = {f"{layer}.self_attn.q_proj": (256, 256), f"{layer}.mlp.down_proj": (512, 256)}
+    tensors: dict[str, np.ndarray] = {}
+    for part, (inner, outer) in shapes.items():
+        tensors[f"{part}.lora_A.weight"] = 0.1 * random.standard_normal((4, inner)).astype(np.float32)
+        tensors[f"{part}.lora_B.weight"] = 0.1 * random.standard_normal((outer, 4)).astype(np.float32)
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "down_proj"], "bias": "none"}
+    text = json.dumps({**config, "task_type": "CAUSAL_LM", **more})
+    (folder / "adapter_config.json").write_text(text, "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("more", [{}, {"use_rslora": True}], ids=["plain", "rank-stabilised"])
+def test_a_lora_adapter_answers_as_the_original_does(
+    store: ModelStore, tmp_path: Path, more: dict[str, object]
+) -> None:
+    base = checkpoint("llama")
+    order = Conversion(
+        str(_adapter(tmp_path / "adapter", **more)), outtype="f32", base=str(base), python=parity_python()
+    )  # fmt: skip
+    name = convert_and_prove(order, store=store, egress=Egress())[0].name
     card, path = gguf_file(name, store)
     assert card.language_model is not None
     assert card.language_model.adapter_of == "llama"
+    (proof,) = card.language_model.proofs
+    assert proof.against == "transformers, float32 (llama with adapter)"
+    assert (proof.same_tokens, proof.same_template) == (True, True)
+    assert proof.greedy_same == proof.greedy >= 400
+    assert abs(proof.change) < 1e-3
+    alone = _converted(store, base)
+    plain = verify_export(alone, store=store, python=parity_python())[1].proof
+    assert abs(proof.perplexity / plain.perplexity - 1) > 0.01  # the adapter was there on both sides
+    with pytest.raises(InputError, match="compared when it is converted"):
+        verify_export(name, store=store)
     header = read_header(path)
     assert header.text("general.type") == "adapter"
-    assert {t.name for t in header.tensors} == {f"blk.0.attn_q.weight.lora_{side}" for side in "ab"}
+    parts = ("attn_q", "ffn_down")
+    assert {t.name for t in header.tensors} == {f"blk.0.{part}.weight.lora_{side}" for part in parts for side in "ab"}
+
+
+def test_an_adapter_whose_scale_is_lost_is_found_out(
+    store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """llama.cpp's converter alone passes over rank-stabilised scales; the proof would say so."""
+    monkeypatch.setattr(language_exports, "_with_plain_scale", lambda adapter, work: adapter)
+    adapter = _adapter(tmp_path / "adapter", use_rslora=True)
+    order = Conversion(str(adapter), outtype="f32", base=str(checkpoint("llama")), python=parity_python())
+    _, found = convert_and_prove(order, store=store, egress=Egress())
+    assert found.proof.same_tokens
+    assert found.proof.greedy_same < found.proof.greedy
+    assert any("logits" in line for line in found.differences)
+
+
+def test_a_checkpoint_of_the_hub_is_proved_while_it_is_here(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = HubServer(checkpoint("qwen2"))
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    order = Conversion("hub:org/tiny", outtype="f32", python=parity_python())
+    try:
+        card, found = convert_and_prove(order, store=store, egress=Egress())
+    finally:
+        hub.close()
+    assert card.language_model is not None
+    assert card.language_model.proofs == (found.proof,)
+    assert found.differences == ()
+    assert found.proof.greedy_same == found.proof.greedy
+    assert found.proof.against == f"transformers, float32 (org/tiny@{COMMIT})"
+    assert store.card("tiny") == card
 
 
 def test_what_the_converter_refuses_is_said(store: ModelStore, tmp_path: Path) -> None:

@@ -58,44 +58,42 @@ class VerifyExport(Common):
 
 def convert(options: ConvertModel) -> Result:
     """Convert a checkpoint to GGUF with llama.cpp's own converter, install it and prove that it answers alike."""
-    from rightsized.tasks import language_models
-    from rightsized.tasks.language_models import Conversion, destinations
+    from rightsized.tasks.language_exports import Conversion, convert_and_prove, destinations
+    from rightsized.tasks.language_exports import convert as convert_alone
 
     store, egress = _opened(options)
     order = Conversion(options.source, options.outtype, options.name, options.lora, options.python)
     with progress_bars(options.json) as progress, _granted(egress, destinations(order, store)):
-        card = language_models.convert(order, store=store, egress=egress, progress=progress)
-        if not options.verify or options.lora or options.source.startswith("hub:"):
+        if not options.verify:
+            card = convert_alone(order, store=store, egress=egress, progress=progress)
             return Result(card, _installed(card))
-        progress("compare with the original", 0, 0)
-        card, found = language_models.verify_export(card.name, store=store, python=options.python)
+        card, found = convert_and_prove(order, store=store, egress=egress, progress=progress)
     return _shown(card, found, _installed(card))
 
 
 def quantize(options: QuantizeModel) -> Result:
     """Pack the weights of an installed model with ggml's own quantiser and install the result beside it."""
-    from rightsized.tasks import language_models
+    from rightsized.tasks.language_models import quantise_model
+    from rightsized.tasks.language_proofs import verify_export as prove
 
     store, _ = _opened(options)
     with progress_bars(options.json) as progress:
-        card = language_models.quantise_model(
-            options.name, options.to, store=store, into=options.into, progress=progress
-        )
+        card = quantise_model(options.name, options.to, store=store, into=options.into, progress=progress)
         if not options.verify:
             return Result(card, _installed(card))
         progress("measure perplexity", 0, 0)
-        card, found = language_models.verify_export(card.name, store=store)
+        card, found = prove(card.name, store=store)
     text = "\n".join([_installed(card), sentence(found.proof)])
     return Result({"model": card, "proof": found.proof}, text)
 
 
 def verify_export(options: VerifyExport) -> Result:
     """Compare a GGUF model with what it was made from: tokens, chat template, greedy answers, perplexity."""
-    from rightsized.tasks import language_models
+    from rightsized.tasks.language_proofs import verify_export as prove
 
     store, _ = _opened(options)
     lines = options.prompts.read_text("utf-8").splitlines() if options.prompts else []
-    card, found = language_models.verify_export(
+    card, found = prove(
         options.name,
         store=store,
         original=options.original,

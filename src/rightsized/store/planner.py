@@ -14,7 +14,8 @@ import msgspec
 
 from rightsized.core.errors import InputError, NotFoundError
 from rightsized.core.types import Frozen
-from rightsized.store.gguf import is_gguf, read_header
+from rightsized.store import gguf_parts
+from rightsized.store.gguf import is_gguf
 from rightsized.store.planner_blueprint import Blueprint, from_header
 from rightsized.store.planner_bytes import CELLS, UNPACKED, cache_bytes, compute_bytes, rearranged_bytes, weights_of
 from rightsized.store.planner_checkpoint import CONFIG, from_config, from_folder, read_config
@@ -84,12 +85,14 @@ def open_blueprint(path: Path) -> Blueprint:
     if path.is_dir():
         files = sorted(path.glob("*.gguf"))
         if files and not (path / CONFIG).exists():
-            return from_header(read_header(files[0]), files[0])
+            if [file.name for file in files] != list(gguf_parts.names(files[0].name)):
+                raise InputError(f"{path} holds {len(files)} GGUF files.", fix="Name one of them.")
+            return from_header(gguf_parts.whole_header(files[0]), files[0])
         return from_folder(path)
     if not path.exists():
         raise NotFoundError(f"{path} does not exist.", fix="Give a GGUF file, a checkpoint's folder or a config.json.")
     if is_gguf(path):
-        return from_header(read_header(path), path)
+        return from_header(gguf_parts.whole_header(path), path)
     return from_folder(path.parent) if path.suffix == ".safetensors" else from_config(read_config(path))
 
 

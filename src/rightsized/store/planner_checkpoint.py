@@ -31,6 +31,7 @@ def from_folder(folder: Path) -> Blueprint:
     """
     config = read_config(folder / CONFIG)
     shards = sorted(folder.glob("*.safetensors"))
+    shards = [shard for shard in shards if not shard.name.startswith("consolidated")] or shards  # Mistral's second copy
     stored = {name: entry for shard in shards for name, entry in read_safetensors(shard).items()}
     return from_config(config, stored)
 
@@ -116,7 +117,9 @@ def _precision(config: Mapping[str, Any], stored: Stored | None) -> str:
         counts: dict[str, int] = {}
         for type_name, shape in stored.values():
             counts[type_name] = counts.get(type_name, 0) + prod(shape)
-        return _STORED.get(max(counts, key=lambda name: counts[name]), "F16")
+        most = _STORED.get(max(counts, key=lambda name: counts[name]), "F16")
+        if most in ("F32", "F16", "BF16"):
+            return most  # else packed by a method of its own, such as GPTQ: the converter unpacks it
     stated = str(config.get("dtype") or config.get("torch_dtype") or "float16")
     return {"float32": "F32", "bfloat16": "BF16"}.get(stated.removeprefix("torch."), "F16")
 

@@ -1,13 +1,15 @@
 """Run by a Python that has torch and transformers: says what a checkpoint's original implementation answers.
 
-Reads one JSON object a line from standard input and writes one a line to standard output; an error is an object with
-`error`. The first argument is the checkpoint's folder. Imports nothing of this package. Weights are float32.
+Arguments: the checkpoint's folder, threads, and perhaps the folder of a LoRA adapter that is added to its weights.
+Reads one JSON object a line from standard input and writes one a line to standard output. Imports nothing of this
+package. Weights are float32.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,9 +19,11 @@ import transformers
 class Original:
     """A checkpoint, opened by transformers."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, adapter: str = "") -> None:
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         self.model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        if adapter:
+            add_adapter(self.model, Path(adapter))
 
     def tokens(self, texts: list[str]) -> list[list[int]]:
         """Token ids of each text, with the marks that the tokenizer adds."""
@@ -73,11 +77,35 @@ class Original:
         ]
 
 
+def add_adapter(model: Any, folder: Path) -> None:
+    """Add a LoRA adapter to the weights, as PEFT defines it: W + scale * B A, scale = alpha / r or alpha / sqrt(r).
+
+    Raises ValueError for what is more than that: a file that cannot say so would be compared with the wrong original.
+    """
+    from safetensors.torch import load_file
+
+    config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+    tensors = load_file(folder / "adapter_model.safetensors")
+    pairs = {name.removesuffix(".lora_A.weight") for name in tensors if name.endswith(".lora_A.weight")}
+    known = {f"{name}.lora_{side}.weight" for name in pairs for side in "AB"}
+    if set(tensors) != known or config.get("use_dora") or config.get("alpha_pattern"):
+        odd = sorted(set(tensors) ^ known)[:1] or ["use_dora or alpha_pattern"]
+        raise ValueError(f"this adapter is more than pairs of LoRA matrices of one alpha: {odd[0]}")
+    for name in sorted(pairs):
+        down, up = (tensors[f"{name}.lora_{side}.weight"].float() for side in "AB")
+        rank = down.shape[0]
+        scale = config["lora_alpha"] / (rank**0.5 if config.get("use_rslora") else rank)
+        weight = model.get_submodule(name.removeprefix("base_model.model.")).weight
+        change = scale * (up @ down)
+        with torch.no_grad():
+            weight += change.T if config.get("fan_in_fan_out") else change
+
+
 def main() -> None:
     torch.set_num_threads(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
     transformers.logging.set_verbosity_error()
     out, sys.stdout = sys.stdout, sys.stderr  # the library may print; the answers must stand alone
-    original = Original(sys.argv[1])
+    original = Original(sys.argv[1], *sys.argv[3:4])
     for line in sys.stdin:
         order = json.loads(line)
         answer = getattr(original, order.pop("action"))(**order)

@@ -129,6 +129,16 @@ def test_what_is_refused(tmp_path: Path) -> None:
         quantise(tmp_path / "q.gguf", tmp_path / "z.gguf", "Q4_0", no_progress)
     with pytest.raises(InputError, match="no quantisation known"):
         quantise(source, tmp_path / "z.gguf", "Q9_X", no_progress)
+    large = tmp_path / "large.gguf"
+    planned = [Planned("token_embd.weight", (32, 2), named("F32"))]
+    facts = {"block_count": 1, "embedding_length": 32, "attention.head_count": 1}
+    records = [record("general.architecture", "llama")] + [record(f"llama.{k}", v) for k, v in facts.items()]
+    write_gguf(large, records, planned, lambda _, file: file.write(np.full(64, 1e6, np.float32).tobytes()) and None)
+    with pytest.raises(InputError, match="does not fit into F16"):
+        quantise(large, tmp_path / "z.gguf", "F16", no_progress)
+    write_gguf(large, [*records, record("split.count", 2)], planned, lambda _, file: file.write(bytes(256)) and None)
+    with pytest.raises(InputError, match="one of 2 parts"):
+        quantise(large, tmp_path / "z.gguf", "Q8_0", no_progress)
     header = read_header(source)
     data = bytearray(source.read_bytes())
     matrix = next(t for t in header.tensors if t.name == "blk.0.attn_q.weight")

@@ -51,6 +51,11 @@ def inside_the_net(command: Sequence[str]) -> list[str]:
     return list(command) if script == "-m" else [python, "-P", net.__file__, *command[1:]]
 
 
+def score_command(path: Path, context: int) -> list[str]:
+    """What says what a GGUF file answers (`score`); the path of an adapter may follow."""
+    return [sys.executable, "-m", "rightsized.compress.gguf.score", str(path), str(context)]
+
+
 def run(command: Sequence[str]) -> str:
     """Run a child to its end; what it said. Raises JobError with its last words."""
     done = subprocess.run(  # noqa: S603 - no shell; the arguments are this program's own
@@ -63,10 +68,10 @@ def run(command: Sequence[str]) -> str:
 
 
 class Peer:
-    """A child that answers one JSON object with another until it is closed."""
+    """A child that answers one JSON object with another until it is closed. `name` is what it has opened."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self._name = Path(command[-2]).name
+    def __init__(self, command: Sequence[str], name: str) -> None:
+        self._name = name
         self._folder = tempfile.TemporaryDirectory()
         self._errors = Path(self._folder.name) / "errors.txt"
         with self._errors.open("wb") as errors:

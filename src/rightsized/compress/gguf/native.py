@@ -108,8 +108,8 @@ class Quantiser:
 class Runner:
     """One model with one sequence on the processor, without sampling: tokens in, logits out."""
 
-    def __init__(self, path: Path, *, context: int, batch: int = 512) -> None:
-        """Load a model.
+    def __init__(self, path: Path, *, context: int, batch: int = 512, adapter: Path | None = None) -> None:
+        """Load a model, with a LoRA adapter where one is given.
 
         Raises:
             IntegrityError: llama.cpp does not load it; the reason is on standard error.
@@ -126,6 +126,8 @@ class Runner:
         self._context = self._lib.llama_init_from_model(self._model, parameters)
         if not self._context:
             raise IntegrityError(f"llama.cpp makes no context of {context} tokens for {path}.")
+        if adapter is not None:
+            self._add(adapter)
         self._vocabulary = self._lib.llama_model_get_vocab(self._model)
         self.words = int(self._lib.llama_vocab_n_tokens(self._vocabulary))
         self._batch = batch
@@ -140,6 +142,12 @@ class Runner:
         self._lib.llama_batch_free(self._arrays)
         self._lib.llama_free(self._context)
         self._lib.llama_model_free(self._model)
+
+    def _add(self, adapter: Path) -> None:
+        loaded = self._lib.llama_adapter_lora_init(self._model, str(adapter).encode())  # freed with the model
+        adapters, scales = (ctypes.c_void_p * 1)(loaded), (ctypes.c_float * 1)(1.0)
+        if not loaded or self._lib.llama_set_adapters_lora(self._context, adapters, 1, scales):
+            raise IntegrityError(f"llama.cpp does not load the adapter {adapter}.")
 
     def forget(self) -> None:
         """Start a new sequence."""
@@ -203,6 +211,12 @@ def _declared(lib: ctypes.CDLL) -> ctypes.CDLL:
         ("llama_batch_free", None, (_Batch,)),
         ("llama_free", None, (pointer,)),
         ("llama_model_free", None, (pointer,)),
+        ("llama_adapter_lora_init", pointer, (pointer, ctypes.c_char_p)),
+        (
+            "llama_set_adapters_lora",
+            number,
+            (pointer, ctypes.POINTER(pointer), ctypes.c_size_t, ctypes.POINTER(ctypes.c_float)),
+        ),
         ("llama_get_memory", pointer, (pointer,)),
         ("llama_memory_clear", None, (pointer, ctypes.c_bool)),
         ("llama_decode", number, (pointer, _Batch)),

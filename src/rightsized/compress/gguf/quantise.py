@@ -17,6 +17,7 @@ from rightsized.compress.gguf.native import Quantiser
 from rightsized.core.errors import InputError
 from rightsized.core.protocols import Progress
 from rightsized.store.gguf import Header, Tensor, read_header
+from rightsized.store.gguf_parts import KEYS, refuse_part
 from rightsized.store.gguf_recipes import Facts, Placed, assign, in_order
 from rightsized.store.gguf_types import FILE_TYPES, TensorType
 from rightsized.store.gguf_write import Planned, record, write_gguf
@@ -25,7 +26,6 @@ from rightsized.store.planner_blueprint import from_header
 QUANTISATION_VERSION = 2  # of ggml's blocks; GGML_QNT_VERSION
 SLAB = 1 << 24  # elements packed at a time: 64 MB of float32
 _REWRITTEN = ("general.file_type", "general.quantization_version")
-_LEFT_OUT = ("split.no", "split.count", "split.tensors.count")
 
 
 def quantise(source: Path, target: Path, recipe: str, progress: Progress) -> None:
@@ -37,6 +37,7 @@ def quantise(source: Path, target: Path, recipe: str, progress: Progress) -> Non
         DiskFullError: no space is left.
     """
     header = read_header(source)
+    refuse_part(source, header)
     tensors = [header.tensors[i] for i in in_order([t.name for t in header.tensors])]
     packed = next((t for t in tensors if t.kind.quantised), None)
     if packed is not None:
@@ -62,7 +63,7 @@ def _facts(header: Header, path: Path) -> Facts:
 
 
 def _records(data: mmap.mmap, header: Header, recipe: str) -> list[bytes]:
-    kept = [data[a:b] for key, (a, b) in header.spans.items() if key not in (*_REWRITTEN, *_LEFT_OUT)]
+    kept = [data[a:b] for key, (a, b) in header.spans.items() if key not in (*_REWRITTEN, *KEYS)]
     return [*kept, record(_REWRITTEN[0], FILE_TYPES[recipe]), record(_REWRITTEN[1], QUANTISATION_VERSION)]
 
 
@@ -101,6 +102,10 @@ def _as_stored(numbers: NDArray[np.float32], kind: TensorType) -> bytes:
     if kind.name == "F32":
         return numbers.tobytes()
     if kind.name == "F16":
-        return numbers.astype(np.float16).tobytes()
+        with np.errstate(over="ignore"):
+            half = numbers.astype(np.float16)
+        if not np.isfinite(half).all():
+            raise InputError("A weight does not fit into F16.", fix="Take BF16 or a packed type, such as Q8_0.")
+        return half.tobytes()
     bits = np.ascontiguousarray(numbers).view(np.uint32)  # BF16: the upper half, rounded to even
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16).tobytes()

@@ -1,4 +1,4 @@
-"""Run in a process of its own (`python -m rightsized.compress.gguf.score FILE CONTEXT`): what a GGUF file answers.
+"""Run in a process of its own (`python -m rightsized.compress.gguf.score FILE CONTEXT [LORA]`): what a file answers.
 
 Speaks as `tune/reference.py` does: one JSON object a line in and out. Greedy answers and chat templates come from the
 runtime that serves, with a float32 attention cache; perplexity from llama.cpp's C interface, which shows every logit.
@@ -25,8 +25,8 @@ TIMEOUT = 600.0  # seconds for one answer of the runtime
 class Converted:
     """A GGUF file, opened by llama.cpp; each side only when it is asked for."""
 
-    def __init__(self, path: str, context: int) -> None:
-        self._path, self._context = path, context
+    def __init__(self, path: str, context: int, adapter: str = "") -> None:
+        self._path, self._context, self._adapter = path, context, adapter
         self._server: Any = None
         self._runner: Runner | None = None
 
@@ -88,7 +88,8 @@ class Converted:
 
     def _opened_runner(self) -> Runner:
         if self._runner is None:
-            self._runner = Runner(Path(self._path), context=self._context)
+            adapter = Path(self._adapter) if self._adapter else None
+            self._runner = Runner(Path(self._path), context=self._context, adapter=adapter)
         return self._runner
 
     def _opened_server(self) -> Any:
@@ -111,6 +112,10 @@ class Converted:
         parameters.no_extra_bufts = exact
         parameters.use_jinja = True
         parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
+        if self._adapter:
+            info = xllamacpp.CommonAdapterLoraInfo()
+            info.path, info.scale = self._adapter, 1.0
+            parameters.lora_adapters = [info]
         return xllamacpp.Server(parameters)
 
 
@@ -118,7 +123,7 @@ def main() -> None:
     Egress().watch()
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # llama.cpp prints on both; the answers must stand alone
-    converted = Converted(sys.argv[1], int(sys.argv[2]))
+    converted = Converted(sys.argv[1], int(sys.argv[2]), *sys.argv[3:4])
     for line in sys.stdin:
         order = json.loads(line)
         answer = getattr(converted, order.pop("action"))(**order)

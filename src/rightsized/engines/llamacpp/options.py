@@ -18,6 +18,7 @@ from rightsized.core.tiers import TierConfig
 from rightsized.engines import cpu
 from rightsized.store import cards
 from rightsized.store.gguf import Header, read_header
+from rightsized.store.gguf_parts import refuse_part
 from rightsized.store.home import Home
 from rightsized.store.models import ModelStore
 
@@ -96,14 +97,18 @@ def check_pooling(tier: TierConfig, options: Options, model: ModelFile) -> None:
 
 
 def context(tier: TierConfig, model: ModelFile) -> int:
-    """Tokens of one sequence, as llama.cpp rounds them. Raises ConfigError above what the model was trained with."""
+    """Tokens of one sequence: as llama.cpp rounds them, and no more than the model was trained with, where it stops.
+
+    Raises ConfigError above that.
+    """
     trained = model.header.integer("context_length")
     if trained and tier.context > trained:
         raise ConfigError(
             f"context = {tier.context} of tier {tier.name!r} is more than the {trained} tokens its model was made for.",
             fix=f"Write context = {trained} or less.",
         )
-    return -(-(tier.context or trained or CONTEXT_STEP) // CONTEXT_STEP) * CONTEXT_STEP
+    rounded = -(-(tier.context or trained or CONTEXT_STEP) // CONTEXT_STEP) * CONTEXT_STEP
+    return min(rounded, trained) if trained else rounded
 
 
 def slots(tier: TierConfig, options: Options) -> int:
@@ -117,7 +122,10 @@ def threads(options: Options) -> int:
 
 
 def find_model(named: str, home: str) -> ModelFile:
-    """A model or adapter by store name or path. Raises NotFoundError, IntegrityError, StoreError, ConfigError."""
+    """A model or adapter by store name or path.
+
+    Raises NotFoundError, IntegrityError, StoreError, ConfigError, InputError (one part of a model).
+    """
     if not named:
         raise ConfigError(
             "A tier with the engine llamacpp names no model.", fix='Write model = "NAME" or a .gguf path.'
@@ -128,7 +136,9 @@ def find_model(named: str, home: str) -> ModelFile:
             raise NotFoundError(
                 f"There is no model file {named}.", fix=f"Paths are taken from the current folder, here {Path.cwd()}."
             )
-        return ModelFile(path, "", read_header(path))
+        header = read_header(path)
+        refuse_part(path, header)  # the digest must cover all of a model
+        return ModelFile(path, "", header)
     name, _, variant = named.partition(":")
     store = ModelStore(Home(home))
     card, folder = store.card(name), store.folder(name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
 import signal
@@ -24,6 +25,7 @@ KEPT_LINES = 60  # of standard error
 SAID_LINES = 2  # of those, how many a message quotes
 LONGEST_LINE = 1 << 16  # bytes; longer ones are cut by the reader
 LONGEST_SOCKET_PATH = 100  # bytes; the system's limit is 104 on macOS and 108 on Linux
+NO_BACKTRACE = "GGML_NO_BACKTRACE"  # else a failed check starts a debugger, whose lines would hide the reason
 GRACE_SECONDS = 3.0  # from the closed pipe until it is killed
 _LOG = re.compile(r"^[\d.]+ ([EWI]) (?:\w+\s+\S+: )?(.*)$")  # time, level, then mostly the function
 
@@ -57,6 +59,7 @@ class WorkerProcess:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 limit=LONGEST_LINE,
+                env={**os.environ, NO_BACKTRACE: "1"},
             )
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
