@@ -60,3 +60,22 @@ def test_a_promise_about_answers_given_here_begins_each_request_at_the_first_tie
     assert answer(built, ask("hard", conversation="c1")).rung == "large"
     again = answer(built, ask("easy", conversation="c1"))
     assert (again.rung, again.certified) == (("small", True) if afresh else ("large", False))
+
+
+def test_a_veto_of_a_tier_that_never_answers_leaves_the_tested_path_too() -> None:
+    """Its rows had no score from there on, whatever thresholds the test then chose."""
+    verifier = Told({"small": 0.9, "middle": 0.9})
+    for classes, certified in ((("public", "internal"), True), (("public",), False)):
+        small = tier("small", data_classes=classes)
+        calibrated = Calibrated(("small", "middle", "large"), (None, 0.5), (), verifier)
+        built = ladder(small, tier("middle"), tier("large"), state="certified", calibrated=calibrated)
+        reply = answer(built, ask(data_class="internal"))
+        assert (reply.rung, reply.certified) == ("middle", certified)
+        assert small.generator.calls == 0  # type: ignore[attr-defined]
+
+
+def test_where_no_tier_may_answer_by_its_check_the_default_does() -> None:
+    calibrated = Calibrated(("small", "large"), (None, None), (), Told({}))
+    built = ladder(tier("small"), tier("large", "large says"), state="certified", calibrated=calibrated)
+    reply = answer(built, ask())
+    assert (reply.rung, reply.state, reply.certified) == ("large", "none", False)

@@ -14,6 +14,7 @@ import pytest
 from chat_samples import sum_rows, write_rows
 from rightsized.core.config import load
 from rightsized.store.home import Home
+from rightsized.tasks.chat_admission import routing_digests
 from rightsized.tasks.chat_cascade import open_calibrated
 from rightsized.tasks.opened import Encoders
 
@@ -35,9 +36,10 @@ def test_calibrates_with_the_encoder(home: Path, tmp_path: Path) -> None:
     assert found["certificate"]["rungs"] == ["small", "large"]
     assert "at most 20% of the requests answered here are wrong" in found["certificate"]["sentence"]
     assert Path(found["folder"]).is_dir()
-    encoders = Encoders(load(None, flags={"home": str(home)}))
+    config = load(None, flags={"home": str(home)})
+    encoders = Encoders(config)
     try:
-        opened = open_calibrated(Home(home), "chat", encoders, now=time.time())
+        opened = open_calibrated(Home(home), "chat", encoders, serving=routing_digests(config), now=time.time())
         assert opened.void == ""
         assert opened.certificate.digests["encoder"].startswith("sha256:")
     finally:

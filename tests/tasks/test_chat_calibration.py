@@ -175,11 +175,18 @@ def test_rows_of_the_queue_only_train(tmp_path: Path) -> None:
         calibrated(tmp_path / "home", tmp_path / "rows.jsonl", calibrate=str(queue))
 
 
+def test_a_row_without_the_answer_of_a_tier_that_would_be_asked_is_named(tmp_path: Path) -> None:
+    rows = [*ROWS[:59], ROWS[59] | {"answers": {"small": "x"}, "correct": {"small": True}}]
+    with pytest.raises(DataError, match="row 60: there is no answer of tier 'large'; it has: small"):
+        calibrated(tmp_path, write_rows(tmp_path / "rows.jsonl", rows, "expected"))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"prompt": ""}, "row 1: there is no prompt"),
-        ({"answers": {"small": "x"}}, "row 2: there is no answer of tier 'large'|'correct' of tier"),
+        ({"answers": {"small": 3, "large": "x"}}, "row 2: the answer of tier 'small' is 3"),
+        ({"answers": {"middle": "x"}}, "row 2: there is no answer of any of small, large; it has: middle"),
         ({"answers": "x"}, "row 1: 'answers' is 'x'"),
         ({"correct": {"small": 1.5, "large": True}}, "row 1: 'correct' of tier 'small' is 1.5"),
         ({"correct": None}, "row 1: 'correct' is None"),

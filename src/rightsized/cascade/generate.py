@@ -208,28 +208,32 @@ class Ladder(Answerer):
         for k, name in enumerate(calibrated.names):
             local = k < len(thresholds)
             threshold = thresholds[k] if local else ALWAYS
-            bar = NEVER if threshold is None else threshold
-            if bar != NEVER:
-                skip = calibrated.skips[k] if local and k < len(calibrated.skips) else ALWAYS
-                steps.append(_Step(self._by_name[name], bar, skip, local))
-        return steps
+            skip = calibrated.skips[k] if local and k < len(calibrated.skips) else ALWAYS
+            steps.append(_Step(self._by_name[name], NEVER if threshold is None else threshold, skip, local))
+        return steps if any(step.bar != NEVER for step in steps) else []
 
     def _allowed(self, run: Run, steps: Sequence[_Step]) -> list[_Step]:
         """Steps that no rule vetoes, then the last one's fallbacks; what was vetoed is noted. Raises ForbiddenError.
 
-        A tier that stands after a vetoed one answers by another path than was tested; one before it does not.
+        A tier that stands after a vetoed one answers by another path than was tested; one before it does not. That goes
+        for a tier that never answers too: calibration gave its rows nothing from the first vetoed tier on.
         """
         last = steps[-1]
         if last.bar == ALWAYS:
             steps = [*steps, *self._fallbacks(last.tier, run.generation)]
         kept: list[_Step] = []
-        for number, step in enumerate(steps):
-            if why := step.tier.veto(run.generation):
+        tested = True
+        for step in steps:
+            why = step.tier.veto(run.generation)
+            tested = tested and not why
+            if step.bar == NEVER:
+                continue
+            if why:
                 run.passed_over(step.tier, why)
             else:
-                kept.append(step if len(kept) == number else step._replace(local=False))
+                kept.append(step if tested else step._replace(local=False))
         if not kept:
-            raise none_left(run.generation, [step.tier for step in steps])
+            raise none_left(run.generation, [step.tier for step in steps if step.bar != NEVER])
         return kept
 
     def _default(self, run: Run) -> list[_Step]:

@@ -14,6 +14,7 @@ from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned, percent
 from rightsized.core.errors import InputError, RightsizedError
+from rightsized.core.generation import DATA_CLASSES
 from rightsized.core.types import Certificate
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class ChatOptions(Common):
     judge_share: Annotated[
         float, typer.Option(help="Part of the error budget left to wrong answers that the judge let pass.")
     ] = 0.5
+    data_class: Annotated[
+        str,
+        typer.Option(help=f"What rows hold that do not say it: {', '.join(DATA_CLASSES)}. Default: by the settings."),
+    ] = ""
     encoder: Annotated[str, typer.Option(help="Encoder that reads prompts.")] = "minilm"
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0
     replace: Annotated[
@@ -94,7 +99,7 @@ def chat(options: ChatOptions) -> Result:
             "calibrate",
             entry="rightsized.tasks.chat_calibration:calibrate_job",
             arguments=_arguments(options, config.home, serving)
-            | {"samples": msgspec.to_builtins(sample_plans(config))},
+            | {"samples": msgspec.to_builtins(sample_plans(config)), "settings": msgspec.to_builtins(config)},
             result_type=ChatReport,
             progress=progress,
         )
@@ -159,6 +164,8 @@ def _check(options: ChatOptions) -> None:
     for name, value in (("--max-error", options.max_error), ("--confidence", options.confidence)):
         if not 0 < value < 1:
             raise InputError(f"{name} {value:g} must lie between 0 and 1, such as 0.05 for 5%.")
+    if options.data_class and options.data_class not in DATA_CLASSES:
+        raise InputError(f"--data-class {options.data_class!r} is not known.", fix=f"Known: {', '.join(DATA_CLASSES)}.")
 
 
 def _arguments(options: ChatOptions, home: str, serving: dict[str, str]) -> dict[str, Any]:
@@ -183,6 +190,7 @@ def _arguments(options: ChatOptions, home: str, serving: dict[str, str]) -> dict
         "costs": _costs(options.costs),
         "serving": serving,
         "seed": options.seed,
+        "data_class": options.data_class or None,
     }
 
 

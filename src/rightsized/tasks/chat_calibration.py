@@ -24,6 +24,8 @@ from rightsized.engines.verifier import Verifier, open_verifier
 from rightsized.store.home import Home
 from rightsized.store.models import ModelStore
 from rightsized.tasks.certify import PERSON
+from rightsized.tasks.chat_admission import routing_of
+from rightsized.tasks.chat_barred import barred_from
 from rightsized.tasks.chat_cascade import (
     CascadeFile,
     ReferenceRow,
@@ -171,6 +173,8 @@ class _Stage:
         before = np.stack([[likely(float(u)) for u in one.uplift] for one in fitted], axis=1)
         right, targets = correct(self.slices.train, self.checked, self.plan.loss), self.plan.targets
         outside = domain.outside if domain is not None else np.zeros(len(after), np.bool_)
+        barred = barred_from(self.slices.train.rows, self.checked)
+        after, before = np.where(barred, np.nan, after), np.where(barred, np.nan, before)
         inside = np.where(outside[:, None], np.nan, after)
         rough = estimate_thresholds(targets.promise, targets.max_error, Scores(inside, right), self.costs)
         skips = choose_skips(before, inside, rough, self.costs)
@@ -199,10 +203,11 @@ class _Stage:
 
     def _digests(self, rules: Rules) -> dict[str, str]:
         """Of what answers, what scores and the rows; other tiers may change: they answer nothing of this."""
-        tiers = {f"tier.{name}" for name in self.slices.train.tiers}
-        held, people = self.slices.calibrate, self.slices.people
+        names = self.slices.train.tiers
+        tiers, held, people = {f"tier.{name}" for name in names}, self.slices.calibrate, self.slices.people
         return {
             **{name: digest for name, digest in self.plan.serving.items() if name in tiers},
+            **routing_of(self.plan.settings, names if self.plan.loss == "regret" else self.checked),
             **cascade_digests(dict(rules.verifiers), self.encoder, rules.domain),
             "data.train": digest_of([*self.slices.train.rows, *self.slices.partial]),
             "data.calibrate": digest_of(held.rows if held else ()),

@@ -98,12 +98,17 @@ def rests_on(evidence: ChatEvidence) -> str:
 
 
 def correct(data: ChatData, checked: Sequence[str], evidence_loss: str) -> NDArray[np.bool_]:
-    """What counts as right under the loss, bool (rows, checked tiers)."""
-    right = np.array([[row.correct[tier] for tier in checked] for row in data.rows], np.bool_)
+    """What counts as right under the loss, bool (rows, checked tiers).
+
+    Of a tier that a rule keeps a row from there is no label, and no score that could use it. A last tier that may not
+    be asked counts as right: what is wrong here then stays wrong.
+    """
+    right = np.array([[row.correct.get(tier, False) for tier in checked] for row in data.rows], np.bool_)
     right = right.reshape(len(data.rows), len(checked))
     if evidence_loss == "error":
         return right
-    return regret(right, np.array([row.correct[data.tiers[-1]] for row in data.rows], np.bool_))
+    last = data.tiers[-1]
+    return regret(right, np.array([last in row.barred or row.correct[last] for row in data.rows], np.bool_))
 
 
 def _tested(evidence: ChatEvidence) -> tuple[Calibration, int]:
@@ -158,7 +163,7 @@ def _asked(*parts: ChatData | None) -> list[str]:
 def _judge(evidence: ChatEvidence, people: ChatData) -> JudgePlan:
     """The rows that people checked, of those where the judge called some tier's answer right."""
     scored = score(evidence.rules, people.rows, evidence.reader)
-    agreed = np.array([[row.judge[tier] for tier in evidence.checked] for row in people.rows], np.bool_)
+    agreed = np.array([[row.judge.get(tier, False) for tier in evidence.checked] for row in people.rows], np.bool_)
     groups = groups_of(people.rows)
     rows = one_row_a_group(groups, evidence.plan.seed) if groups else np.arange(len(people.rows))
     kept = rows[agreed[rows].any(axis=1)]

@@ -16,6 +16,7 @@ from rightsized.core.errors import RightsizedError
 from rightsized.core.types import Certificate, State
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
+from rightsized.tasks.chat_admission import routing_digests
 from rightsized.tasks.chat_cascade import OpenedCascade, gateways, open_calibrated, without_data
 from rightsized.tasks.chat_identity import serving_tiers
 from rightsized.tasks.counts import version_counts
@@ -76,7 +77,7 @@ def _scored_again(config: Config, name: str) -> list[Check]:
         encoders = Encoders(config)
         stack.callback(encoders.close)
         try:
-            serving = serving_tiers(config)
+            serving = serving_tiers(config) | routing_digests(config)
             opened = open_calibrated(Home(config.home), name, encoders, serving=serving, now=time.time())
         except RightsizedError as error:
             return [Check("digests", False, str(error))]

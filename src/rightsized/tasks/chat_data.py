@@ -2,7 +2,8 @@
 
 A row: {"prompt": text | "messages": [...], "answers": {tier: text}, and either "correct": {tier: true|false} or
 "expected": text}. Optional: "label_kind", "logprobs": {tier: [...]}, "samples": {tier: [text, ...]}, "judge": {tier:
-true|false} beside people's labels, "conversation", "domain", "response_format".
+true|false} beside people's labels, "conversation", "domain", "response_format", and what the request declared
+("data_class" and others, see `chat_declared`).
 
 A row of `queue export` says where its label comes from. A model or a user picked it, so it only trains; it may hold the
 answers of some tiers only, and then teaches about those.
@@ -24,6 +25,8 @@ from rightsized.core.generation import Generation, words_of
 from rightsized.engines.signals import numbers
 from rightsized.engines.signals.final import final_number, final_text
 from rightsized.engines.signals.signal import Exchange
+from rightsized.tasks.chat_declared import FIELDS as DECLARED
+from rightsized.tasks.chat_declared import NOTHING, Declared, declared_of
 from rightsized.tasks.chat_exchange import completion, exchange_of
 from rightsized.tasks.dataset import SOURCE_COLUMN, source_of
 from rightsized.tasks.judged import KINDS, LabelRule, check_labels
@@ -33,13 +36,16 @@ from rightsized.tune.duplicates import normalise
 
 FIELDS = (
     "prompt", "messages", "correct", "expected", "label_kind", "logprobs", "samples", "judge", "conversation",
-    "domain", "response_format", SOURCE_COLUMN,
+    "domain", "response_format", SOURCE_COLUMN, *DECLARED,
 )  # fmt: skip
 TESTS = "executed tests"
 
 
 class ChatRow(Struct, frozen=True):
-    """One prompt with the answers of all tiers and whether each is right; `number` is the row in the file, from 1."""
+    """One prompt with the answers of all tiers and whether each is right; `number` is the row in the file, from 1.
+
+    `barred`: why tiers may not be asked in service, by tier (`chat_admission`); of those it may lack the answer.
+    """
 
     number: int
     body: dict[str, Any]
@@ -51,6 +57,8 @@ class ChatRow(Struct, frozen=True):
     train_only: bool = False
     samples: dict[str, tuple[str, ...]] = field(default_factory=dict)
     judge: dict[str, bool] = field(default_factory=dict)
+    declared: Declared = NOTHING
+    barred: dict[str, str] = field(default_factory=dict)
 
     @property
     def generation(self) -> Generation:
@@ -69,8 +77,9 @@ class ChatRow(Struct, frozen=True):
 
     @property
     def digest(self) -> str:
-        """Of prompt, answers and labels."""
-        return _digest((self.body, self.answers, self.correct))
+        """Of prompt, answers and labels, and of the tiers that rules keep it from."""
+        kept_from = [sorted(self.barred)] if self.barred else []
+        return _digest((self.body, self.answers, self.correct, *kept_from))
 
     @property
     def asked(self) -> str:
@@ -99,26 +108,27 @@ class ChatData(Struct):
 
 
 def read_chat(path: Path, tiers: Sequence[str] = (), label_kind: str = "") -> ChatData:
-    """Read labelled exchanges.
+    """Read labelled exchanges. A row may lack the answers of some tiers: whether it may is for `chat_barred` to say.
 
     Args:
-        tiers: names in order of cost; empty takes the order of the first row's answers.
+        tiers: names in order of cost; empty takes the order of the first row that has the most answers.
         label_kind: `human`, `exact`, `tests`, `judge:NAME`; empty takes it from the rows.
     Raises:
         DataError: a row cannot be used; names the row, the field and the value.
     """
-    rows: list[ChatRow] = []
     kinds: dict[str, int] = {}
-    names = tuple(tiers)
+    measuring: list[tuple[int, dict[str, Any]]] = []
     picked: list[tuple[int, dict[str, Any]]] = []
     for number, given in read_rows(path, ("answers",), FIELDS):
         where = f"{path.name}, row {number}"
         if source_of(where, given.get(SOURCE_COLUMN)):
             picked.append((number, given))  # the tiers' names are taken from a row that has them all
             continue
-        names = names or tuple(_mapping(given["answers"], where, "answers"))
-        rows.append(_row(number, given, names, where))
+        _mapping(given["answers"], where, "answers")
+        measuring.append((number, given))
         kinds.setdefault(str(given.get("label_kind") or ("exact" if given.get("expected") else "human")), number)
+    names = tuple(tiers) or max((tuple(given["answers"]) for _, given in measuring), key=len, default=())
+    rows = [_row(number, given, names, f"{path.name}, row {number}") for number, given in measuring]
     if not rows and not (picked and names):
         raise DataError(
             f"{path.name} has no row" + (" beside those from the queue, which only train." if picked else "."),
@@ -159,7 +169,10 @@ def is_right(answer: str, expected: str) -> bool:
 
 
 def _row(number: int, given: dict[str, Any], tiers: tuple[str, ...], where: str) -> ChatRow:
-    answers = {tier: _answer(_mapping(given["answers"], where, "answers"), tier, where) for tier in tiers}
+    said = _mapping(given["answers"], where, "answers")
+    answers = {tier: _answer(said, tier, where) for tier in tiers if tier in said}
+    if not answers:
+        raise DataError(f"{where}: there is no answer of any of {', '.join(tiers)}; it has: {', '.join(said)}.")
     return ChatRow(
         number=number,
         body=body_of(given, where),
@@ -171,6 +184,7 @@ def _row(number: int, given: dict[str, Any], tiers: tuple[str, ...], where: str)
         train_only=bool(given.get(SOURCE_COLUMN)),
         samples=_samples(given.get("samples"), where),
         judge=_judge(given.get("judge"), answers, where),
+        declared=declared_of(given, where),
     )
 
 
@@ -213,12 +227,8 @@ def _mapping(value: Any, where: str, name: str) -> dict[str, Any]:
 
 
 def _answer(answers: dict[str, Any], tier: str, where: str) -> str:
-    if not isinstance(answers.get(tier), str):
-        known = ", ".join(answers)
-        raise DataError(
-            f"{where}: there is no answer of tier {tier!r}; it has: {known}.",
-            fix="Every row needs the answer of every tier. Name the tiers with --tiers small,large",
-        )
+    if not isinstance(answers[tier], str):
+        raise DataError(f"{where}: the answer of tier {tier!r} is {answers[tier]!r:.60}, not a text.")
     return str(answers[tier])
 
 

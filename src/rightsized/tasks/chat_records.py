@@ -5,6 +5,8 @@ from __future__ import annotations
 from msgspec import field
 
 from rightsized.cascade.samples import SamplePlan
+from rightsized.core.config import Config
+from rightsized.core.generation import DataClass
 from rightsized.core.types import Certificate, Frozen, Loss, Targets
 from rightsized.tasks.judged import SHARE
 from rightsized.tasks.records import Finding
@@ -21,6 +23,8 @@ class ChatPlan(Frozen, frozen=True):
         costs: US dollars a call, one a tier and last the person's; empty takes 1, 10, 100 ...
         serving: digests of what will answer, such as `tier.small`.
         samples: tiers that draw further samples in service, and how.
+        settings: those that will serve, whose rules rows are held against; None: no tier is vetoed for any row.
+        data_class: of rows that say none; None takes that of the settings.
         judge_check: rows with the labels of people and of the judge; `judge_share`: the part of the error budget left
             to wrong answers that the judge let pass.
     """
@@ -42,6 +46,8 @@ class ChatPlan(Frozen, frozen=True):
     samples: dict[str, SamplePlan] = field(default_factory=dict)
     judge_check: str | None = None
     judge_share: float = SHARE
+    settings: Config | None = None
+    data_class: DataClass | None = None
 
 
 class TierFigures(Frozen, frozen=True):

@@ -18,6 +18,7 @@ from rightsized.engines.onnx import OnnxEncoder
 from rightsized.engines.signals.signal import Exchange
 from rightsized.engines.verifier import Verifier
 from rightsized.store.home import Home
+from rightsized.tasks.chat_barred import barred_from
 from rightsized.tasks.chat_data import ChatRow
 from rightsized.tasks.chat_exchange import compared, said
 from rightsized.tasks.chat_verifier import likely, score_of
@@ -70,15 +71,24 @@ class Rules:
 
 
 def score(rules: Rules, rows: Sequence[ChatRow], reader: Reader, progress: Progress = no_progress) -> Scored:
-    """Every row through the verifiers that were read back, one row at a time as in service."""
-    vectors = reader.vectors(rows)
-    after, before = np.zeros((2, len(rows), len(rules.verifiers)))
+    """Every row through the verifiers that were read back, one row at a time as in service.
+
+    A row has no score from the first tier on that a rule would keep it from.
+    """
+    vectors, barred = reader.vectors(rows), barred_from(rows, tuple(rules.verifiers))
+    after, before = np.full((2, len(rows), len(rules.verifiers)), np.nan)
     outside = np.zeros(len(rows), np.bool_)
-    exchanges = [reader.exchanges(rows, tier) for tier in rules.verifiers]
+    asked = [np.flatnonzero(~column).tolist() for column in barred.T]
+    exchanges = [
+        dict(zip(numbers, reader.exchanges([rows[i] for i in numbers], tier), strict=True))
+        for tier, numbers in zip(rules.verifiers, asked, strict=True)
+    ]
     for i, row in enumerate(rows):
         vector = vectors[i] if vectors is not None else None
         outside[i] = rules.domain is not None and vector is not None and bool(rules.domain.outside(vector))
         for k, verifier in enumerate(rules.verifiers.values()):
+            if barred[i, k]:
+                continue
             after[i, k] = score_of(verifier, exchanges[k][i], vector, rules.loss)
             before[i, k] = likely(verifier.before(row.prompt, vector))
         progress("Scoring calibrate", i + 1, len(rows))

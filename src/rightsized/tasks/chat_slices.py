@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rightsized.core.errors import DataError, InputError
+from rightsized.tasks.chat_admission import Admission
 from rightsized.tasks.chat_agreement import only_drawn, tiers_with_samples, without_samples
+from rightsized.tasks.chat_barred import admission_of, mark, told, unsaid
 from rightsized.tasks.chat_data import ChatData, ChatRow, read_chat
 from rightsized.tasks.chat_logprobs import left_out, only, tiers_with_logprobs
 from rightsized.tasks.chat_records import ChatPlan
@@ -46,6 +48,8 @@ class ChatSlices:
 def prepare(plan: ChatPlan) -> ChatSlices:
     """Read, check and split. Raises DataError, InputError, NotFoundError."""
     slices = _split(plan)
+    for name, data in (("train", slices.train), ("calibrate", slices.calibrate), ("checked", slices.people)):
+        slices.findings.extend(told(data, name) if data is not None else ())
     parts = [data for data in (slices.train, slices.calibrate, slices.people) if data is not None]
     fair, tiers = [row for data in parts for row in data.rows if not row.train_only], slices.train.tiers
     kept, drawn = tiers_with_logprobs(fair, tiers), tiers_with_samples(fair, tiers, plan.samples)
@@ -57,7 +61,7 @@ def prepare(plan: ChatPlan) -> ChatSlices:
     return replace(slices, partial=partial, logprobs=kept, sampled=drawn)
 
 
-def _people(plan: ChatPlan, data: ChatData) -> ChatData | None:
+def _people(plan: ChatPlan, data: ChatData, admission: Admission | None) -> ChatData | None:
     """The rows that people labelled beside the judge. Raises DataError, InputError."""
     rule = label_rule(plan, data.label_kind)
     check_labels(rule)
@@ -66,6 +70,7 @@ def _people(plan: ChatPlan, data: ChatData) -> ChatData | None:
     if plan.loss != "error":
         raise InputError(f"Rows checked by people say nothing of the loss {plan.loss!r}.", fix="Use --loss error.")
     given = read_chat(Path(plan.judge_check), data.tiers, "human")
+    mark(given, admission)
     if any(row.train_only or not row.judge for row in given.rows):
         raise DataError(
             f"{given.name} holds rows without the judge's labels, or rows that a model picked.",
@@ -84,9 +89,13 @@ def label_rule(plan: ChatPlan, label_kind: str) -> LabelRule:
 def _split(plan: ChatPlan) -> ChatSlices:
     data = read_chat(Path(plan.data), plan.tiers, plan.label_kind)
     _check(plan, data)
-    people = _people(plan, data)
+    admission = admission_of(plan, data.tiers)
+    mark(data, admission)
+    data.findings.extend(unsaid(data, admission))
+    people = _people(plan, data, admission)
     if plan.calibrate is not None:
         given = read_chat(Path(plan.calibrate), data.tiers, plan.label_kind)
+        mark(given, admission)
         if given.label_kind != data.label_kind or any(row.train_only for row in given.rows):
             raise DataError(
                 f"{given.name} cannot calibrate: its labels are by {given.label_kind}, or a model picked its rows.",

@@ -13,8 +13,10 @@ from rightsized.core.config import Config
 from rightsized.core.errors import NotFoundError, RightsizedError
 from rightsized.core.generation import Generator
 from rightsized.core.types import Certificate
+from rightsized.guard.policy.store import PolicyStore
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
+from rightsized.tasks.chat_admission import routing_digests
 from rightsized.tasks.chat_cascade import gateways, open_calibrated
 from rightsized.tasks.chat_identity import serving_tiers
 from rightsized.tasks.counts import version_counts
@@ -45,17 +47,20 @@ def in_force(
     encoders: Encoders,
     reader: LedgerReader | None,
     generators: Mapping[str, Generator] | None = None,
+    policy: PolicyStore | None = None,
 ) -> InForce:
     """Open and judge the cascade that the settings name. Never raises: a broken one is no promise, with the reason.
 
     Args:
         generators: the tiers' engines, where they are open already.
+        policy: the one in force; None reads that of the home.
     """
     version = version_in_force(config)
     if not version:
         return InForce(Promise("none"))
     try:
-        return _judged(config, encoders, reader, version, serving_tiers(config, generators))
+        serving = serving_tiers(config, generators) | routing_digests(config, policy)
+        return _judged(config, encoders, reader, version, serving)
     except RightsizedError as error:
         return InForce(Promise("none"), version=version, note=str(error))
 

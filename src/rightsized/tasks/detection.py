@@ -41,6 +41,13 @@ class Detection:
             tier for tier in config.tiers if not _stays(tier) and not tier.unreachable(config.egress.allow)
         ]
 
+    @property
+    def may_matter(self) -> bool:
+        """Whether what is found in a request could change where it goes, under these settings and this policy."""
+        if self._mode == "auto":
+            return self._policy.current is not None or bool(self._leaving)
+        return self._mode == "always"
+
     async def look(self, request: Request) -> Request:
         """The request with what was found, its class raised where that asks for it; as it is where nobody looks."""
         if self._mode == "off":

@@ -88,6 +88,7 @@ class LocalGateway:
         self._tiers = tuple(Tier(tier, open_tier(tier, config), language) for tier in config.tiers)
         self._retired: list[Recorded] = []
         self._in_flight = 0
+        self._ruled = ""  # digest of the policy at the last look
         self._install(InForce(Promise("none")))
 
     def _install(self, force: InForce) -> None:
@@ -118,12 +119,20 @@ class LocalGateway:
 
     async def refresh(self) -> None:
         """Take up a cascade that was calibrated meanwhile, and look at the audits again."""
-        if self._encoders is not None and version_in_force(self._config) != self.force.version:
+        if self._encoders is not None and self._outdated():
             reader = self._ledger.reader if self._ledger else None
             engines = {tier.name: tier.generator for tier in self._tiers}
-            self._install(await asyncio.to_thread(in_force, self._config, self._encoders, reader, engines))
+            found = await asyncio.to_thread(in_force, self._config, self._encoders, reader, engines, self._policy)
+            self._install(found)
         if self.watch is not None:
             await self.watch.refresh()
+
+    def _outdated(self) -> bool:
+        """Whether another cascade is to be served, or this one under another policy than at the last look."""
+        policy = self._policy.current.digest if self._policy.current is not None else ""
+        ruled, self._ruled = self._ruled, policy
+        version = self.force.version
+        return version_in_force(self._config) != version or (bool(version) and policy != ruled)
 
     async def start(self) -> None:
         """Open every tier. Raises what makes one unusable for good, such as a missing model."""
