@@ -1,7 +1,7 @@
 """The weights of an installed encoder, read back out of its fp32 graph, and the same graphs with other weights.
 
-A graph of ours holds the checkpoint's numbers unchanged, under names of ours, so that whatever trains an encoder further
-needs nothing that is not in the store. What comes back goes into both precisions, quantised as in `int8`.
+A graph of ours holds the checkpoint's numbers unchanged, under names of ours: to train an encoder further, nothing is
+needed that is not in the store. What comes back goes into both precisions, quantised as in `int8`.
 """
 
 from __future__ import annotations

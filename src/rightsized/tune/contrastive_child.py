@@ -1,6 +1,6 @@
 """Run by a Python that has torch: trains an encoder on pairs of texts so that a text finds its partner among others.
 
-Argument: a folder with `order.json`, `weights.safetensors` (arrays by the names of our graphs) and `tokens.safetensors`.
+Argument: a folder with `order.json`, `weights.safetensors` (arrays by the names in our graphs), `tokens.safetensors`.
 Imports nothing of this package. Writes one JSON object a line to standard output (progress, then the outcome) and the
 trained arrays as `tuned.safetensors`. `checkpoint.safetensors` is written each minute and when asked to stop, and a
 second run of the same order goes on from there.
@@ -94,10 +94,8 @@ def _encode(arrays: _Arrays, plan: Blueprint, texts: list[Any], frozen: int) -> 
     for layer in range(plan.layers):
         with torch.set_grad_enabled(torch.is_grad_enabled() and layer >= frozen):
             states = _layer(arrays, plan, states, mask, f"layer.{layer}")
-    if plan.pooling == "cls":
-        pooled = states[:, 0]
-    else:
-        pooled = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    pooled = states[:, 0] if plan.pooling == "cls" else mean
     return pooled / pooled.norm(dim=1, keepdim=True).clamp_min(_NORM_FLOOR)
 
 
@@ -169,7 +167,7 @@ def train(folder: Path) -> dict[str, Any]:
         loss, _ = loss_of(arrays, plan, tokens, rows, settings)
         run.step(loss, step, steps)
         losses.append(float(loss.detach()))
-        print(json.dumps({"done": step + 1, "total": steps, "loss": losses[-1]}), flush=True)
+        _say(done=step + 1, total=steps, loss=losses[-1])
     after = _accuracy(arrays, plan, tokens, kept, settings)
     save_file({name: array.detach().contiguous() for name, array in arrays.items()}, folder / "tuned.safetensors")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e3 if sys.platform == "linux" else 1e6)
@@ -279,7 +277,12 @@ def embed(folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     action = {"train": train, "embed": embed}[sys.argv[1]]
-    print(json.dumps({"outcome": action(Path(sys.argv[2]))}), flush=True)
+    _say(outcome=action(Path(sys.argv[2])))
+
+
+def _say(**what: Any) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import ceil
 
 from rightsized.apps.search.adapt.headings import common, plain, run_in, telling
 from rightsized.apps.search.adapt.records import AdaptOptions, Kind, Pair
@@ -38,7 +39,7 @@ def mine(
     """
     documents = view.documents(Filters())
     shared = common((one.id, plain(path)) for one in documents for path in _paths(view, one))
-    asked = [frozenset(normalise(text).split()) for text in judged]
+    asked = _Asked(judged)
     drawn = _Drawn(options)
     spare = _Drawn(options)
     left_out, passages = 0, 0
@@ -47,7 +48,7 @@ def mine(
         found = view.passages(document.id)
         passages += len(found)
         for pair in _pairs(document, found, shared):
-            if _asked(pair.asks, asked):
+            if asked.already(pair.asks):
                 left_out += 1
             elif pair.kind == "first sentence":
                 spare.add(pair)
@@ -154,6 +155,22 @@ def _long(text: str) -> bool:
     return len(text.split()) >= FEWEST_WORDS
 
 
-def _asked(text: str, judged: Sequence[frozenset[str]]) -> bool:
-    words = frozenset(normalise(text).split())
-    return any(len(words & one) >= SAME_WORDS * len(words | one) for one in judged)
+class _Asked:
+    """The judged questions, by the words in them that are rarest."""
+
+    def __init__(self, judged: Sequence[str]) -> None:
+        self._questions = list({frozenset(normalise(text).split()) for text in judged} - {frozenset()})
+        self._counts = Counter(word for words in self._questions for word in words)
+        self._with: dict[str, list[int]] = {}
+        for number, words in enumerate(self._questions):
+            for word in words:
+                self._with.setdefault(word, []).append(number)
+
+    def already(self, text: str) -> bool:
+        """Whether a judged question has nearly the same words."""
+        words = frozenset(normalise(text).split())
+        rarest = sorted(words, key=lambda word: (self._counts[word], word))
+        # Two sets so alike share at least one of any so many words: the rarest lead to few questions.
+        telling = rarest[: len(words) - ceil(SAME_WORDS * len(words)) + 1]
+        near = {number for word in telling for number in self._with.get(word, ())}
+        return any(len(words & self._questions[one]) >= SAME_WORDS * len(words | self._questions[one]) for one in near)

@@ -25,11 +25,18 @@ class Pair(NamedTuple):
     document: str
 
 
+class Negative(NamedTuple):
+    """A passage that shares words with what asks and does not answer; an empty body where none was found."""
+
+    body: str = ""
+    document: str = ""
+
+
 class Mined(NamedTuple):
-    """Pairs in an order drawn by the seed, with a passage that does not answer for each (empty: none was found)."""
+    """Pairs in an order drawn by the seed, with a negative for each."""
 
     pairs: tuple[Pair, ...]
-    negatives: tuple[str, ...]
+    negatives: tuple[Negative, ...]
     judged: int = 0  # pairs left out because they ask what a judged question asks
 
 
