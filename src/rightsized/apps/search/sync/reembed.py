@@ -33,10 +33,11 @@ def reembed(
     encoder: Encoder,
     *,
     threads: int = 2,
+    swap: bool = True,
     progress: Progress = no_progress,
     cancelled: Callable[[], bool] = never,
 ) -> ReembedReport:
-    """Fill the vectors of an encoder, then let it serve and delete those of the others.
+    """Fill the vectors of an encoder, then let it serve and delete those of the others; without `swap` fill only.
 
     The collection must be opened anew with this encoder afterwards: its questions were encoded by the old one.
 
@@ -45,7 +46,8 @@ def reembed(
     """
     began = time.monotonic()
     with collection.writing() as writer, closing(Embedder(encoder, writer, threads)) as embed:
-        if not serve(writer, embed, progress, cancelled):
+        whole = serve(writer, embed, progress, cancelled) if swap else _fill(writer, embed, progress, cancelled)
+        if not (whole and swap):
             return ReembedReport(embed.encoded, time.monotonic() - began, swapped=False)
         with closing(collection.sidecars(writer)) as sidecars:
             sidecars.update()
