@@ -1,7 +1,7 @@
 """CUAD's contracts as whole documents, with the characters that each question asks for; and a collection made of them.
 
-The corpus comes cut into rows. A contract is its rows with a blank between them: one text, without line breaks, in which no
-cut of the corpus can be seen. The collection is made by the product: files in a folder, parsed, cut and embedded.
+The corpus comes cut into rows. A contract is its rows with a blank between them: one text without line breaks, in which
+no cut of the corpus can be seen. The collection is made by the product: files in a folder, parsed, cut and embedded.
 """
 
 from __future__ import annotations

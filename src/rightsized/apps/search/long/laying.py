@@ -25,26 +25,30 @@ class Laid(NamedTuple):
 
 
 def laid_out(pieces: Sequence[Laid]) -> str:
-    """One text of pieces that stand in the order of their documents.
+    """One text of pieces that stand in the order of their documents."""
+    return "".join(segments(pieces))
+
+
+def segments(pieces: Sequence[Laid]) -> list[str]:
+    """What `laid_out` joins: each piece as it is, and what stands between them.
 
     A title opens each document, headings stand above the first piece below them, and GAP wherever text that is not
     blank was left out before a piece.
     """
-    lines: list[str] = []
+    found: list[str] = []
     before: Laid | None = None
     for one in pieces:
         document = one.found.document
         opens = before is None or before.found.document.id != document.id
         if opens:
-            lines += [document.title or document.key]
+            found += ["\n" if before else "", document.title or document.key, "\n"]
         if not opens and before is not None and _adjoin(before, one):
-            lines[-1] += _joint(before, one) + one.text
+            found += [_joint(before, one), one.text]
         else:
-            lines += [GAP] if _skipped(before, one, opens) else []
-            lines += _headings(before, one, opens)
-            lines += [one.text]
+            found += ["" if opens else "\n", f"{GAP}\n" if _skipped(before, one, opens) else ""]
+            found += [*(f"{line}\n" for line in _headings(before, one, opens)), one.text]
         before = one
-    return "\n".join(lines)
+    return [one for one in found if one]
 
 
 def _skipped(before: Laid | None, one: Laid, opens: bool) -> bool:

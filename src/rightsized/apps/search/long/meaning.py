@@ -75,9 +75,8 @@ class ByEncoder:
             async with lanes:
                 return (await self._encoder.encode(text)).vector
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(vector(text)) for text in some]
-        return np.array([task.result() for task in tasks], np.float32).reshape(len(some), self._encoder.dimension)
+        vectors = await asyncio.gather(*(vector(text) for text in some))
+        return np.array(vectors, np.float32).reshape(len(some), self._encoder.dimension)
 
 
 class ByWords:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.apps.search.long.counting import Counter
-from rightsized.apps.search.long.laying import Laid, laid_out
+from rightsized.apps.search.long.laying import Laid, laid_out, segments
 from rightsized.apps.search.long.records import Packed, Part
 from rightsized.apps.search.long.scoring import FUSED, Scored, score
 from rightsized.apps.search.long.trimming import best_run
@@ -76,51 +76,78 @@ async def pack(
 
 def packed(view: View, scored: Scored, budget: int, counter: Counter, packing: Packing = DEFAULT) -> Packed:
     """The same for passages that are scored already."""
-    pool = _pool(scored, budget, counter)
+    sizes = _Sizes(counter)
+    pool = _pool(scored, budget, sizes)
     chooser = _Chooser(scored, pool, _likeness(view, scored, pool), packing)
-    taken: dict[int, Laid] = {}
-    tokens = missed = 0
-    while missed < MOST_MISSES and budget - tokens >= LEAST_RUN and (at := chooser.next()) is not None:
+    context = _Context(budget, sizes)
+    missed = 0
+    while missed < MOST_MISSES and context.room >= LEAST_RUN and (at := chooser.next()) is not None:
         one = Laid(scored.found[at], 0, len(scored.found[at].passage.text))
-        grown = _grown(taken, at, one, budget, counter)
-        if grown is None and packing.sentences:
-            one, grown = _cut(scored, taken, at, budget - tokens, budget, counter)
-        if grown is None:
+        if context.add(at, one) or (packing.sentences and _add_sentences(context, at, one, scored.words, sizes)):
+            chooser.take(at)
+            missed = 0
+        else:
             missed += 1
-            continue
-        taken[at], tokens, missed = one, grown, 0
-        chooser.take(at)
-    text = laid_out([taken[at] for at in sorted(taken)])
-    parts = tuple(_part(taken[at], float(scored.scores[at])) for at in sorted(taken))
-    left_out = len(scored.found) - len(parts)
-    return Packed(text, counter.of(text), budget, counter.exact, parts, left_out, scored.notes)
+    text, tokens = context.finished()
+    parts = tuple(_part(context.taken[at], float(scored.scores[at])) for at in sorted(context.taken))
+    return Packed(text, tokens, budget, counter.exact, parts, len(scored.found) - len(parts), scored.notes)
 
 
-def _grown(taken: dict[int, Laid], at: int, one: Laid, budget: int, counter: Counter) -> int | None:
-    """Tokens of the context with one more piece; None where it no longer fits. Counted whole: joints cost too."""
-    with_it = {**taken, at: one}
-    tokens = counter.of(laid_out([with_it[place] for place in sorted(with_it)]))
-    return tokens if tokens <= budget else None
+class _Sizes:
+    """Tokens of texts, each counted once: most of a context stays as it is while it grows."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._of, self._known = counter.of, dict[str, int]()
+
+    def __call__(self, text: str) -> int:
+        if text not in self._known:
+            self._known[text] = self._of(text)
+        return self._known[text]
 
 
-def _cut(
-    scored: Scored, taken: dict[int, Laid], at: int, room: int, budget: int, counter: Counter
-) -> tuple[Laid, int | None]:
-    """The best sentences of a passage that fit, and the tokens of the context with them."""
-    found = scored.found[at]
-    whole = Laid(found, 0, len(found.passage.text))
+class _Context:
+    """Pieces by their place, and what they take. While it grows its parts are counted, at the end the whole."""
+
+    def __init__(self, budget: int, sizes: _Sizes) -> None:
+        self._budget, self._sizes = budget, sizes
+        self.taken: dict[int, Laid] = {}
+        self.room = budget
+
+    def add(self, at: int, one: Laid) -> bool:
+        """Take a piece in, if it fits."""
+        if self._sizes(one.text) > self.room:
+            return False
+        grown = {**self.taken, at: one}
+        tokens = sum(map(self._sizes, segments([grown[place] for place in sorted(grown)])))
+        if tokens > self._budget:
+            return False
+        self.taken, self.room = grown, self._budget - tokens
+        return True
+
+    def finished(self) -> tuple[str, int]:
+        """The text and its tokens, counted whole: what was taken last goes where joints cost more than their parts."""
+        while True:
+            text = laid_out([self.taken[place] for place in sorted(self.taken)])
+            tokens = self._sizes(text)
+            if tokens <= self._budget:
+                return text, tokens
+            self.taken.popitem()
+
+
+def _add_sentences(context: _Context, at: int, one: Laid, words: str, sizes: _Sizes) -> bool:
+    """Take in the best sentences of a passage that fit, if any do."""
+    room = context.room
     while room >= LEAST_RUN:
-        span = best_run(found.passage.text, scored.words, room, counter.of)
+        span = best_run(one.text, words, room, sizes)
         if span is None:
-            return whole, None
-        one = Laid(found, *span)
-        if (grown := _grown(taken, at, one, budget, counter)) is not None:
-            return one, grown
-        room = min(room, counter.of(found.passage.text[span[0] : span[1]])) - LEAST_RUN
-    return whole, None
+            return False
+        if context.add(at, one._replace(start=span[0], end=span[1])):
+            return True
+        room = min(room, sizes(one.text[slice(*span)])) - LEAST_RUN
+    return False
 
 
-def _pool(scored: Scored, budget: int, counter: Counter) -> list[int]:
+def _pool(scored: Scored, budget: int, sizes: _Sizes) -> list[int]:
     """The best passages, as many as hold POOL times the budget; best first, earlier ones first among equals."""
     order = np.argsort(-scored.scores, kind="stable").tolist()
     pool, tokens = list[int](), 0
@@ -128,7 +155,7 @@ def _pool(scored: Scored, budget: int, counter: Counter) -> list[int]:
         if tokens >= POOL * budget:
             break
         pool.append(at)
-        tokens += counter.of(scored.found[at].passage.text)
+        tokens += sizes(scored.found[at].passage.text)
     return pool
 
 
