@@ -25,7 +25,7 @@ def opened(config: Config) -> Iterator[Collections]:
     from rightsized.tasks.opened import Encoders
 
     encoders = Encoders(config)
-    collections = Collections(Home(config.home), lambda: encoders.get(config.search.encoder))
+    collections = Collections(Home(config.home), lambda: encoders.get(config.search.encoder), encoders.get)
     try:
         yield collections
     finally:

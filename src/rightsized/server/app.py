@@ -151,7 +151,8 @@ def documents_of(service: Service, config: Config) -> SearchService:
 
     Raises NotFoundError where the settings name a reranker that is not installed, ConfigError where it does not rerank.
     """
-    collections = Collections(Home(config.home), lambda: service.open_encoder(config.search.encoder))
+    encoder = config.search.encoder
+    collections = Collections(Home(config.home), lambda: service.open_encoder(encoder), service.open_encoder)
 
     async def seen(one: Access) -> None:
         if config.record.enabled:

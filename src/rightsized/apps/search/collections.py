@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from rightsized.apps.search.adapt.own import NO_STAMP, serving_own, stamp
 from rightsized.apps.search.connectors.addresses import Addresses
 from rightsized.apps.search.connectors.listing import open_connector
 from rightsized.apps.search.index import check, inspection
@@ -58,11 +59,15 @@ class Collections:
 
     Args:
         encoder: gives the encoder that passages and questions go through; called when it is first needed.
+        named: gives an installed encoder by name, for collections that have one of their own (`adapt.own`).
     """
 
-    def __init__(self, home: Home, encoder: Callable[[], Encoder]) -> None:
-        self._home, self._encoder = home, encoder
+    def __init__(
+        self, home: Home, encoder: Callable[[], Encoder], named: Callable[[str], Encoder] | None = None
+    ) -> None:
+        self._home, self._encoder, self._named = home, encoder, named
         self._open: dict[str, Collection] = {}
+        self._own: dict[str, tuple[int, int]] = {}
         self._opening = threading.Lock()
 
     def names(self) -> list[str]:
@@ -75,9 +80,27 @@ class Collections:
         if not create and name not in self.names():
             raise self._unknown(name)
         with self._opening:
+            own = stamp(self._home.path / FOLDER / name)
             if name not in self._open:
-                self._open[name] = open_collection(self._home, name, self._encoder(), create=create)
+                self._open[name] = open_collection(self._home, name, self._encoder_of(name, own), create=create)
+            elif own != self._own[name]:  # another process has given it an encoder of its own, or taken it away
+                self._open[name].encoder = self._encoder_of(name, own)
+                self._open[name].refresh()
+            self._own[name] = own
             return self._open[name]
+
+    def _encoder_of(self, name: str, own: tuple[int, int]) -> Encoder:
+        """The collection's own encoder where it serves, else that of the settings."""
+        found = serving_own(self._home.path / FOLDER / name) if own != NO_STAMP and self._named else None
+        if found is None or self._named is None:
+            return self._encoder()
+        try:
+            return self._named(found.model)
+        except NotFoundError as error:
+            fix = f"Go back to the encoder of the settings: rightsized search adapt {name} --back"
+            raise NotFoundError(
+                f"The encoder that {name!r} is indexed with is gone. {error.message}", fix=fix
+            ) from None
 
     def take_in(
         self,

@@ -19,6 +19,7 @@ from rightsized.core.frozen import Frozen
 from rightsized.store import atomic
 
 FILE = "encoder.json"
+NO_STAMP = (0, 0)  # of a collection without the file
 
 
 class Own(Frozen, frozen=True):
@@ -68,5 +69,5 @@ def stamp(folder: Path) -> tuple[int, int]:
     try:
         found = (folder / FILE).stat()
     except OSError:
-        return 0, 0
+        return NO_STAMP
     return found.st_mtime_ns, found.st_ino
