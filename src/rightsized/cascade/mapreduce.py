@@ -82,7 +82,10 @@ class Step(Frozen, frozen=True):
 
 
 class Outcome(NamedTuple):
-    """`notes`: one where everything could be joined, in the order of the text; none where no step was done."""
+    """`notes`: one where everything could be joined, else those that are left, in the order of the text.
+
+    None where no step found anything to tell.
+    """
 
     notes: list[Note]
     steps: list[Step]
@@ -102,7 +105,7 @@ class Teller(Protocol):
     """Asks a model. Both raise what the model raises; a ContextLengthError of `map` has its pieces asked in halves."""
 
     async def map(self, pieces: Sequence[Piece]) -> Told:
-        """Tell what matters of some pieces."""
+        """Tell what matters of some pieces; an empty text where nothing does."""
         ...
 
     async def reduce(self, notes: Sequence[Note], *, last: bool) -> Told:
@@ -168,7 +171,8 @@ class MapReduce:
         plan = self.plan(pieces)
         read = await self._all(READING, [self._mapped(pieces, first, last) for first, last in plan])
         results = [one for some in read for one in some]
-        steps, notes = [one.step for one in results], [one.note for one in results if one.note is not None]
+        steps = [one.step for one in results]
+        notes = [one.note for one in results if one.note is not None and one.note.text]
         level = 0
         while len(notes) > 1:
             level += 1

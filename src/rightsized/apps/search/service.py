@@ -17,6 +17,7 @@ from typing import TypeVar
 from rightsized.apps.search.answer.records import Answer
 from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.index.pacing import paced
+from rightsized.apps.search.long.service import LongDocuments
 from rightsized.apps.search.parsers import sandbox
 from rightsized.apps.search.parsers.wire import Page, PageImage
 from rightsized.apps.search.protocols import View
@@ -31,6 +32,7 @@ from rightsized.core.egress import Egress
 from rightsized.core.errors import InputError, NotFoundError, RightsizedError, StoreError
 from rightsized.core.frozen import Frozen
 from rightsized.core.generation import Caller
+from rightsized.core.protocols import Encoder
 from rightsized.tasks.accesses import Access
 
 T = TypeVar("T")
@@ -97,6 +99,7 @@ class SearchService:
         self._orderings = Orderings()
         self.seen, self.writers = seen, writers
         self._attached: set[str] = set()
+        self.long = LongDocuments(self)
 
     def collections(self, principals: Sequence[str]) -> list[VisibleCollection]:
         """Collections that hold something which the asker may see, by name: others, and broken ones, are not named."""
@@ -172,11 +175,11 @@ class SearchService:
         found = await ask(
             view,
             question.text,
-            encoder=self._collections.open(name).encoder,
+            encoder=self.encoder(name),
             filters=question.filters,
             limit=question.limit,
             settings=question.settings,
-            ranking=self._ranking(name, caller),
+            ranking=self.ranking(name, caller),
             **more,
         )
         await paced(began)
@@ -205,7 +208,11 @@ class SearchService:
         """Close what was opened."""
         self._collections.close()
 
-    def _ranking(self, name: str, caller: Caller) -> Ranking:
+    def encoder(self, name: str) -> Encoder:
+        """The encoder of a collection. Raises NotFoundError."""
+        return self._collections.open(name).encoder
+
+    def ranking(self, name: str, caller: Caller) -> Ranking:
         """The collection's learned ordering where it has one, else the default; and the reranker."""
         collection = self._collections.open(name)
         return Ranking(

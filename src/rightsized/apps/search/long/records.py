@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Literal
 
 from msgspec import field
 
+from rightsized.apps.search.answer.records import Said
 from rightsized.apps.search.types import Document, Found, Highlight
+from rightsized.cascade.mapreduce import Step
 from rightsized.core.frozen import Frozen
+
+SummaryStatus = Literal["written", "partial", "abstained"]
 
 
 class Clause(Frozen, frozen=True):
@@ -133,4 +138,36 @@ class Summary(Frozen, frozen=True):
     passages: int
     read: int
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Unread(Frozen, frozen=True):
+    """Characters `start` to `end` of a document that no step could read, and why, in words."""
+
+    path: tuple[str, ...]
+    start: int
+    end: int
+    page: int
+    reason: str
+
+
+class WrittenSummary(Frozen, frozen=True):
+    """A summary that a model wrote, step by step; every sentence cites the places that bear it out.
+
+    `status`: `written`; `partial` where a part of the document is `unread` or its notes could not be joined;
+    `abstained` where no sentence is left that may be shown. Of the `written` sentences of all steps, `left_out` are not
+    borne out by what they cite and went no further. `cost` is in US dollars. `promise` says why none is made.
+    """
+
+    document: Document
+    question: str
+    status: SummaryStatus
+    sentences: tuple[Said, ...]
+    steps: tuple[Step, ...]
+    unread: tuple[Unread, ...]
+    passages: int
+    written: int
+    left_out: int
+    cost: float = 0.0
+    promise: str = ""
     notes: tuple[str, ...] = ()
