@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rightsized.cascade.attempts import FILE, count_attempt, read_book, share_of_delta, share_used_before
+from rightsized.cascade.attempts import FILE, count_attempt, read_book, share_of_delta
 from rightsized.cascade.coin import AuditCoin, Toss
 from rightsized.core.errors import ConfigError, DataError, StoreError
 
@@ -50,8 +50,6 @@ def test_fresh_labels_start_afresh(tmp_path: Path) -> None:
 def test_the_count_is_on_disk_before_the_test_is_run(tmp_path: Path) -> None:
     attempt(tmp_path, ROWS)
     assert [past.number for past in read_book(tmp_path).attempts] == [1]
-    assert share_used_before(tmp_path, [*ROWS, "x"], float("inf")) == pytest.approx(50 / 51)
-    assert share_used_before(tmp_path, ROWS, 0.0) == 0.0
 
 
 def test_a_damaged_record_is_never_taken_for_an_empty_one(tmp_path: Path) -> None:

@@ -195,3 +195,18 @@ def test_labels_used_before_an_alarm_never_certify_again(tmp_path: Path) -> None
     assert [finding.kind for finding in again.slices.findings] == ["outlived"]
     fresh: Certificate = certify(evidence(tmp_path, population, np.arange(400, 800), targets))
     assert (fresh.state, fresh.attempt) == ("certified", 1)
+
+
+def test_rows_that_trained_before_an_alarm_never_certify_under_another_seed(tmp_path: Path) -> None:
+    population, targets = pool(11), Targets(max_error=0.12, confidence=0.8)
+    home = Home(tmp_path).ensure()
+    first = evidence(tmp_path, population, np.arange(400), targets)
+    first.slices.data = evidence(tmp_path, population, np.arange(400, 1200), targets).slices.data  # train rows
+    certificate = certify(first)
+    with SqliteLedger(home.decisions, group_ms=0, secrets=SecretFolder(home.secrets)) as ledger:
+        asyncio.run(ledger.note(EventRow("alarm", "t", certificate.id, certificate.created + 1, "9 of 12 were wrong")))
+    again = evidence(tmp_path, population, np.arange(400, 800), targets)
+    assert again.slices.calibrate is not None
+    again.slices.calibrate.labels = [("relabelled",) for _ in again.slices.calibrate.labels]
+    assert certify(again).state != "certified"
+    assert [finding.kind for finding in again.slices.findings] == ["outlived"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from rightsized.cascade.attempts import read_book
 from rightsized.cascade.estimates import can_certify
 from rightsized.cascade.plan import Plan
 from rightsized.cascade.scores import Scores
+from rightsized.cascade.seen import FILE as ROWS
 from rightsized.core.config import load
 from rightsized.core.types import Targets
 from rightsized.ledger.log import SqliteLedger
@@ -102,18 +105,53 @@ def test_altered_rules_void_the_certificate(tmp_path: Path) -> None:
     assert force.promise.state == "none"
 
 
-def test_labels_in_use_before_an_alarm_certify_nothing_more(tmp_path: Path) -> None:
-    import asyncio
-
-    data = labelled(tmp_path / "rows.jsonl", 800)
-    first = calibrated(tmp_path, data)
-    assert first.state == "certified"
-
+def alarmed(home: Path, certificate: str, created: float) -> None:
     async def alarm() -> None:
-        with SqliteLedger(Home(load(None, flags={"home": str(tmp_path)}).home).decisions) as ledger:
-            await ledger.note(EventRow("alarm", "chat", first.certificate.id, 4e9, "too many were wrong"))
+        with SqliteLedger(Home(load(None, flags={"home": str(home)}).home).decisions) as ledger:
+            await ledger.note(EventRow("alarm", "chat", certificate, created, "too many were wrong"))
 
     asyncio.run(alarm())
-    again = calibrated(tmp_path, data, targets=Targets(max_error=0.1))
+
+
+def kinds(report: ChatReport) -> set[str]:
+    return {finding.kind for finding in report.findings}
+
+
+@pytest.fixture(scope="module")
+def alarmed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a certificate over 800 rows, and an alarm after it."""
+    home = tmp_path_factory.mktemp("alarmed")
+    first = calibrated(home, labelled(home / "rows.jsonl", 800))
+    assert first.state == "certified"
+    alarmed(home, first.certificate.id, 4e9)
+    return home
+
+
+def test_labels_in_use_before_an_alarm_certify_nothing_more(alarmed_home: Path, tmp_path: Path) -> None:
+    home = Path(shutil.copytree(alarmed_home, tmp_path / "home"))
+    again = calibrated(home, home / "rows.jsonl", targets=Targets(max_error=0.1))
     assert again.state != "certified"
-    assert any(finding.kind == "outlived" for finding in again.findings)
+    assert kinds(again) >= {"outlived"}
+
+
+def test_nor_do_rows_that_trained_before_it_whatever_the_seed_and_the_labels(
+    alarmed_home: Path, tmp_path: Path
+) -> None:
+    home = Path(shutil.copytree(alarmed_home, tmp_path / "home"))
+    reshuffled = calibrated(home, home / "rows.jsonl", targets=Targets(max_error=0.1), seed=3)
+    assert (reshuffled.state != "certified", kinds(reshuffled) >= {"outlived"}) == (True, True)
+    old = [json.loads(line) for line in (home / "rows.jsonl").read_text("utf-8").splitlines()]
+    relabelled = [one | {"correct": one["correct"] | {"large": True}} for one in reversed(old)]
+    fresh = write_rows(home / "fresh.jsonl", rows(800, seed=55))
+    held = write_rows(home / "held.jsonl", relabelled)
+    again = calibrated(home, fresh, calibrate=str(held))
+    assert (again.state != "certified", kinds(again) >= {"outlived"}) == (True, True)
+
+
+def test_fresh_rows_certify_again_and_an_older_home_says_what_it_does_not_know(
+    alarmed_home: Path, tmp_path: Path
+) -> None:
+    home = Path(shutil.copytree(alarmed_home, tmp_path / "home"))
+    (home / ROWS).unlink()  # the version before kept none
+    fresh = calibrated(home, write_rows(home / "fresh.jsonl", rows(800, seed=55)), seed=1)
+    assert (fresh.state, kinds(fresh) >= {"unknown-history"}) == ("certified", True)

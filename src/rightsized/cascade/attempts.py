@@ -57,7 +57,7 @@ def count_attempt(home: Path, *, task: str, rows: Sequence[str], trial: str, loo
     if len(looks) and not (all(look > 0 for look in looks) and sum(looks) <= 1 + 1e-12):
         raise DataError(f"The declared looks {looks} must be positive shares of delta that add up to at most 1.")
     labels = _labels(rows)
-    with _locked(home):
+    with locked(home):
         book = read_book(home)
         earlier = _overlapping(book, rows)
         same = [a.number for a in earlier if (a.labels, a.trial) == (labels, trial)]
@@ -66,7 +66,7 @@ def count_attempt(home: Path, *, task: str, rows: Sequence[str], trial: str, loo
         number = 1 + max((a.number for a in earlier), default=0)
         _check_looks(earlier, looks, number)
         now = PastAttempt(task, labels, trial, number, looks, time.time())
-        _write(home, _Book(book.sets | {labels: tuple(sorted(set(rows)))}, (*book.attempts, now)))
+        write_durably(home / FILE, _Book(book.sets | {labels: tuple(sorted(set(rows)))}, (*book.attempts, now)))
     return number
 
 
@@ -79,17 +79,6 @@ def number_of(home: Path, rows: Sequence[str], trial: str) -> int:
 
 def _labels(rows: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
-
-
-def share_used_before(home: Path, rows: Sequence[str], moment: float) -> float:
-    """The share of these rows (each digest once) that an attempt before `moment` rested on: 0 for fresh labels.
-
-    Raises StoreError where the record cannot be read.
-    """
-    book = read_book(home)
-    old = {row for attempt in book.attempts if attempt.created < moment for row in book.sets[attempt.labels]}
-    distinct = set(rows)
-    return len(distinct & old) / len(distinct) if distinct else 0.0
 
 
 def share_of_delta(attempt: int, looks: tuple[float, ...] = ()) -> float:
@@ -138,18 +127,18 @@ def _check_looks(earlier: list[PastAttempt], looks: tuple[float, ...], number: i
         )
 
 
-def _write(home: Path, book: _Book) -> None:
-    path = home / FILE
+def write_durably(path: Path, value: msgspec.Struct) -> None:
+    """Put a record in place of the one before, whole or not at all."""
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
-        file.write(msgspec.json.encode(book))
+        file.write(msgspec.json.encode(value))
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
 
 
 @contextmanager
-def _locked(home: Path) -> Iterator[None]:
+def locked(home: Path) -> Iterator[None]:
     """One process counts at a time: two fits at once are two attempts."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / LOCK).open("w") as file:

@@ -13,27 +13,24 @@ import msgspec
 import numpy as np
 
 from rightsized import __version__
-from rightsized.cascade.attempts import count_attempt, share_used_before
+from rightsized.cascade.attempts import count_attempt
 from rightsized.cascade.calibrate import calibrate
 from rightsized.cascade.certificate import CertificateFacts, make_certificate
 from rightsized.cascade.plan import Calibration, JudgePlan, Plan, SegmentPlan
 from rightsized.cascade.reference import REFERENCE_TEXTS, Reference
 from rightsized.cascade.scores import Scores, one_row_a_group
-from rightsized.cascade.sentence import day
+from rightsized.cascade.seen import begin_record, note_rows
 from rightsized.core.types import Certificate, Frozen
-from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
-from rightsized.tasks.audits import alarms_of
 from rightsized.tasks.dataset import Dataset
 from rightsized.tasks.evaluate import ScoredRows
 from rightsized.tasks.identity import SIGNING_SECRET
 from rightsized.tasks.judged import judge_plan, kind_in_words
-from rightsized.tasks.records import Finding
+from rightsized.tasks.outlived import OUTLIVED, outlived
 from rightsized.tasks.segments import segment_plans
 from rightsized.tasks.slices import FitPlan, Slices
 
 PERSON = "person"
-STALE = 0.5  # share of calibrate rows used before an alarm from which they are not fresh; traffic repeats some texts
 
 
 class Certified(Frozen, frozen=True):
@@ -64,7 +61,10 @@ class Evidence(msgspec.Struct):
 def certify(evidence: Evidence) -> Certificate:
     """Calibrate and sign. A task without calibrate rows gets an `estimated` certificate, which promises nothing."""
     home, plan, slices = Home(evidence.plan.home), evidence.plan, evidence.slices
+    begin_record(home.path)
     found = _calibrate(home, evidence)
+    here = [part for part in (slices.data, slices.calibrate, *_tested(slices)) if part is not None]
+    note_rows(home.path, (text for part in here for text in _text_digests(part)))
     facts = CertificateFacts(
         task=plan.task,
         rungs=("ngram", "head", PERSON),
@@ -128,20 +128,11 @@ def _segments(evidence: Evidence) -> tuple[SegmentPlan, ...]:
 
 
 def _outlived(home: Home, task: str, slices: Slices) -> bool:
-    """Whether an alarm has sounded since these labels were first used: then only fresh ones can certify again."""
-    if not home.decisions.is_file():
-        return False
-    with LedgerReader(home.decisions) as reader:
-        alarms = alarms_of(reader, task)
-    parts = [_row_digests(part) for part in _tested(slices)]
-    if not any(share_used_before(home.path, rows, alarm.created) >= STALE for alarm in alarms[-1:] for rows in parts):
-        return False
-    message = (
-        f"An alarm sounded on {day(alarms[-1].created)}, and these calibrate rows were in use before it: they can no"
-        " longer certify anything. Label a fresh random sample of the traffic and calibrate on that."
-    )
-    slices.findings.append(Finding("outlived", message))
-    return True
+    """Whether an alarm has sounded since these texts were first used: then only fresh ones can certify again."""
+    parts = [list(zip(_row_digests(part), _text_digests(part), strict=True)) for part in _tested(slices)]
+    findings = outlived(home, task, parts)
+    slices.findings.extend(findings)
+    return any(finding.kind == OUTLIVED for finding in findings)
 
 
 def groups_of(data: Dataset) -> Sequence[str]:
@@ -164,6 +155,11 @@ def _row_digests(data: Dataset) -> list[str]:
     """A digest of each labelled row, by which overlapping calibration data are known again."""
     rows = zip(data.texts, data.labels, strict=True)
     return [hashlib.sha256(msgspec.json.encode((text, sorted(labels)))).hexdigest()[:32] for text, labels in rows]
+
+
+def _text_digests(data: Dataset) -> list[str]:
+    """A digest of each text, by which a row is known again under any label."""
+    return [hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in data.texts]
 
 
 def _trial(evidence: Evidence, groups: Sequence[str]) -> str:

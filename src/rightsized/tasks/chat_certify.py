@@ -16,24 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightsized import __version__
-from rightsized.cascade.attempts import count_attempt, number_of, share_of_delta, share_used_before
+from rightsized.cascade.attempts import count_attempt, number_of, share_of_delta
 from rightsized.cascade.calibrate import calibrate
 from rightsized.cascade.certificate import CertificateFacts, make_certificate
 from rightsized.cascade.estimates import can_certify
 from rightsized.cascade.plan import Calibration, JudgePlan, Plan
 from rightsized.cascade.scores import Scores, one_row_a_group, regret
-from rightsized.cascade.sentence import day
+from rightsized.cascade.seen import begin_record, note_rows
 from rightsized.core.types import Certificate
-from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
-from rightsized.tasks.audits import alarms_of
-from rightsized.tasks.certify import STALE
 from rightsized.tasks.chat_data import ChatData
 from rightsized.tasks.chat_records import ChatPlan
 from rightsized.tasks.chat_scoring import Reader, Rules, score
 from rightsized.tasks.chat_slices import ChatSlices, digest_of, groups_of, label_rule
 from rightsized.tasks.identity import SIGNING_SECRET
 from rightsized.tasks.judged import JUDGED, kind_in_words
+from rightsized.tasks.outlived import OUTLIVED, outlived
 from rightsized.tasks.records import Finding
 from rightsized.tasks.split import fewest
 
@@ -66,7 +64,9 @@ class ChatEvidence:
 def certify(evidence: ChatEvidence) -> Certificate:
     """Calibrate and sign. Without calibrate rows, or with too few, the certificate promises nothing."""
     data, slices = evidence.digests, evidence.slices
+    begin_record(evidence.home.path)
     found, outside = _tested(evidence)
+    note_rows(evidence.home.path, (row.asked for row in slices.every()))
     facts = CertificateFacts(
         task=evidence.plan.name,
         rungs=evidence.rungs,
@@ -207,18 +207,9 @@ def _hopeless(evidence: ChatEvidence, held: ChatData) -> bool:
 
 
 def _outlived(evidence: ChatEvidence, held: ChatData) -> bool:
-    """Whether an alarm has sounded since these labels were first used: then only fresh ones can certify again."""
-    if not evidence.home.decisions.is_file():
-        return False
-    with LedgerReader(evidence.home.decisions) as reader:
-        alarms = alarms_of(reader, evidence.plan.name)
+    """Whether an alarm has sounded since these prompts were first used: then only fresh ones can certify again."""
     parts = [part for part in (held, evidence.slices.people) if part is not None]
-    used = [share_used_before(evidence.home.path, _asked(part), alarms[-1].created) for part in parts if alarms]
-    if not any(share >= STALE for share in used):
-        return False
-    message = (
-        f"An alarm sounded on {day(alarms[-1].created)}, and these calibrate rows were in use before it: they can no"
-        " longer certify anything. Label a fresh random sample of the requests and calibrate on that."
-    )
-    evidence.slices.findings.append(Finding("outlived", message))
-    return True
+    rows = [[(row.asked, row.asked) for row in part.rows] for part in parts]
+    findings = outlived(evidence.home, evidence.plan.name, rows)
+    evidence.slices.findings.extend(findings)
+    return any(finding.kind == OUTLIVED for finding in findings)

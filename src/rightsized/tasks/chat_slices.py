@@ -40,6 +40,11 @@ class ChatSlices:
     sampled: frozenset[str] = frozenset()  # tiers whose check reads further samples
     people: ChatData | None = None
 
+    def every(self) -> list[ChatRow]:
+        """All rows, whatever they are for."""
+        parts = [part.rows for part in (self.calibrate, self.people) if part is not None]
+        return [row for part in (self.train.rows, self.partial, *parts) for row in part]
+
     def about(self, tier: str) -> list[ChatRow]:
         """Train rows that hold this tier's answer: those of all tiers first, then partial ones."""
         return [*self.train.rows, *(row for row in self.partial if tier in row.answers)]
