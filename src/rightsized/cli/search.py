@@ -15,6 +15,7 @@ from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.search_answer import answer
 from rightsized.cli.search_eval import EvalOptions, TuneOptions, evaluate, tune
+from rightsized.cli.search_long import ClausesOptions, ContextOptions, SummaryOptions, clauses, context, summary
 from rightsized.cli.search_opened import opened
 from rightsized.cli.search_query import AskOptions, QueryOptions, query
 from rightsized.cli.search_related import SimilarOptions, SuggestOptions, similar, suggest
@@ -151,6 +152,9 @@ add(app, "similar", SimilarOptions, similar)
 add(app, "eval", EvalOptions, evaluate)
 add(app, "tune", TuneOptions, tune)
 add(app, "answer", AskOptions, answer)
+add(app, "clauses", ClausesOptions, clauses)
+add(app, "summary", SummaryOptions, summary)
+add(app, "context", ContextOptions, context)
 add(app, "list", Common, list_collections)
 add(app, "show", NameOptions, show)
 add(app, "status", NameOptions, status)

@@ -15,7 +15,7 @@ from rightsized.core.generation import DATA_CLASSES
 from rightsized.core.types import Explanation
 from rightsized.ledger.prove import Proof
 from rightsized.server import api, bodies
-from rightsized.server.documents import answer_bodies, answering
+from rightsized.server.documents import answer_bodies, answering, long, long_bodies
 from rightsized.server.documents import bodies as documents
 from rightsized.server.documents import handlers as search
 from rightsized.server.openai import answers
@@ -190,6 +190,15 @@ OPERATIONS = (
     Operation("POST", "/v1/similar", "Find documents that are like one.", search.similar,
               documents.SimilarResponse, documents.SimilarRequest,
               problems=(*_LABEL, "forbidden"), part="documents"),
+    Operation("POST", "/v1/clauses", "Rank every clause of documents by how much it matters.", long.clauses,
+              long_bodies.ClausesResponse, long_bodies.ClausesRequest,
+              problems=(*_LABEL, "busy", "forbidden"), part="documents"),
+    Operation("POST", "/v1/context", "Pack what matters of documents into a budget of tokens.", long.context,
+              long_bodies.ContextResponse, long_bodies.ContextRequest,
+              problems=(*_LABEL, "busy", "forbidden"), part="documents"),
+    Operation("POST", "/v1/summary", "Summarise a document, in its own sentences or written.", long.summary,
+              long_bodies.SummaryResponse, long_bodies.SummaryRequest,
+              problems=(*_LABEL, "busy", "forbidden", "config", "unsupported", "egress-denied"), part="documents"),
     Operation("GET", "/v1/collections", "List the collections of documents.", search.list_collections,
               documents.CollectionList, part="documents"),
     Operation("GET", "/v1/collections/{name}/documents/{id}", "Show a document with its text.", search.show_document,

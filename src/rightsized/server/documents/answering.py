@@ -43,7 +43,7 @@ def answer_response(collection: str, found: Answer) -> AnswerResponse:
         status=found.status,
         method=found.method,
         text=found.text,
-        sentences=tuple(AnswerSentence(one.text, tuple(map(_citation, one.citations))) for one in found.sentences),
+        sentences=tuple(AnswerSentence(one.text, tuple(map(citation, one.citations))) for one in found.sentences),
         probability=round(found.probability, 4),
         state=found.state,
         promise=found.promise,
@@ -52,7 +52,8 @@ def answer_response(collection: str, found: Answer) -> AnswerResponse:
     )
 
 
-def _citation(cited: Cited) -> Citation:
+def citation(cited: Cited) -> Citation:
+    """Where a sentence comes from, as the API gives it."""
     passage, mark = cited.found.passage, cited.mark
     page = mark.boxes[0].page if mark.boxes else passage.page
     span = bodies.Span(mark.start, mark.end, mark.boxes)

@@ -1,8 +1,8 @@
 """Packs the passages that matter to a question into a budget of tokens: what a model reads in place of the documents.
 
-Chosen one by one by relevance less what is there already (maximal marginal relevance, Carbonell and Goldstein 1998),
-with a bonus beside what was chosen; shown in the order of the documents, under their headings, with gaps marked. Which
-passages are relevant is for `scoring` to say. Equal input gives an equal context.
+Chosen one by one by relevance (where asked for, less what is there already: maximal marginal relevance, Carbonell and
+Goldstein 1998), with a bonus beside what was chosen and nothing twice; shown in the order of the documents, under their
+headings, with gaps marked. Which passages are relevant is for `scoring` to say. Equal input gives an equal context.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from rightsized.core.protocols import Encoder
 LEAST_BUDGET = 32  # tokens; in less there is no room for a sentence under its heading
 POOL = 8  # times the budget: so many tokens of the best passages are looked at, which bounds memory and time
 MOST_MISSES = 8  # passages in a row of which nothing fits: then the context is full
+SAME = 0.98  # cosine from which a passage says what is there already, and is left out
 LEAST_RUN = 12  # tokens of sentences that are worth a place of their own
 Floats = NDArray[np.float32]
 
@@ -34,13 +35,13 @@ Floats = NDArray[np.float32]
 class Packing(Frozen, frozen=True):
     """How passages are chosen. The defaults were chosen on one half of CUAD's contracts.
 
-    `novelty` is the share of the value that goes with being unlike what is there, in [0, 1). `beside`: what a passage
-    gains from a chosen neighbour, times that neighbour's score. `sentences`: fill the rest with sentences of what no
-    longer fits.
+    `novelty` is the share of the value that goes with being unlike what is there, in [0, 1); repeats are left out
+    whatever it is. `beside`: what a passage gains from a chosen neighbour, times that neighbour's score. `sentences`:
+    fill the rest with sentences of what no longer fits.
     """
 
-    novelty: float = 0.1
-    beside: float = 0.1
+    novelty: float = 0.0
+    beside: float = 0.15
     sentences: bool = True
 
 
@@ -139,11 +140,11 @@ def _add_sentences(context: _Context, at: int, one: Laid, words: str, sizes: _Si
     room = context.room
     while room >= LEAST_RUN:
         span = best_run(one.text, words, room, sizes)
-        if span is None:
+        if span is None or sizes(one.text[slice(*span)]) < LEAST_RUN:
             return False
         if context.add(at, one._replace(start=span[0], end=span[1])):
             return True
-        room = min(room, sizes(one.text[slice(*span)])) - LEAST_RUN
+        room = min(room, sizes(one.text[slice(*span)])) - LEAST_RUN  # headings took what was missing
     return False
 
 
@@ -183,6 +184,7 @@ class _Chooser:
 
     def next(self) -> int | None:
         """The place of the passage that is worth most now; each is given once."""
+        self._open &= self._alike < SAME
         if not self._open.any():
             return None
         novelty = self._packing.novelty

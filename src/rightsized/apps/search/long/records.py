@@ -50,11 +50,15 @@ class RankedClause(Frozen, frozen=True):
 
     @property
     def text(self) -> str:
-        """Its passages, parted by a line break where something that is blank stands between them."""
+        """Characters `clause.start` to `clause.end` of the document, but for how what is blank is written."""
         pieces = [self.passages[0].passage.text]
         for before, one in pairwise(self.passages):
-            pieces += ["\n" if one.passage.start > before.passage.end else "", one.passage.text]
+            pieces += [_blank(one.passage.start - before.passage.end), one.passage.text]
         return "".join(pieces)
+
+
+def _blank(length: int) -> str:
+    return "\n".ljust(length) if length > 0 else ""
 
 
 class ClauseRanking(Frozen, frozen=True):

@@ -130,16 +130,26 @@ class LongDocuments:
             await paced(began)
 
     async def written(
-        self, asking: Asking, document: str, question: str = "", *, progress: Progress = no_progress
+        self,
+        asking: Asking,
+        document: str,
+        question: str = "",
+        *,
+        seconds: float = 0.0,
+        progress: Progress = no_progress,
     ) -> WrittenSummary:
-        """A document as a model tells it, every sentence traced to passages. Raises as `write_summary`."""
-        from rightsized.apps.search.long.written import write_summary
+        """A document as a model tells it, every sentence traced to passages; in `seconds`, 0 for the default.
+
+        Raises as `write_summary`.
+        """
+        from rightsized.apps.search.long.written import LIMITS, write_summary
 
         _check([document], question)
         view = await asyncio.to_thread(self._opened.view, asking.collection, asking.principals)
         await asyncio.to_thread(view.document, document)  # who may not see it is told no more than that
         writer = self._opened.writers(asking.collection, asking.caller)
-        return await write_summary(view, document, question, writer=writer, progress=progress)
+        limits = LIMITS._replace(seconds=seconds or LIMITS.seconds)
+        return await write_summary(view, document, question, writer=writer, limits=limits, progress=progress)
 
     def _encoder(self, asking: Asking) -> Encoder:
         return self._opened.encoder(asking.collection)
