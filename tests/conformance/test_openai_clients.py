@@ -92,7 +92,7 @@ FAILURES = {
     "limited": (429, "RateLimitError", "rate_limit_exceeded", "rate_limit_error"),
     "fails": (502, "InternalServerError", "upstream", "upstream_error"),
     "long": (400, "BadRequestError", "context_length_exceeded", "invalid_request_error"),
-    "nowhere": (404, "NotFoundError", "not_found", "invalid_request_error"),
+    "nowhere": (404, "NotFoundError", "model_not_found", "invalid_request_error"),
     "forbidden": (403, "PermissionDeniedError", "forbidden", "permission_error"),
     "abstains": (422, "UnprocessableEntityError", "needs_person", "needs_person"),
 }
@@ -104,7 +104,6 @@ RENAMED = {  # what LangChain and LiteLLM make of some of them
     (LANGCHAIN, "forbidden"): "OpenAIPermissionDeniedError",
     (LITELLM, "long"): "ContextWindowExceededError",
     (LITELLM, "fails"): "BadGatewayError",
-    (LITELLM, "nowhere"): "BadRequestError",
     (LITELLM, "forbidden"): "APIError",
     (LITELLM, "abstains"): "BadRequestError",
 }

@@ -30,12 +30,14 @@ TOOL_TEMPLATE = (  # the shape of Hermes and Qwen: calls as JSON between two mar
     "</tool_call>{% endfor %}\n{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
 CALL = ("<tool_call>", "\n{", '"name": "weather", "arguments": {"day": "today"}}\n', "</tool_call>")
+NEXT = ("</tool_call>\n<tool_call>", "\n {", '"name": "weather", "arguments": {"day": "later"}}', " </tool_call>")
+TWO_CALLS = (*CALL[:3], *NEXT)
 TOOLS = [
     {
         "type": "function",
         "function": {
             "name": "weather",
-            "parameters": {"type": "object", "properties": {"day": {"enum": ["today"]}}, "required": ["day"]},
+            "parameters": {"type": "object", "properties": {"day": {"enum": ["today", "later"]}}, "required": ["day"]},
         },
     }
 ]
@@ -323,6 +325,22 @@ def test_a_tool_call_comes_as_one_also_on_a_stream(choice: object) -> None:
             assert "warnings" not in found.body
 
     with_engine(use, model(template=TOOL_TEMPLATE, chain=CALL))
+
+
+@pytest.mark.parametrize(("fields", "days"), [({}, ["today", "later"]), ({"parallel_tool_calls": False}, ["today"])])
+def test_several_calls_come_unless_the_client_takes_one(fields: dict[str, Any], days: list[str]) -> None:
+    asked = chat(tools=TOOLS, max_tokens=300, **fields)
+
+    async def use(engine: LlamaCppGenerator) -> None:
+        deltas, end = await streamed(engine, asked)
+        pieces = [c for d in deltas for c in d.body["choices"][0]["delta"].get("tool_calls") or ()]
+        assert {piece["index"] for piece in pieces} == set(range(len(days)))
+        for answer in (await engine.generate(asked), end):
+            calls = answer.body["choices"][0]["message"]["tool_calls"]
+            assert [json.loads(call["function"]["arguments"])["day"] for call in calls] == days
+            assert answer.finish == "tool_calls"
+
+    with_engine(use, model(template=TOOL_TEMPLATE, chain=TWO_CALLS))
 
 
 def test_a_required_tool_that_was_not_called_is_reported() -> None:

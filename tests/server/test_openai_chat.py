@@ -170,7 +170,7 @@ def test_completions(openai: Client, gateway: ScriptedGateway) -> None:
         ("limited", 429, "rate_limit_error", "rate_limit_exceeded"),
         ("long", 400, "invalid_request_error", "context_length_exceeded"),
         ("forbidden", 403, "permission_error", "forbidden"),
-        ("nowhere", 404, "invalid_request_error", "not_found"),
+        ("nowhere", 404, "invalid_request_error", "model_not_found"),
         ("abstains", 422, "needs_person", "needs_person"),
         ("crashes", 500, "server_error", "internal"),
     ],

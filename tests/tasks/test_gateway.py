@@ -94,7 +94,15 @@ def test_models_names_all_that_a_request_may_ask_for(tmp_path: Path) -> None:
         ]
         assert gateway.status()["small"].ready
 
+    async def with_vectors(gateway: LocalGateway, ledger: SqliteLedger) -> None:
+        auto, *_, vectors = gateway.models()
+        assert auto.operations == ("chat", "completions")  # vectors of two models cannot be compared
+        assert vectors.operations == ("embeddings",)
+
+    more = '[[tiers]]\nname = "vectors"\nmodel = "m"\nurl = "http://127.0.0.1:9/v1"\noperations = ["embeddings"]\n'
     with_gateway(tmp_path, work)
+    (tmp_path / "decisions.sqlite").unlink()
+    with_gateway(tmp_path, with_vectors, TWO + more)
 
 
 def test_a_stream_is_on_record_before_its_first_piece(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ from rightsized.tasks.safety import safe
 from rightsized.tasks.spending import Reservation, Spending
 
 UNLIMITED_TOKENS = 1024  # counted against a budget for an answer whose length the request does not limit
+WRITTEN: tuple[Operation, ...] = ("chat", "completions")  # what `auto` answers; vectors need a model's name
 _AFTER_DEADLINE = 0.05  # seconds between a request's deadline and our own end of waiting for it
 
 
@@ -160,9 +161,9 @@ class LocalGateway:
         if not self._tiers:
             return []
         promise = self.ladder.setup.promise
-        all_operations = tuple(sorted({operation for tier in self._tiers for operation in _operations(tier)}))
+        written = tuple(sorted({op for tier in self._tiers for op in _operations(tier) if op in WRITTEN}))
         small = max(tier.config.tier for tier in self._tiers)
-        entries = [ModelEntry(AUTO, "cascade", small, all_operations, 0, promise.state, promise.certificate)]
+        entries = [ModelEntry(AUTO, "cascade", small, written, 0, promise.state, promise.certificate)]
         for tier in self._tiers:
             entries.append(_entry(tier, tier.name, "tier"))
             if tier.config.model and tier.config.model not in {entry.id for entry in entries}:

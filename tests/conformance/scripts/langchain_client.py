@@ -66,6 +66,14 @@ def accumulated(url, model="tools"):
     return {"name": call["name"], "arguments": call["args"]}
 
 
+def calls(url, model="tools", **more):
+    bound = chat_model(url, model).bind_tools([weather], **more)
+    whole = None
+    for chunk in bound.stream(ASKED):
+        whole = chunk if whole is None else whole + chunk
+    return [[call["args"] for call in made.tool_calls] for made in (bound.invoke(ASKED), whole)]
+
+
 def parsed(url, model="json"):
     return chat_model(url, model).with_structured_output(Weather).invoke(ASKED).model_dump()
 
@@ -83,11 +91,11 @@ def fails(url, model, streamed=False):
     return {"class": None}
 
 
-def embeddings(url):
-    model = OpenAIEmbeddings(
-        base_url=url + "/v1", api_key="unused", model="letters", check_embedding_ctx_length=False, max_retries=0
+def embeddings(url, model="letters"):
+    made = OpenAIEmbeddings(
+        base_url=url + "/v1", api_key="unused", model=model, check_embedding_ctx_length=False, max_retries=0
     )
-    return {"rows": model.embed_documents(["abba", "gab"])}
+    return {"rows": made.embed_documents(["abba", "gab"])}
 
 
 def responses(url, model="small"):
@@ -97,5 +105,5 @@ def responses(url, model="small"):
 
 serve(
     chat=chat, stream=stream, tools=tools, accumulated=accumulated, parsed=parsed, fails=fails, embeddings=embeddings,
-    responses=responses,
+    responses=responses, calls=calls,
 )  # fmt: skip

@@ -6,7 +6,8 @@ from wire import serve
 litellm.telemetry = False
 litellm.num_retries = 0
 ASKED = [{"role": "user", "content": "Is it raining in Oslo?"}]
-WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+WEATHER = {"type": "function", "function": {"name": "weather", "parameters": CITY}}
 
 
 def where(url, model):
@@ -52,6 +53,13 @@ def accumulated(url, model="tools"):
     return {"name": call.function.name, "arguments": call.function.arguments}
 
 
+def calls(url, model="tools", **more):
+    given = {**where(url, model), "tools": [WEATHER], **more}
+    whole = litellm.completion(**given)
+    streamed = litellm.stream_chunk_builder(list(litellm.completion(**given, stream=True)), messages=ASKED)
+    return [[call.function.arguments for call in made.choices[0].message.tool_calls] for made in (whole, streamed)]
+
+
 def fails(url, model, streamed=False):
     got = ""
     try:
@@ -64,9 +72,9 @@ def fails(url, model, streamed=False):
     return {"class": None, "got": got}
 
 
-def embeddings(url):
+def embeddings(url, model="letters"):
     answer = litellm.embedding(
-        model="openai/letters", api_base=url + "/v1", api_key="unused", input=["abba", "gab"], encoding_format="float"
+        model=f"openai/{model}", api_base=url + "/v1", api_key="unused", input=["abba", "gab"], encoding_format="float"
     )
     return {"rows": [row["embedding"] for row in answer.data], "tokens": answer.usage.total_tokens}
 
@@ -80,5 +88,5 @@ def completions(url):
 
 serve(
     chat=chat, stream=stream, tools=tools, accumulated=accumulated, fails=fails, embeddings=embeddings,
-    completions=completions,
+    completions=completions, calls=calls,
 )  # fmt: skip

@@ -50,6 +50,16 @@ const operations = {
     });
     return { name: call.function.name, arguments: call.function.arguments, then: reply.choices[0].message.content };
   },
+  async calls({ url, model = "tools", ...more }) {
+    const given = { model, messages: ASKED, tools: [WEATHER], ...more };
+    const whole = await client(url).chat.completions.create(given);
+    const streamed = await client(url).chat.completions.stream(given).finalChatCompletion();
+    const items = await client(url).responses.create({
+      model, input: "Rain?", tools: [{ type: "function", strict: false, ...WEATHER.function }], ...more,
+    });
+    const found = [whole, streamed].map((made) => made.choices[0].message.tool_calls.map((call) => call.function.arguments));
+    return [...found, items.output.filter((item) => item.type === "function_call").map((item) => item.arguments)];
+  },
   async fails({ url, model, streamed = false }) {
     let got = "";
     try {
@@ -72,8 +82,8 @@ const operations = {
     const answer = await client(url).completions.create({ model: "small", prompt: "def f(", suffix: "return x" });
     return { text: answer.choices[0].text, tokens: answer.usage.total_tokens };
   },
-  async embeddings({ url }) {
-    const answer = await client(url).embeddings.create({ model: "letters", input: ["abba", "gab"] });
+  async embeddings({ url, model = "letters" }) {
+    const answer = await client(url).embeddings.create({ model, input: ["abba", "gab"] });
     return { rows: answer.data.map((row) => Array.from(row.embedding)), tokens: answer.usage.total_tokens };
   },
   async models({ url }) {

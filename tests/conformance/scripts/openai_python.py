@@ -69,6 +69,48 @@ def tools(url, model="tools"):
     return {"name": call.function.name, "arguments": call.function.arguments, "then": reply.choices[0].message.content}
 
 
+def calls(url, model="tools", **more):
+    """Several calls of one answer, whole and put together from a stream, and on the Responses API."""
+    given = {"model": model, "messages": ASKED, "tools": [{"type": "function", "function": WEATHER}], **more}
+    whole = client(url).chat.completions.create(**given)
+    with client(url).chat.completions.stream(**given) as events:
+        for _ in events:
+            pass
+        streamed = events.get_final_completion()
+    items = client(url).responses.create(
+        model=model, input="Rain?", tools=[{"type": "function", "strict": False, **WEATHER}], **more
+    )
+    found = [[call.function.arguments for call in made.choices[0].message.tool_calls] for made in (whole, streamed)]
+    return [*found, [item.arguments for item in items.output if item.type == "function_call"]]
+
+
+def choices(url, model="small"):
+    """Two choices with the probabilities of their tokens, whole and streamed; what the tokens add up to."""
+    given = {"model": model, "messages": ASKED, "n": 2, "logprobs": True, "top_logprobs": 2, "max_tokens": 5, "seed": 7}
+    given["temperature"] = 1.5
+    whole = client(url).chat.completions.create(**given)
+    told = {}
+    for chunk in client(url).chat.completions.create(**given, stream=True):
+        for choice in chunk.choices:
+            text, tokens = told.setdefault(choice.index, ["", []])
+            told[choice.index][0] = text + (choice.delta.content or "")
+            tokens += choice.logprobs.content if choice.logprobs else []
+    rows = [[c.message.content, c.logprobs.content] for c in whole.choices] + [told[i] for i in sorted(told)]
+    return [[text, "".join(t.token for t in tokens), [len(t.top_logprobs) for t in tokens]] for text, tokens in rows]
+
+
+def image(url, model):
+    parts = [
+        {"type": "text", "text": "What is it?"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
+    ]
+    try:
+        answer = client(url).chat.completions.create(model=model, messages=[{"role": "user", "content": parts}])
+    except openai.APIStatusError as error:
+        return {"status": error.status_code, "code": error.code}
+    return {"text": answer.choices[0].message.content}
+
+
 def parsed(url, model="json"):
     answer = client(url).chat.completions.parse(model=model, messages=ASKED, response_format=Weather)
     return answer.choices[0].message.parsed.model_dump()
@@ -106,9 +148,9 @@ def completions(url):
     return {"text": answer.choices[0].text, "tokens": answer.usage.total_tokens}
 
 
-def embeddings(url):
+def embeddings(url, model="letters"):
     """Without `encoding_format` the client asks for base64 and decodes it."""
-    answer = client(url).embeddings.create(model="letters", input=["abba", "gab"])
+    answer = client(url).embeddings.create(model=model, input=["abba", "gab"])
     return {"rows": [row.embedding for row in answer.data], "tokens": answer.usage.total_tokens}
 
 
@@ -132,6 +174,7 @@ def responses_stream(url, model="small"):
 
 serve(
     chat=chat, stream=stream, accumulated=accumulated, tools=tools, parsed=parsed, fails=fails, leaves=leaves,
+    calls=calls, choices=choices, image=image,
     completions=completions, embeddings=embeddings, models=models, responses=responses,
     responses_stream=responses_stream,
 )  # fmt: skip

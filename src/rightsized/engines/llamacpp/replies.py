@@ -39,6 +39,8 @@ class Assembly:
         if not given:
             return None
         choice = _choice(self._generation, given[0], index, len(self._choices[index].get("text", "")))
+        if self._generation.body.get("parallel_tool_calls") is False and not _first_call_only(choice):
+            return None
         text = self._add(self._choices[index], choice)
         kind = "chat.completion.chunk" if self._generation.operation == "chat" else "text_completion"
         return Delta(self._head | {"object": kind, "choices": [choice]}, text if index == 0 else "")
@@ -123,6 +125,17 @@ def _choice(generation: Generation, given: Mapping[str, Any], index: int, start:
     else:
         choice["logprobs"] = _legacy(rows, int(asked or 0), start) if rows else None
     return choice
+
+
+def _first_call_only(choice: Body) -> bool:
+    """Take out all calls but the first; llama.cpp may write more all the same. False where nothing is left."""
+    delta = choice.get("delta") or {}
+    calls = delta.get("tool_calls")
+    if not calls:
+        return True
+    first = [call for call in calls if call.get("index", 0) == 0]
+    choice["delta"] = {k: v for k, v in delta.items() if k != "tool_calls"} | ({"tool_calls": first} if first else {})
+    return bool(choice["delta"] or choice.get("finish_reason"))
 
 
 def _row(row: Mapping[str, Any], top: int) -> Body:

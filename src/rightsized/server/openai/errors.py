@@ -50,7 +50,7 @@ _KINDS: tuple[tuple[type[RightsizedError], int, str], ...] = (
     (UnauthorizedError, 401, "invalid_api_key"),
     (EgressDeniedError, 403, ""),
     (ForbiddenError, 403, ""),
-    (NotFoundError, 404, "not_found"),
+    (NotFoundError, 404, "model_not_found"),  # a tier, a model or a task that `model` names
     (UpstreamTimeoutError, 504, "upstream_timeout"),
     (UpstreamError, 502, "upstream"),
     (ConfigError, 500, ""),
@@ -130,7 +130,8 @@ def _from_ours(error: RightsizedError) -> Failure:
         status = error.status  # a model server blames the request: the client can mend it, and need not try again
     message = f"{error} {_TOO_LONG}" if isinstance(error, ContextLengthError) else str(error)
     detail = ErrorDetail(
-        message, TYPES.get(status, "server_error" if status >= 500 else INVALID), None,
+        message, TYPES.get(status, "server_error" if status >= 500 else INVALID),
+        "model" if isinstance(error, NotFoundError) else None,
         code or error.code.replace("-", "_"), error.decision or None,
     )  # fmt: skip
     on_record = {"x-rightsized-decision": error.decision} if error.decision else {}
