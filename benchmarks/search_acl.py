@@ -153,6 +153,8 @@ def _counts(given: Setting, one: Asker, mark: str) -> list[Leak]:
     clauses = (Terms(mark), Phrase(mark), Or((Terms(mark), Phrase(mark))), And((Terms(mark), Not(Terms("zzz")))))
     if hidden and any(len(one.view.lexical(clause, Filters(), 50).rows) for clause in clauses):
         found.append(Leak("counts", f"passages of {mark}"))
+    if hidden and one.view.knows(mark):
+        found.append(Leak("counts", f"that {mark} is there"))
     return found
 
 
@@ -186,6 +188,7 @@ def _by_id(given: Setting, one: Asker, target: Held) -> list[Leak]:
         if (
             view.found(rows)
             or view.documents_of(rows)
+            or view.facets(Filters(), FIELDS, rows)
             or not all(value != value for value in view.cosines(vector, rows))
         ):
             found.append(Leak("rows", "passages of hidden documents"))

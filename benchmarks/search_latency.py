@@ -4,9 +4,10 @@ The collection is synthetic and says so: passages of 80 words drawn by Zipf's la
 vectors around 2,000 topics with a spectrum like that of sentence encoders (component i has variance 1 / i). Each
 document belongs to one of 100 groups: a member of one group may see 1%, of fifty groups half, of all everything.
 
-A query is what the product does after the question has been encoded: `View.lexical` and `View.dense` for 100 passages
-each, then `View.found` for ten. Views are made anew for each query, as a server does. Every size is measured in a
-process of its own; its resident memory counts mapped pages, which the system takes back when it needs them.
+A query is what the index does after the question has been encoded: `View.lexical` and `View.dense` for 100 passages
+each, then `View.found` for ten. Views are made anew for each query, as a server does. `search` is the whole of it with
+the true encoder, as `benchmarks.search_whole` says. Every size is measured in a process of its own; its resident memory
+counts mapped pages, which the system takes back when it needs them.
 The graph's recall is measured against the exact scan of the same int8 vectors.
 """
 
@@ -29,7 +30,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from benchmarks import harness
+from benchmarks import harness, search_whole
 from rightsized.apps.search.index import graph, kernels
 from rightsized.apps.search.index.collection import Collection, open_collection
 from rightsized.apps.search.index.dense import search
@@ -119,10 +120,10 @@ def measure(home: Path, passages: int, queries: int) -> dict[str, Any]:
     collection = open_collection(home, name_of(passages), FakeEncoder(dimension=DIMENSION))
     collection.view([])
     result: dict[str, Any] = {"seconds_to_open": time.perf_counter() - began}
-    for asker, groups in ASKERS.items():
+    for asker, principals in _principals().items():
         made = Synthetic(seed=99)
         asked = [(made.words(QUESTION_WORDS), made.vectors(1, 1)[0]) for _ in range(queries)]
-        parts = [ask(collection, [f"group:{number}" for number in range(groups)], *one) for one in asked]
+        parts = [ask(collection, principals, *one) for one in asked]
         result[asker] = {
             name: harness.percentiles([1000 * part[name] for part in parts], (50, 95))
             for name in ("whole", "view", "lexical", "dense", "found")
@@ -130,7 +131,14 @@ def measure(home: Path, passages: int, queries: int) -> dict[str, Any]:
     result["resident_mb"] = psutil.Process().memory_info().rss / 1e6
     result["recall_at_10"] = recall(collection)
     collection.close()
+    made = Synthetic(seed=99)
+    questions = [made.words(QUESTION_WORDS) for _ in range(queries)]
+    result["search"] = search_whole.measure(home, name_of(passages), _principals(), questions)
     return result
+
+
+def _principals() -> dict[str, list[str]]:
+    return {asker: [f"group:{number}" for number in range(groups)] for asker, groups in ASKERS.items()}
 
 
 def ask(collection: Collection, principals: Sequence[str], words: str, vector: NDArray[np.float32]) -> dict[str, float]:

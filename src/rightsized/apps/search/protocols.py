@@ -80,6 +80,10 @@ class View(Protocol):
         """The passages that BM25 ranks best."""
         ...
 
+    def knows(self, word: str) -> bool:
+        """Whether a visible passage has the word, in one of its forms: `lexical` finds something for it alone."""
+        ...
+
     def dense(self, vector: NDArray[np.float32], filters: Filters, limit: int) -> Scores:
         """The passages whose vectors have the greatest cosine to a unit vector float32 (dimension,)."""
         ...
@@ -127,8 +131,11 @@ class View(Protocol):
         """The documents that pass, by title."""
         ...
 
-    def facets(self, filters: Filters, fields: Sequence[str]) -> list[Facet]:
-        """Counts of visible documents, most frequent first within a field."""
+    def facets(self, filters: Filters, fields: Sequence[str], rows: Sequence[int] | None = None) -> list[Facet]:
+        """Counts of visible documents, most frequent first within a field.
+
+        With `rows`, of the documents that `documents_of` gives for these passages alone.
+        """
         ...
 
     def terms(self, prefix: str, limit: int) -> list[tuple[str, int]]:

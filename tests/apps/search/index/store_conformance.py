@@ -87,6 +87,10 @@ class StoreConformance:
         rows = [row for row, _ in reader.passages(of)]
         assert rows == list(range(rows[0], rows[0] + 5))
         assert reader.passages(of, [3, 1]) == [reader.passages(of)[1], reader.passages(of)[3]]
+        assert reader.passages_at([rows[4], 1 << 40, rows[1]]) == {
+            rows[1]: content.passages[1],
+            rows[4]: content.passages[4],
+        }
         assert reader.first_rows([of]) == {of: rows[0]}
         entry = reader.entry(of)
         assert entry is not None

@@ -109,6 +109,24 @@ def test_nothing_leaks_and_nothing_is_lost(collection: Collection) -> None:
         assert sum(n for (field, _), n in counts.items() if field == "author") == len(may)
 
 
+def test_facets_of_rows_count_their_visible_documents(collection: Collection) -> None:
+    for group in GROUPS:
+        view = collection.view([group])
+        rows = view.lexical(Terms(WORDS[0]), Filters(), 30).rows.tolist()
+        own = {one.id for one in view.documents_of(rows).values()}
+        counted = {one.value: one.count for one in view.facets(Filters(), ["author"], rows)}
+        assert counted == {one.value: one.count for one in view.facets(Filters(documents=tuple(own)), ["author"])}
+        assert sum(counted.values()) == len(own) > 0
+        assert view.facets(Filters(), ["author"], []) == []
+
+
+def test_a_word_is_known_where_a_visible_passage_has_it(collection: Collection) -> None:
+    for group in [*GROUPS, "nobody"]:
+        view = collection.view([group])
+        for word in [*WORDS, "absent"]:
+            assert view.knows(word) == bool(len(view.lexical(Terms(word), Filters(), 1).rows))
+
+
 def test_suggestions_count_visible_passages(collection: Collection) -> None:
     every = collection.view([*GROUPS, "nobody"])
     for group in GROUPS:

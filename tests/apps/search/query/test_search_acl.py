@@ -61,7 +61,7 @@ class Loose:
 
 METHODS = (
     "found", "lexical", "terms", "documents", "facets", "document", "passages", "text", "lines", "cosines", "vectors",
-    "documents_of",
+    "documents_of", "knows",
 )  # fmt: skip
 
 

@@ -61,6 +61,11 @@ class Translator:
             queries += [self._near(analysis.SPELLED, word) for word in spelled if len(word) >= NEAR_WORDS[0]]
         return self._any(queries)
 
+    def terms(self, text: str) -> list[tuple[str, str]]:
+        """The words of a text as each field in use has them: (field, word)."""
+        languages = self._languages
+        return [(text_field(language), word) for language in languages for word in analysis.words(text, language)]
+
     def word(self, field: str, word: str) -> Any:
         """The passages that hold a word as the field has it."""
         return self._query.term_query(self._schema, field, word, "freq")

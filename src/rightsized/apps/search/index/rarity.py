@@ -49,11 +49,10 @@ class Frequencies:
 class Rarity:
     """The weights of words for one asker: `(field, word) -> factor` to what tantivy gives."""
 
-    def __init__(self, frequencies: Frequencies, classes: bytes, within: Callable[[str, str], Any], size: int) -> None:
-        """`within` makes the query for a word among the visible passages, of which there are `size`."""
+    def __init__(self, frequencies: Frequencies, count: Callable[[str, str], int], size: int) -> None:
+        """`count` tells how many of the visible passages, of which there are `size`, hold a word of a field."""
         self._frequencies = frequencies
-        self._classes = classes
-        self._within = within
+        self._count = count
         self._size = size
 
     def __call__(self, field: str, words: list[str]) -> float:
@@ -63,9 +62,6 @@ class Rarity:
             visible += rarity(self._size, self._count(field, word))
             hidden += self._frequencies.everywhere(field, word)
         return visible / hidden if hidden > 0 else 1.0
-
-    def _count(self, field: str, word: str) -> int:
-        return self._frequencies.among((self._classes, field, word), lambda: self._within(field, word))
 
 
 def rarity(passages: int, holding: int) -> float:

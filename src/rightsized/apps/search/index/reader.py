@@ -36,7 +36,8 @@ _DOCUMENT = """SELECT d.number, d.id, s.name, d.key, c.sha256, c.title, c.media_
     FROM documents d JOIN sources s ON s.number = d.source JOIN contents c ON c.number = d.content
     JOIN classes k ON k.number = d.class LEFT JOIN documents p ON p.number = d.parent"""
 
-_PASSAGE = """SELECT row, ordinal, "start", "end", lead, path, header, page, number FROM passages WHERE content = ?"""
+_PASSAGE = """SELECT row, ordinal, "start", "end", lead, path, header, page, number, content FROM passages"""
+_PART_BITS = 24  # of a number that names a part of a content's text
 
 
 class Reader:
@@ -136,19 +137,37 @@ class Reader:
 
     def passages(self, content: int, ordinals: Sequence[int] | None = None) -> list[tuple[int, Passage]]:
         """Row and record of a content's passages in order: all, or those of the given ordinals."""
-        sql = (
-            """SELECT row, ordinal, "start", "end", lead, path, header, page, number FROM passages WHERE content = ?"""
-        )
         if ordinals is None:
-            rows = self.rows(f"{sql} ORDER BY ordinal", (content,))
+            rows = self.rows(" ".join((_PASSAGE, "WHERE content = ? ORDER BY ordinal")), (content,))
         else:
-            marks = ",".join("?" * len(ordinals))
-            rows = self.rows(f"{sql} AND ordinal IN ({marks}) ORDER BY ordinal", (content, *ordinals))
+            some = "WHERE content = ? AND ordinal IN (SELECT value FROM json_each(?)) ORDER BY ordinal"
+            rows = self.rows(" ".join((_PASSAGE, some)), (content, listed(ordinals)))
         if not rows:
             return []
         first = min(row[2] for row in rows) // PART_CHARS
         text = self.text(content, first, max(row[3] for row in rows) // PART_CHARS)
         return [(row[0], _passage(row, text, first * PART_CHARS)) for row in rows]
+
+    def passages_at(self, rows: Sequence[int]) -> dict[int, Passage]:
+        """Passages of any contents by their rows, with two reads; those that are gone are left out."""
+        found = self.rows(" ".join((_PASSAGE, "WHERE row IN (SELECT value FROM json_each(?))")), (listed(rows),))
+        wanted = {(row[9] << _PART_BITS) + part for row in found for part in range(*_parts(row))}
+        parts = {
+            (content, part): zlib.decompress(data).decode("utf-8", "surrogatepass")
+            for content, part, data in self.rows(
+                """SELECT t.content, t.part, t.data FROM json_each(?) j CROSS JOIN texts t
+                   ON t.content = j.value >> ? AND t.part = j.value & ?""",
+                (listed(sorted(wanted)), _PART_BITS, (1 << _PART_BITS) - 1),
+            )
+        }
+        read: dict[int, Passage] = {}
+        for row in found:
+            first, last = _parts(row)
+            pieces = [parts.get((row[9], part)) for part in range(first, last)]
+            text = "".join(piece for piece in pieces if piece is not None)
+            if None not in pieces:  # deleted between the two reads
+                read[row[0]] = _passage(row, text, first * PART_CHARS)
+        return read
 
     def text(self, content: int, first: int = 0, last: int = 1 << 60) -> str:
         """Canonical text: all, or the parts `first` to `last` of PART_CHARS characters."""
@@ -260,10 +279,15 @@ def _stretches(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
 
 
 def _passage(row: tuple[Any, ...], text: str, offset: int) -> Passage:
-    _, ordinal, start, end, lead, path, header, page, number = row
+    _, ordinal, start, end, lead, path, header, page, number, _ = row
     own = text[start - offset : end - offset]
     indexed = lead[1:] if lead.startswith(WHOLE) else lead + own
     return Passage(ordinal, start, end, own, indexed, _list.decode(path), header, page, number)
+
+
+def _parts(row: tuple[Any, ...]) -> tuple[int, int]:
+    """The first part of the text that a passage is in, and the one after its last."""
+    return row[2] // PART_CHARS, max(row[2], row[3] - 1) // PART_CHARS + 1
 
 
 def _place(row: tuple[Any, ...]) -> dict[str, str]:

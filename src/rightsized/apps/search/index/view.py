@@ -19,12 +19,13 @@ from rightsized.apps.search.index.lexical_query import Translator
 from rightsized.apps.search.index.rarity import Frequencies, Rarity
 from rightsized.apps.search.protocols import Scores
 from rightsized.apps.search.query.clauses import Clause
-from rightsized.apps.search.types import EVERYONE, Document, Facet, Filters, Found, Line
+from rightsized.apps.search.types import EVERYONE, Document, Facet, Filters, Found, Line, Passage
 from rightsized.core.errors import NotFoundError, UnsupportedError
 
 if TYPE_CHECKING:
     from rightsized.apps.search.index.originals import Originals
 
+MOST_HELD = 1_000  # passages that a view keeps
 OVERFETCH = 2  # times more asked of the lexical index where some of what it found is not to be shown
 
 
@@ -52,11 +53,12 @@ class IndexView:
         self._catalogue = snapshot.catalogue
         self._classes = self._catalogue.visible_classes(self._principals)
         self._visible = self._catalogue.visible(self._classes)
+        self._everything = bool(self._visible.documents.all())
+        self._held: dict[int, Passage] = {}
         self._translate = Translator(snapshot.schema, self._catalogue.languages(self._visible))
-        if not self._visible.documents.all():
+        if not self._everything:
             size = int(self._catalogue.columns.passages[self._visible.contents].sum())
-            classes = self._classes.tobytes()
-            self._translate.weigh = Rarity(snapshot.frequencies, classes, self._visible_word, size)
+            self._translate.weigh = Rarity(snapshot.frequencies, self._count, size)
 
     @property
     def principals(self) -> tuple[str, ...]:
@@ -91,6 +93,10 @@ class IndexView:
                 scores = np.array([score for score, _ in hits], dtype=np.float32)
                 return Scores(rows[keep][:limit], scores[keep][:limit])
             ask *= OVERFETCH
+
+    def knows(self, word: str) -> bool:
+        """Whether a visible passage has the word, in one of its forms."""
+        return any(self._count(field, term) for field, term in self._translate.terms(word))
 
     def dense(self, vector: NDArray[np.float32], filters: Filters, limit: int) -> Scores:
         """The passages of the greatest cosine. Raises UnsupportedError for a vector of another encoder's length."""
@@ -139,14 +145,10 @@ class IndexView:
         keep = (positions >= 0) & np.append(allowed.contents, False)[positions]
         chosen = self._catalogue.documents_of(np.unique(positions[keep]), allowed.documents)
         documents = self._read(list(chosen.values()))
-        passages: dict[int, Found] = {}
-        for position, number in chosen.items():
-            wanted = numbers[keep & (positions == position)]
-            if number in documents:
-                ordinals = (wanted - self._catalogue.columns.first_rows[position]).tolist()
-                read = self._reader.passages(int(self._catalogue.columns.contents[position]), ordinals)
-                passages |= {row: Found(row, documents[number], passage) for row, passage in read}
-        return [passages[int(row)] for row in numbers if int(row) in passages]
+        pairs = zip(numbers[keep].tolist(), positions[keep].tolist(), strict=True)
+        shown = {row: documents[chosen[at]] for row, at in pairs if chosen.get(at) in documents}
+        passages = self._passages_of(list(shown))
+        return [Found(row, shown[row], passages[row]) for row in numbers.tolist() if row in shown and row in passages]
 
     def passages(self, document: str) -> list[Found]:
         """All passages of a document in order."""
@@ -179,9 +181,13 @@ class IndexView:
         found = self._read(self._catalogue.columns.documents[mask].tolist()).values()
         return sorted(found, key=lambda document: (document.title.casefold(), document.key))
 
-    def facets(self, filters: Filters, fields: Sequence[str]) -> list[Facet]:
-        """Counts of visible documents."""
+    def facets(self, filters: Filters, fields: Sequence[str], rows: Sequence[int] | None = None) -> list[Facet]:
+        """Counts of visible documents, or of those of given rows."""
         mask = self._catalogue.narrowed(self._visible, filters).documents
+        if rows is not None:
+            positions = self._catalogue.positions(np.array(list(rows), dtype=np.int64))
+            chosen = self._catalogue.documents_of(np.unique(positions[positions >= 0]), mask)
+            mask = np.isin(self._catalogue.columns.documents, list(chosen.values()))
         return [Facet(field, *pair) for field in fields for pair in self._catalogue.counts(field, mask)]
 
     def terms(self, prefix: str, limit: int) -> list[tuple[str, int]]:
@@ -193,10 +199,26 @@ class IndexView:
         found = self._snapshot.searcher.terms_with_prefix(analysis.SPELLED, typed[-1], some, None)
         return sorted(((str(word), int(count)) for word, count in found), key=lambda pair: (-pair[1], pair[0]))[:limit]
 
+    def _passages_of(self, rows: Sequence[int]) -> dict[int, Passage]:
+        """Passages by row; those read last are kept, since one question reads its first candidates twice."""
+        if len(self._held) > MOST_HELD:
+            self._held.clear()
+        missing = [row for row in rows if row not in self._held]
+        if missing:
+            self._held |= self._reader.passages_at(missing)
+        return self._held
+
+    def _count(self, field: str, word: str) -> int:
+        """How many visible passages hold a word as the field has it."""
+        if self._everything:
+            return self._snapshot.frequencies.among((b"", field, word), lambda: self._translate.word(field, word))
+        key = (self._classes.tobytes(), field, word)
+        return self._snapshot.frequencies.among(key, lambda: self._visible_word(field, word))
+
     def _within(self, query: Any, allowed: Allowed, filters: Filters) -> Any:
         """The query among what is allowed: by access class, or by content where filters narrow it further."""
         if filters == Filters():
-            if self._visible.documents.all():
+            if self._everything:
                 return query
             return self._translate.allowed(query, "class", self._classes.tolist())
         contents, mask = self._catalogue.columns.contents, allowed.contents

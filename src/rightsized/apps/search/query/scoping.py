@@ -79,7 +79,7 @@ class _Used:
         self._view = view
 
     def known(self, word: str) -> bool:
-        return bool(len(self._view.lexical(Terms(word), Filters(), 1).rows))
+        return self._view.knows(word)
 
     def share(self, words: str, documents: Sequence[str]) -> float:
         clause = Phrase(words) if " " in words else Terms(words)

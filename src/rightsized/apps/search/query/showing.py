@@ -71,11 +71,9 @@ def _placed(view: View, filters: Filters, found: Ordered, page: Page, folder: Fo
 
 def _facets(view: View, filters: Filters, found: Ordered, fields: Sequence[str]) -> tuple[Facet, ...]:
     """Counts of the candidates' documents."""
-    if not fields:
+    if not fields or not len(found.candidates.rows):
         return ()
-    documents = view.documents_of(found.candidates.rows.tolist(), filters).values()
-    some = tuple(dict.fromkeys(one.id for one in documents))
-    return tuple(view.facets(Filters(documents=some), fields)) if some else ()
+    return tuple(view.facets(filters, fields, found.candidates.rows.tolist()))
 
 
 class _Marker:

@@ -9,13 +9,11 @@ from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.clauses import And, Clause, Not, Or, Phrase, Terms
 from rightsized.apps.search.query.results import Correction
 from rightsized.apps.search.query.vocabulary import STOPWORDS
-from rightsized.apps.search.types import Filters
 
 SHORTEST = 4  # letters; shorter words have too many neighbours
 LONG = 8  # letters from which two may be wrong
 MOST_CHECKED = 12  # words of one question
 MOST_TERMS = 5_000  # of one beginning
-EVERYTHING = Filters()
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -25,7 +23,7 @@ def corrected(view: View, words: str) -> tuple[Correction, ...]:
     for word in list(dict.fromkeys(_WORD.findall(words)))[:MOST_CHECKED]:
         if len(word) < SHORTEST or word.lower() in STOPWORDS:
             continue
-        if not len(view.lexical(Terms(word), EVERYTHING, 1).rows):
+        if not view.knows(word):
             meant = _likeliest(view, word.lower())
             if meant:
                 found.append(Correction(word, meant))

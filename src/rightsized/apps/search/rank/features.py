@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -25,6 +25,8 @@ NAMES = (
     "cosine", "lexical_place", "dense_place", "length", "neighbour", "document", "position",
     "number", "span", "money", "number_asked", "span_asked",
 )  # fmt: skip
+OWN = frozenset(("length", "position", "number", "span", "money", "number_asked", "span_asked"))
+AROUND = frozenset(("neighbour", "document"))
 NEAR_WORDS = 8  # two words of the question count as near within so many words of the passage
 LONG = 10.0  # words of a question for which its `long_` features count once
 MOST_PLACES = 20  # of one word in a passage that are compared
@@ -60,7 +62,11 @@ class Candidate(NamedTuple):
 
 
 def features(
-    question: Words, candidates: Sequence[Candidate], lexical: NDArray[np.float32], dense: NDArray[np.float32]
+    question: Words,
+    candidates: Sequence[Candidate],
+    lexical: NDArray[np.float32],
+    dense: NDArray[np.float32],
+    wanted: Collection[str] = NAMES,
 ) -> Floats:
     """One row a candidate, float64 (n, len(NAMES)), finite.
 
@@ -68,18 +74,24 @@ def features(
         question: what was asked.
         candidates: in any order.
         lexical, dense: BM25 and cosines, float32 (n,), NaN where a ranking did not score a candidate.
+        wanted: names of those to be worked out; others may be left at 0 where they cost time.
     """
     best, meaning = stretched(lexical).astype(np.float64), stretched(dense).astype(np.float64)
     known = np.isfinite(dense)
     cosine = np.where(known, dense, dense[known].min() if known.any() else 0.0)
-    shared = _shared(question, candidates)
+    shared = _shared(question, candidates, whole="precision" in wanted)
     echo = _echo(question.every, candidates)
     long = (len(question.content) + 1) / LONG
     text = np.column_stack([echo, shared])  # echo, run, coverage, pairs, near, precision, heading
-    own = np.array([_own(question.text, one) for one in candidates]).reshape(len(candidates), 7)
+    own = np.zeros((len(candidates), len(OWN)))
+    if not OWN.isdisjoint(wanted):
+        asks = _asks(question.text)
+        own = np.array([_own(asks, one) for one in candidates]).reshape(len(candidates), len(OWN))
+    around = np.zeros((len(candidates), len(AROUND)))
+    if not AROUND.isdisjoint(wanted):
+        around = _around(candidates, (best + meaning) / 2)
     columns = (
-        best, meaning, text[:, :3] * long, text, cosine, _places(best), _places(meaning), own[:, 0],
-        _around(candidates, (best + meaning) / 2), own[:, 1:],
+        best, meaning, text[:, :3] * long, text, cosine, _places(best), _places(meaning), own[:, 0], around, own[:, 1:]
     )  # fmt: skip
     return np.column_stack(columns)
 
@@ -91,7 +103,7 @@ def _places(scores: Floats) -> Floats:
     return places
 
 
-def _rarity(sets: Iterable[set[str]], n: int) -> dict[str, float]:
+def _rarity(sets: Iterable[Iterable[str]], n: int) -> dict[str, float]:
     """How rare each word is among the candidates (BM25's idf)."""
     counts = Counter(word for words in sets for word in words)
     return {word: math.log1p((n - count + 0.5) / (count + 0.5)) for word, count in counts.items()}
@@ -112,30 +124,35 @@ def _echo(every: Sequence[str], candidates: Sequence[Candidate]) -> Floats:
     return scores / max(float(scores.max(initial=0.0)), 1e-9)
 
 
-def _shared(question: Words, candidates: Sequence[Candidate]) -> Floats:
-    """run, coverage, pairs, near, precision, heading of each candidate, float64 (n, 6)."""
+def _shared(question: Words, candidates: Sequence[Candidate], *, whole: bool) -> Floats:
+    """run, coverage, pairs, near, precision, heading of each candidate, float64 (n, 6).
+
+    `whole`: precision too, for which every word of every candidate has to be weighed.
+    """
     asked = question.content
-    rarity = _rarity((set(one.words) for one in candidates), len(candidates))
-    rare = max(rarity.values(), default=1.0)
+    wanted = frozenset(asked)
+    where = [_where(one.words, wanted) for one in candidates]
+    rarity = _rarity([set(one.words) for one in candidates] if whole else where, len(candidates))
+    rare = _rarity([("",)], len(candidates))[""]  # of a word that one candidate has
     weight = {word: rarity.get(word, rare) for word in asked}
     pairs = list(pairwise(asked))
     mass = sum(weight[a] + weight[b] for a, b in pairs) or 1.0
     total = sum(weight.values()) or 1.0
     rows = np.zeros((len(candidates), 6))
-    for i, one in enumerate(candidates):
-        places = _where(one.words, weight)
+    for i, (one, places) in enumerate(zip(candidates, where, strict=True)):
         gaps = [_gap(places.get(a), places.get(b)) for a, b in pairs]
-        held = sum(weight[word] for word in places)
+        held = sum(weight[word] for word in places) / total
         adjacent = sum(weight[a] + weight[b] for (a, b), gap in zip(pairs, gaps, strict=True) if gap == 1)
         near = sum(gap <= NEAR_WORDS for gap in gaps) / max(1, len(pairs))
-        whole = sum(rarity[word] for word in one.words) or 1.0
         inside = sum(rarity[word] * len(at) for word, at in places.items())
-        above = sum(value for word, value in weight.items() if word in one.heading)
-        rows[i] = math.log1p(_longest(gaps)), held / total, adjacent / mass, near, inside / whole, above / total
+        every = sum(rarity[word] for word in one.words) if whole else 0.0
+        above = sum(value for word, value in weight.items() if word in one.heading) / total
+        precision = inside / every if every else 0.0
+        rows[i] = math.log1p(_longest(gaps)), held, adjacent / mass, near, precision, above
     return rows
 
 
-def _where(words: Sequence[str], wanted: dict[str, float]) -> dict[str, list[int]]:
+def _where(words: Sequence[str], wanted: frozenset[str]) -> dict[str, list[int]]:
     places: dict[str, list[int]] = {}
     for place, word in enumerate(words):
         if word in wanted:
@@ -174,10 +191,14 @@ def _around(candidates: Sequence[Candidate], fused: Floats) -> Floats:
     return rows
 
 
-def _own(question: str, one: Candidate) -> tuple[float, ...]:
+def _asks(question: str) -> tuple[float, float]:
+    """Whether a number, and a span of time, is asked for."""
+    return float(bool(_ASKS_NUMBER.search(question))), float(bool(_ASKS_SPAN.search(question)))
+
+
+def _own(asked: tuple[float, float], one: Candidate) -> tuple[float, ...]:
     """length, position, number, span, money, number_asked, span_asked."""
     number, span, money = (float(bool(kind.search(one.text))) for kind in (_NUMBER, _SPAN, _MONEY))
-    asked = float(bool(_ASKS_NUMBER.search(question))), float(bool(_ASKS_SPAN.search(question)))
     return (
         math.log1p(len(one.words)), math.log1p(one.ordinal), number, span, money, asked[0] * number, asked[1] * span,
     )  # fmt: skip

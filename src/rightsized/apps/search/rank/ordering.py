@@ -7,7 +7,7 @@ It reads texts, so that only the first candidates are worth it; the others keep 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -57,6 +57,7 @@ class Ordering:
         self.weights = dict(DEFAULT if weights is None else weights)
         self.examples = examples or past.none()
         self._row = np.array([self.weights.get(name, 0.0) for name in COLUMNS])
+        self._weighed = frozenset(name for name in COLUMNS if self.weights.get(name, 0.0))
 
     @property
     def digest(self) -> str:
@@ -66,9 +67,19 @@ class Ordering:
             found.update(np.ascontiguousarray(part).tobytes())
         return "sha256:" + found.hexdigest()
 
-    def matrix(self, view: View, asked: Asked, found: Sequence[Found], candidates: Candidates) -> Floats:
-        """One row a candidate, float64 (n, len(COLUMNS)). `candidates` are those of `found`, best first."""
-        plain = described(asked, found, candidates)
+    def matrix(
+        self,
+        view: View,
+        asked: Asked,
+        found: Sequence[Found],
+        candidates: Candidates,
+        wanted: Collection[str] = COLUMNS,
+    ) -> Floats:
+        """One row a candidate, float64 (n, len(COLUMNS)). `candidates` are those of `found`, best first.
+
+        What is not `wanted` may be left at 0.
+        """
+        plain = described(asked, found, candidates, wanted)
         if asked.vector is None:
             return np.column_stack([plain, np.zeros((len(found), 2))])
         target = None
@@ -98,7 +109,7 @@ class Ordering:
         first, head, found = read(view, candidates, fused, filters)
         if not found:
             return scores
-        values = self.matrix(view, asked, found, head) @ self._row
+        values = self.matrix(view, asked, found, head, self._weighed) @ self._row
         low, high = float(values.min()), float(values.max())
         scores[first] = 0.5 + 0.5 * (values - low) / (high - low) if high > low else 0.75
         return scores
@@ -126,8 +137,8 @@ def feedback(question: NDArray[np.float32], vectors: NDArray[np.float32]) -> Flo
     return stretched((vectors @ moved).astype(np.float32)).astype(np.float64)
 
 
-def described(asked: Asked, found: Sequence[Found], candidates: Candidates) -> Floats:
-    """The features of candidates but for examples, float64 (n, len(NAMES))."""
+def described(asked: Asked, found: Sequence[Found], candidates: Candidates, wanted: Collection[str] = NAMES) -> Floats:
+    """The features of candidates but for examples, float64 (n, len(NAMES)); what is not `wanted` may be 0."""
     language = analysis.stemmed_as(asked.language)
     every = analysis.words(asked.text, language)
     silent = _silent(language)
@@ -142,7 +153,7 @@ def described(asked: Asked, found: Sequence[Found], candidates: Candidates) -> F
         )
         for one in found
     ]
-    return features(Words(asked.text, every, content), read, candidates.lexical, candidates.dense)
+    return features(Words(asked.text, every, content), read, candidates.lexical, candidates.dense, wanted)
 
 
 @cache
