@@ -7,22 +7,20 @@ field added later does not break older certificates. Reading and writing files i
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-
 import msgspec
 from msgspec import field
 
 from rightsized.cascade import sentence as wording
+from rightsized.cascade import signing
 from rightsized.cascade.plan import Calibration
+from rightsized.cascade.signing import public_key as public_key
 from rightsized.core.errors import CertificateError, DataError
 from rightsized.core.types import Certificate, Frozen, Loss
 
 DAY_S = 86_400
 EXPIRES_DAYS = 90  # a convention: a promise rests on traffic staying as it was, and nobody knows for how long
 EXPIRES_REQUESTS = 100_000  # the same convention in requests
-_CONTEXT = b"rightsized certificate v1\n"
+_KIND = b"rightsized certificate v1\n"
 
 
 class CertificateFacts(Frozen, frozen=True):
@@ -120,37 +118,11 @@ def _is_default(value: object, default: object) -> bool:
 
 def sign(certificate: Certificate, secret: bytes) -> Certificate:
     """Fill in public key, id and signature."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    key = Ed25519PrivateKey.from_private_bytes(_derived(secret))
-    public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
-    keyed = msgspec.structs.replace(certificate, public_key=public, id="", signature="")
+    keyed = msgspec.structs.replace(certificate, public_key=public_key(secret), id="", signature="")
     content = canonical(keyed)
-    signature = base64.b64encode(key.sign(_CONTEXT + content)).decode()
-    return msgspec.structs.replace(keyed, id=_digest(content), signature=signature)
-
-
-def public_key(secret: bytes) -> str:
-    """The home's public key, base64: the one its certificates carry."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    return base64.b64encode(
-        Ed25519PrivateKey.from_private_bytes(_derived(secret)).public_key().public_bytes_raw()
-    ).decode()
-
-
-def _derived(secret: bytes) -> bytes:
-    """A key for this one use (HKDF, RFC 5869), so that the home's secret may serve others."""
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-    if len(secret) != 32:
-        raise CertificateError(f"The signing secret has {len(secret)} bytes instead of 32.")
-    return HKDF(SHA256(), length=32, salt=None, info=_CONTEXT).derive(secret)
-
-
-def _digest(content: bytes) -> str:
-    return "sha256:" + hashlib.sha256(content).hexdigest()
+    return msgspec.structs.replace(
+        keyed, id=signing.digest(content), signature=signing.signature(secret, _KIND, content)
+    )
 
 
 def verify_certificate(certificate: Certificate, trusted_key: str = "") -> None:
@@ -161,26 +133,19 @@ def verify_certificate(certificate: Certificate, trusted_key: str = "") -> None:
     Raises:
         CertificateError: the certificate was altered, or another key signed it.
     """
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
     if trusted_key and certificate.public_key != trusted_key:
         raise CertificateError(
             f"The certificate of {certificate.task!r} was signed by another key than the trusted one.",
             fix="Run the fit on this home again, or ask for the signer's public key.",
         )
     content = canonical(certificate)
-    altered = CertificateError(
-        f"The certificate of {certificate.task!r} was altered after it was signed.",
-        fix=f"Fit the task again: rightsized fit FILE --task {certificate.task}",
-    )
-    if certificate.id != _digest(content):
-        raise altered
-    try:
-        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(certificate.public_key, validate=True))
-        key.verify(base64.b64decode(certificate.signature, validate=True), _CONTEXT + content)
-    except (InvalidSignature, binascii.Error, ValueError):
-        raise altered from None
+    if certificate.id != signing.digest(content) or not signing.is_signed(
+        certificate.public_key, certificate.signature, _KIND, content
+    ):
+        raise CertificateError(
+            f"The certificate of {certificate.task!r} was altered after it was signed.",
+            fix=f"Fit the task again: rightsized fit FILE --task {certificate.task}",
+        )
 
 
 def why_void(certificate: Certificate, *, now: float, requests: int, digests: dict[str, str]) -> str:

@@ -11,6 +11,16 @@ import typer
 
 from rightsized.cli.commands import Result, add
 from rightsized.cli.search_query import fields_of
+from rightsized.cli.search_set_coding import (
+    NextOptions,
+    ReviewOptions,
+    SampleOptions,
+    certify,
+    next_documents,
+    review_file,
+    sample,
+    status,
+)
 from rightsized.cli.search_set_export import ExportOptions, VerifyOptions, export, verify
 from rightsized.cli.search_set_opened import CollectionOptions, SetOptions, reviewed, stored
 from rightsized.cli.tables import aligned, day
@@ -194,6 +204,11 @@ add(app, "add", SelectOptions, add_to)
 add(app, "list", CollectionOptions, list_sets)
 add(app, "show", ShowOptions, show)
 add(app, "tag", TagOptions, tag)
+add(app, "next", NextOptions, next_documents)
+add(app, "review", ReviewOptions, review_file)
+add(app, "status", SetOptions, status)
+add(app, "sample", SampleOptions, sample)
+add(app, "certify", SetOptions, certify)
 add(app, "export", ExportOptions, export)
 add(app, "verify", VerifyOptions, verify)
 add(app, "log", SetOptions, log)

@@ -49,6 +49,29 @@ def _create(connection: sqlite3.Connection) -> None:
     _append_only(connection, statements, ("sets", "criteria", "members", "taggings", "log"))
 
 
+@_migration
+def _add_batches_and_samples(connection: sqlite3.Connection) -> None:
+    statements = (
+        # `tagged` is the number of the last tagging that the model had learned from.
+        """CREATE TABLE batches (number INTEGER PRIMARY KEY AUTOINCREMENT,
+           "set" INTEGER NOT NULL REFERENCES sets (number), at REAL NOT NULL, "by" TEXT NOT NULL, until REAL NOT NULL,
+           seed INTEGER NOT NULL, tagged INTEGER NOT NULL)""",
+        'CREATE INDEX batches_by_set ON batches ("set", until)',
+        """CREATE TABLE picks (batch INTEGER NOT NULL REFERENCES batches (number), place INTEGER NOT NULL,
+           document TEXT NOT NULL, why TEXT NOT NULL, score REAL, PRIMARY KEY (batch, place)) WITHOUT ROWID""",
+        # `frame`: ids and contents of all documents that were drawn from, zlib; `tagged` as above.
+        """CREATE TABLE samples (number INTEGER PRIMARY KEY AUTOINCREMENT,
+           "set" INTEGER NOT NULL REFERENCES sets (number), at REAL NOT NULL, "by" TEXT NOT NULL,
+           attempt INTEGER NOT NULL, delta REAL NOT NULL, target REAL NOT NULL, seed TEXT NOT NULL,
+           tagged INTEGER NOT NULL, frame BLOB NOT NULL)""",
+        """CREATE TABLE drawn (sample INTEGER NOT NULL REFERENCES samples (number), place INTEGER NOT NULL,
+           document TEXT NOT NULL, PRIMARY KEY (sample, place)) WITHOUT ROWID""",
+        "CREATE TABLE certificates (number INTEGER PRIMARY KEY AUTOINCREMENT, sample INTEGER NOT NULL REFERENCES "
+        "samples (number), certificate TEXT NOT NULL)",
+    )
+    _append_only(connection, statements, ("batches", "picks", "samples", "drawn", "certificates"))
+
+
 def open_database(folder: Path) -> sqlite3.Connection:
     """A connection to the folder's sets; the file is made where there is none. Raises StoreError, IntegrityError."""
     path = folder / FILE

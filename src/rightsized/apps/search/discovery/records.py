@@ -12,7 +12,9 @@ from rightsized.core.frozen import Frozen
 
 RESPONSIVE, NOT_RESPONSIVE, PRIVILEGED = "responsive", "not-responsive", "privileged"
 DECIDING = (RESPONSIVE, NOT_RESPONSIVE)  # a document with one of them is reviewed; it never has both
-Action = Literal["created", "added", "text", "tag", "untag", "produced", "withheld"]
+Action = Literal[
+    "created", "added", "text", "tag", "untag", "batch", "sampled", "certified", "produced", "withheld"
+]  # fmt: skip
 Kind = Literal["filter", "terms", "search", "family"]
 _TAG = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 

@@ -24,10 +24,20 @@ from rightsized.apps.search.discovery.store import ReviewStore
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.types import Document, Filters
 from rightsized.core.errors import InputError, NotFoundError
+from rightsized.core.frozen import Frozen
 from rightsized.core.protocols import Encoder
 from rightsized.tasks.accesses import What
 
 _LOOKS: dict[Action, What] = {"text": "document", "produced": "production", "withheld": "production"}
+
+
+class Wanted(Frozen, frozen=True):
+    """Tags that a document, by id or key, is to have; with `off`, that it is to lose."""
+
+    document: str
+    tags: tuple[str, ...]
+    off: bool = False
+    note: str = ""
 
 
 Seen = Callable[[What, Sequence[str]], None]
@@ -93,12 +103,19 @@ class Review:
         """
         if name in self.documents:
             return name
-        found = [one.id for one in self.documents.values() if one.key == name]
+        found = self._by_key.get(name, [])
         if len(found) > 1:
             raise InputError(f"{len(found)} documents of the set are called {name!r}.", fix="Name one by its id.")
         if not found:
             raise NotFoundError(f"There is no document {name!r} in {self.set.name!r}.")
         return found[0]
+
+    @cached_property
+    def _by_key(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for one in self.documents.values():
+            found.setdefault(one.key, []).append(one.id)
+        return found
 
     def text(self, document: str) -> str:
         """The text of a document of the set; on record before it is handed out. Raises NotFoundError."""
@@ -115,12 +132,22 @@ class Review:
 
         Raises NotFoundError, InputError; then nothing is tagged.
         """
-        wanted = [checked_tag(tag) for tag in dict.fromkeys(tags)]
-        if set(DECIDING) <= set(wanted) and not off:
-            raise InputError(f"A document cannot be {DECIDING[0]} and {DECIDING[1]}.")
-        known = [self.resolve(one) for one in dict.fromkeys(documents)]
-        standing = self.tags()
-        added = [one for document in known for one in self._taggings(document, standing, wanted, off, note)]
+        return self.tag_all([Wanted(one, tuple(tags), off, note) for one in dict.fromkeys(documents)])
+
+    def tag_all(self, wanted: Sequence[Wanted]) -> int:
+        """Tag many documents, each as `tag` does, all of them or none."""
+        standing = {document: dict(held) for document, held in self.tags().items()}
+        added: list[Tagging] = []
+        for one in wanted:
+            known = self.resolve(one.document)
+            held = standing.setdefault(known, {})
+            new = self._taggings(known, held, one)
+            for tagging in new:
+                if tagging.on:
+                    held[tagging.tag] = tagging
+                else:
+                    held.pop(tagging.tag, None)
+            added += new
         if added:
             self.store.tag(self.set, self.asker, added)
         return len(added)
@@ -131,25 +158,22 @@ class Review:
             self._seen(_LOOKS[action], documents)
             self.store.note(self.set, self.asker, action, documents, detail)
 
-    def _taggings(
-        self,
-        document: str,
-        standing: dict[str, dict[str, Tagging]],
-        tags: Sequence[str],
-        off: bool,
-        note: str,
-    ) -> list[Tagging]:
-        has = standing.get(document, {})
+    def _taggings(self, document: str, has: dict[str, Tagging], wanted: Wanted) -> list[Tagging]:
+        tags = [checked_tag(tag) for tag in dict.fromkeys(wanted.tags)]
+        if not tags:
+            raise InputError(f"No tag is given for {wanted.document!r}.")
+        if set(DECIDING) <= set(tags) and not wanted.off:
+            raise InputError(f"A document cannot be {DECIDING[0]} and {DECIDING[1]}.")
         changes = []
         for tag in tags:
-            if off:
+            if wanted.off:
                 changes += [(tag, False)] if tag in has else []
                 continue
             other = {DECIDING[0]: DECIDING[1], DECIDING[1]: DECIDING[0]}.get(tag, "")
             changes += [(other, False)] if other in has else []
-            changes += [(tag, True)] if tag not in has or note else []
-        content, now = self.documents[document].content, time.time()
-        return [Tagging(document, content, tag, on, self.asker.reviewer, now, note) for tag, on in changes]
+            changes += [(tag, True)] if tag not in has or wanted.note else []
+        content, now, by = self.documents[document].content, time.time(), self.asker.reviewer
+        return [Tagging(document, content, tag, on, by, now, wanted.note) for tag, on in changes]
 
 
 async def gathered(

@@ -96,6 +96,10 @@ class ReviewStore:
             for document, content, tag, on, by, at, note, number in self.rows(sql, (one.number,))
         ]
 
+    def last_tagging(self, one: ReviewSet) -> int:
+        """The number of the last tagging of a set; 0 where there is none."""
+        return int(self.rows('SELECT coalesce(max(number), 0) FROM taggings WHERE "set" = ?', (one.number,))[0][0])
+
     def tagged(self, tag: str) -> dict[str, str]:
         """Contents that have a tag in whatever set, whoever may see them: sha256, and one of the sets' names."""
         sql = """SELECT t.content, s.name FROM taggings t JOIN sets s ON s.number = t."set" WHERE t.tag = ? AND

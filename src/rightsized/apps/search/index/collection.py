@@ -96,6 +96,10 @@ class Collection:
         """Documents and passages, whoever may see them."""
         return self._reader.counts()
 
+    def contents(self) -> list[str]:
+        """The sha256 of every content there is, whoever may see it: what is kept beside must not outlive them."""
+        return [row[0] for row in self._reader.rows("SELECT DISTINCT sha256 FROM contents")]
+
     def vectors(self) -> dense.Vectors:
         """All vectors, whoever may see their passages: for measurements."""
         return self._snapshots.current().vectors

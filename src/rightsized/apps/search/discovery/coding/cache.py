@@ -1,0 +1,122 @@
+"""What the model sees of each document, kept beside the sets so that a text is read once: words and the mean vector.
+
+Made from the collection again whenever it is missing. Nothing stays of contents that the collection no longer has.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rightsized.apps.search.discovery.coding.terms import Terms, terms
+from rightsized.apps.search.index.database import BUSY_SECONDS, explained
+from rightsized.apps.search.index.kernels import quantised, restored
+from rightsized.apps.search.protocols import View
+from rightsized.core import sqlite
+from rightsized.core.errors import NotFoundError
+from rightsized.core.protocols import Progress, no_progress
+
+FILE = "review_features.sqlite"
+RECIPE = "words-1"  # raised when the same text would give other words
+CHUNK = 2000  # documents that are in memory at once
+WRITTEN = 200  # documents written together
+
+
+class Part(NamedTuple):
+    """Some documents: their contents (sha256), words, and vectors float32 (n, dimension), zeros for those without."""
+
+    contents: list[str]
+    terms: list[Terms]
+    vectors: NDArray[np.float32]
+
+
+class FeatureCache:
+    """The cache in the collection's folder, for the vectors of one encoder.
+
+    Args:
+        encoder: its digest; empty where there are no vectors.
+        dimension: of its vectors.
+    """
+
+    def __init__(self, folder: Path, encoder: str, dimension: int) -> None:
+        self._path, self._recipe, self._dimension = folder / FILE, f"{RECIPE} {encoder}", dimension
+        self._lock = threading.Lock()
+        with explained(self._path):
+            self._connection = sqlite.open_writer(self._path, busy_seconds=BUSY_SECONDS)
+            sqlite.migrate(self._connection, (_create,), "cache of review features")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def fill(self, view: View, documents: Mapping[str, str], progress: Progress = no_progress) -> None:
+        """Read what is not there yet; `documents` are ids by content. Those that went meanwhile are passed over."""
+        sql = "SELECT content FROM features WHERE recipe = ? AND content IN (SELECT value FROM json_each(?))"
+        known = {row[0] for row in self._rows(sql, (self._recipe, json.dumps(list(documents))))}
+        missing = sorted(content for content in documents if content not in known)
+        for at in range(0, len(missing), WRITTEN):
+            some = missing[at : at + WRITTEN]
+            made = [row for content in some if (row := self._features(view, content, documents[content])) is not None]
+            with self._lock, explained(self._path), self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.executemany("INSERT OR IGNORE INTO features VALUES (?, ?, ?, ?, ?, ?)", made)
+            progress("Reading documents", at + len(some), len(missing))
+
+    def parts(self, contents: Sequence[str]) -> Iterator[Part]:
+        """The features of contents, in the order given, CHUNK at a time; those that are not there are left out."""
+        sql = """SELECT content, columns, counts, vector, scale FROM features WHERE recipe = ? AND content IN
+                 (SELECT value FROM json_each(?))"""
+        for at in range(0, len(contents), CHUNK):
+            some = contents[at : at + CHUNK]
+            found = {row[0]: row[1:] for row in self._rows(sql, (self._recipe, json.dumps(list(some))))}
+            kept = [one for one in some if one in found]
+            if kept:
+                yield self._part(kept, [found[one] for one in kept])
+
+    def keep_only(self, contents: Iterable[str]) -> None:
+        """Forget all others: what the collection has deleted leaves no words here."""
+        with self._lock, explained(self._path):
+            sql = "DELETE FROM features WHERE content NOT IN (SELECT value FROM json_each(?))"
+            self._connection.execute(sql, (json.dumps(list(contents)),))
+
+    def _features(self, view: View, content: str, document: str) -> tuple[Any, ...] | None:
+        try:
+            found, vector = terms(view.text(document)), mean_vector(view, document)
+        except NotFoundError:
+            return None
+        if vector is None or len(vector) != self._dimension:
+            vector = np.zeros(self._dimension, dtype=np.float32)
+        bytes_, scales = quantised(vector[None, :])
+        columns, counts = (part.astype(part.dtype.newbyteorder("<")).tobytes() for part in found)
+        return content, self._recipe, columns, counts, bytes_.tobytes(), float(scales[0])
+
+    def _part(self, contents: list[str], rows: Sequence[tuple[Any, ...]]) -> Part:
+        found = [Terms(np.frombuffer(row[0], dtype="<u4"), np.frombuffer(row[1], dtype=np.uint8)) for row in rows]
+        vectors = np.frombuffer(b"".join(row[2] for row in rows), dtype=np.int8).reshape(len(rows), self._dimension)
+        return Part(contents, found, restored(vectors, np.array([row[3] for row in rows], dtype=np.float32)))
+
+    def _rows(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with self._lock, explained(self._path):
+            return self._connection.execute(sql, values).fetchall()
+
+
+def mean_vector(view: View, document: str) -> NDArray[np.float32] | None:
+    """The mean of the vectors of a document's passages, float32 (dimension,); None where some are not embedded yet."""
+    numbers = [found.row for found in view.passages(document)]
+    try:
+        return view.vectors(numbers).mean(axis=0) if numbers else None
+    except NotFoundError:
+        return None
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        """CREATE TABLE features (content TEXT NOT NULL, recipe TEXT NOT NULL, columns BLOB NOT NULL,
+           counts BLOB NOT NULL, vector BLOB NOT NULL, scale REAL NOT NULL, PRIMARY KEY (content, recipe))"""
+    )
