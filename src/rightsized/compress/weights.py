@@ -12,12 +12,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from rightsized.compress.int8 import quantise
 from rightsized.compress.network import FloatArray
 from rightsized.core.errors import IntegrityError
 
+PROJECTION = "projection"  # (dimension, dimension), between pooling and normalisation; graphs of checkpoints have none
 _TABLES = ("words", "positions")  # have a scale a row; matrices have one a column
 
 
@@ -49,12 +50,14 @@ def read_weights(path: Path) -> tuple[Blueprint, dict[str, FloatArray]]:
 
 
 def reweighed(path: Path, arrays: Mapping[str, FloatArray]) -> onnx.ModelProto:
-    """The graph of a file, fp32 or INT8, with these arrays in place of its own.
+    """The graph of a file, fp32 or INT8, with these arrays in place of its own; a projection is added if it has none.
 
     Raises:
         IntegrityError: an array has another shape than the one it replaces, or none to replace.
     """
     model = onnx.load(str(path))
+    if PROJECTION in arrays and all(one.name != PROJECTION for one in model.graph.initializer):
+        _add_projection(model.graph, arrays[PROJECTION])
     places = {one.name: at for at, one in enumerate(model.graph.initializer)}
     for name, value in arrays.items():
         for stored, array in _stored(name, value, places).items():
@@ -63,6 +66,16 @@ def reweighed(path: Path, arrays: Mapping[str, FloatArray]) -> onnx.ModelProto:
                 raise IntegrityError(f"{name!r} has shape {array.shape}, and in {path} {tuple(old.dims)}.")
             old.CopyFrom(numpy_helper.from_array(array, stored))
     return model
+
+
+def _add_projection(graph: onnx.GraphProto, matrix: FloatArray) -> None:
+    """A product with the pooled states, before their length is taken. It stays fp32: one row a text costs nothing."""
+    at, length = next((i, node) for i, node in enumerate(graph.node) if node.op_type == "ReduceL2")
+    pooled = length.input[0]
+    for node in graph.node[at:]:
+        node.input[:] = ["projected" if one == pooled else one for one in node.input]
+    graph.node.insert(at, helper.make_node("MatMul", [pooled, PROJECTION], ["projected"], name="project"))
+    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(matrix), PROJECTION))
 
 
 def _stored(name: str, value: FloatArray, places: Mapping[str, int]) -> dict[str, FloatArray]:

@@ -96,6 +96,8 @@ def _encode(arrays: _Arrays, plan: Blueprint, texts: list[Any], frozen: int) -> 
             states = _layer(arrays, plan, states, mask, f"layer.{layer}")
     mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
     pooled = states[:, 0] if plan.pooling == "cls" else mean
+    if "projection" in arrays:
+        pooled = pooled @ arrays["projection"]
     return pooled / pooled.norm(dim=1, keepdim=True).clamp_min(_NORM_FLOOR)
 
 

@@ -20,26 +20,26 @@ NEEDED = ("torch", "transformers", "sentencepiece")
 _LAST = 2000  # characters of what a failed child said that are shown
 
 
-def training_python(given: str = "") -> str:
-    """A Python that has torch and transformers: the one given, else this one.
+def training_python(given: str = "", needed: Sequence[str] = NEEDED) -> str:
+    """A Python that has torch and transformers, or what else is needed: the one given, else this one.
 
     Raises:
         MissingExtraError: it lacks one; names the command.
     """
     if given:
-        probe = f"import importlib.util as i; print(*[n for n in {NEEDED!r} if i.find_spec(n) is None])"
+        probe = f"import importlib.util as i; print(*[n for n in {tuple(needed)!r} if i.find_spec(n) is None])"
         done = subprocess.run(  # noqa: S603 - no shell; the person named this program
             [given, "-c", probe], capture_output=True, text=True, check=False
         )
-        missing = done.stdout.split() if done.returncode == 0 else list(NEEDED)
+        missing = done.stdout.split() if done.returncode == 0 else list(needed)
         if missing:
             fix = f"Run: {given} -m pip install {' '.join(missing)}"
             raise MissingExtraError(f"{given} has no {' and no '.join(missing)}.", fix=fix)
         return given
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"Reading a checkpoint as its makers do needs {' and '.join(missing)}.",
+            f"This needs {' and '.join(missing)}, which serving does not.",
             fix="Run: pip install 'rightsized[tune]'; or name a Python that has them: --python PATH",
         )
     return sys.executable

@@ -68,7 +68,7 @@ async def _ask(side: Side, question: JudgedQuestion, ranking: Ranking) -> tuple[
 def judged(
     before: Figures, after: Figures, questions: Sequence[JudgedQuestion], some: Sequence[int], seed: int
 ) -> Judgement:
-    """Both sides over some of the questions, with paired intervals; where questions come in groups, whole ones are drawn."""
+    """Both sides over some of the questions, with paired intervals; questions of one group are drawn together."""
     groups = [questions[at].group or f"\0{at}" for at in some]
     drawn = groups if any(questions[at].group for at in some) else ()
     tables = []

@@ -8,6 +8,8 @@ from rightsized.apps.search.evaluate.bootstrap import Difference, Interval
 from rightsized.core.frozen import Frozen
 
 Kind = Literal["heading", "run-in heading", "title", "first sentence"]
+Method = Literal["projection", "layers"]
+METHODS: tuple[Method, ...] = ("projection", "layers")
 KINDS: tuple[Kind, ...] = ("heading", "run-in heading", "title", "first sentence")
 FEWEST_PAIRS = 64  # below which nothing is learnt
 
@@ -41,26 +43,31 @@ class Mined(NamedTuple):
 
 
 class AdaptOptions(Frozen, frozen=True):
-    """How to adapt. `layers` from the top are trained; `mix` is the share of the trained weights in those installed,
-    the rest is the base's (Wortsman et al. 2022). `rate` of learning at its highest. `most_pairs` bounds memory.
+    """How to adapt. `most_pairs` bounds memory and time, `most_tokens` what is read of a passage by `layers`.
+
+    `projection` fits linear maps behind the frozen encoder, and chooses on the half of the judged questions that may be
+    looked at. `layers` trains so many layers from the top, and installs weights of which the share `mix` is
+    the trained ones and the rest the base's (Wortsman et al. 2022); it needs torch.
     """
 
-    epochs: float = 1.0
-    batch: int = 32
-    rate: float = 2e-5
-    layers: int = 2
-    mix: float = 0.5
-    most_pairs: int = 10_000
+    method: Method = "projection"
+    epochs: float = 0.0  # 0: the method's own
+    most_pairs: int = 4_000
     most_tokens: int = 128
+    layers: int = 2
+    rate: float = 2e-5
+    mix: float = 0.5
+    batch: int = 32
     threads: int = 2
     seed: int = 0
 
 
 class Trained(Frozen, frozen=True):
     """What training did. `before` and `after`: how often a pair that was kept back finds its partner first in a batch
-    of them. `memory_mb`: most that the training process held, megabytes of 10^6 bytes.
+    of them. `chosen` is in words; `memory_mb` the most that the training process held, megabytes of 10^6 bytes.
     """
 
+    method: Method
     pairs: dict[str, int]
     negatives: int
     judged_left_out: int
@@ -71,6 +78,7 @@ class Trained(Frozen, frozen=True):
     loss: float
     seconds: float
     memory_mb: float
+    chosen: str
 
 
 class Judgement(Frozen, frozen=True):

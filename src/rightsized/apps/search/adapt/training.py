@@ -25,16 +25,18 @@ if TYPE_CHECKING:
     from rightsized.compress.network import FloatArray
     from rightsized.engines.onnx import OnnxEncoder
 
+EPOCHS = 1.0
 HELD_OUT, HELD_OUT_SHARE = 256, 0.1  # pairs kept back at most, and of all
 
 
 class Base(NamedTuple):
-    """What is trained further: an installed encoder, open, and its name in the store. `python` is one with torch."""
+    """What is trained further: an installed encoder, open, and its name in the store. `python` is one with torch, if
+    layers are to be trained."""
 
     store: ModelStore
     name: str
     encoder: OnnxEncoder
-    python: str
+    python: str = ""
 
 
 class Made(NamedTuple):
@@ -63,7 +65,7 @@ def trained_on(
     texts = texts_of(mined, base.encoder, options)
     blueprint, arrays = weights_of(base.store, base.name)
     settings = Settings(
-        epochs=options.epochs,
+        epochs=options.epochs or EPOCHS,
         batch=options.batch,
         rate=options.rate,
         layers=min(options.layers, blueprint.layers),
@@ -77,9 +79,9 @@ def trained_on(
             shutil.rmtree(other, ignore_errors=True)
     hand_over(work, arrays, blueprint._asdict(), texts, settings)
     tuned, outcome = train(base.python, work, progress=progress, cancelled=cancelled)
-    counts = Counter[str](pair.kind for pair in mined.pairs)
     report = Trained(
-        pairs=dict(counts),
+        method="layers",
+        pairs=counted(mined),
         negatives=sum(bool(one.body) for one in mined.negatives),
         judged_left_out=mined.judged,
         held_out=texts.held_out,
@@ -89,15 +91,28 @@ def trained_on(
         loss=outcome.loss,
         seconds=time.monotonic() - began,
         memory_mb=outcome.memory_mb,
+        chosen=f"{settings.layers} layers from the top, {options.mix:g} of the trained weights",
     )
+    facts = facts_of(base, digest, options, report, torch=outcome.torch)
+    return Made(mixed(arrays, tuned, options.mix), report, facts)
+
+
+def facts_of(base: Base, digest: str, options: AdaptOptions, report: Trained, **more: str) -> bytes:
+    """How weights came about, as JSON that is the same for the same work: no times, no memory."""
+    plain = msgspec.to_builtins(report)
     facts = {
         "base": base.store.card(base.name).digest,
         "pairs_sha256": digest,
         "options": msgspec.to_builtins(options),
-        "trained": {name: value for name, value in msgspec.to_builtins(report).items() if name != "seconds"},
-        "torch": outcome.torch,
+        "trained": {name: value for name, value in plain.items() if name not in ("seconds", "memory_mb")},
+        **more,
     }
-    return Made(mixed(arrays, tuned, options.mix), report, msgspec.json.format(msgspec.json.encode(facts), indent=2))
+    return msgspec.json.format(msgspec.json.encode(facts), indent=2)
+
+
+def counted(mined: Mined) -> dict[str, int]:
+    """How many pairs there are of each kind."""
+    return dict(Counter[str](pair.kind for pair in mined.pairs).most_common())
 
 
 def mixed(
