@@ -13,6 +13,7 @@ import typer
 
 from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
+from rightsized.cli.search_adapt import AdaptCommandOptions, adapt
 from rightsized.cli.search_answer import answer
 from rightsized.cli.search_eval import EvalOptions, TuneOptions, evaluate, tune
 from rightsized.cli.search_long import ClausesOptions, ContextOptions, SummaryOptions, clauses, context, summary
@@ -151,6 +152,7 @@ add(app, "suggest", SuggestOptions, suggest)
 add(app, "similar", SimilarOptions, similar)
 add(app, "eval", EvalOptions, evaluate)
 add(app, "tune", TuneOptions, tune)
+add(app, "adapt", AdaptCommandOptions, adapt)
 add(app, "answer", AskOptions, answer)
 add(app, "clauses", ClausesOptions, clauses)
 add(app, "summary", SummaryOptions, summary)

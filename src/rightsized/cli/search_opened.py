@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def opened(config: Config) -> Iterator[Collections]:
-    """The collections, closed at the end."""
+def opened(config: Config, *, own: bool = True) -> Iterator[Collections]:
+    """The collections, closed at the end; without `own` all with the encoder of the settings."""
     from rightsized.apps.search.collections import Collections
     from rightsized.store.home import Home
     from rightsized.tasks.opened import Encoders
 
     encoders = Encoders(config)
-    collections = Collections(Home(config.home), lambda: encoders.get(config.search.encoder), encoders.get)
+    collections = Collections(
+        Home(config.home), lambda: encoders.get(config.search.encoder), encoders.get if own else None
+    )
     try:
         yield collections
     finally:
