@@ -21,9 +21,9 @@ from rightsized.core.frozen import Frozen
 
 MOST = 3  # sentences of an answer
 NEAR = 1.0  # in units of the order's scores: a further sentence must come so close to the best one
-METHOD = "extract-1"  # raised when code changes what is answered
-SIGNALS = ("margin", "cosine", "passage_cosine", "coverage")
-_SEEN = tuple(COLUMNS.index(name) for name in SIGNALS[1:])
+METHOD = "extract-2"  # raised when code changes what is answered
+SIGNALS = ("share", "word_lead", "meaning_lead", "cosine")
+_COSINE = COLUMNS.index("cosine")
 Floats = NDArray[np.float64]
 
 
@@ -69,14 +69,29 @@ def choose(found: Evidence, weights: Weights = DEFAULT) -> Chosen | None:
 
 
 def signals(found: Evidence, scores: Floats, best: int) -> Floats:
-    """What the probability is told of the best sentence, float64 (len(SIGNALS),).
+    """What the probability is told of the best sentence, float64 (len(SIGNALS),), finite.
 
-    `margin` is how far it stands above the best sentence of another passage.
+    `share`: of the passages read, by a softmax over their best sentences. `word_lead`: how far the passage's BM25 is
+    ahead of the other passages' best, as a share of the greatest. `meaning_lead`: its cosine less the others' mean.
+    `cosine`: of sentence and question. None grows with the collection.
     """
-    hits = np.array([one.hit for one in found.sentences])
-    others = scores[hits != hits[best]]
-    runner_up = float(others.max()) if len(others) else float(scores.min())
-    return np.array([float(scores[best]) - runner_up, *found.matrix[best, _SEEN]])
+    of = np.array([one.hit for one in found.sentences])
+    places = np.unique(of)
+    weights = np.exp([float(scores[of == one].max()) - float(scores.max()) for one in places])
+    share = float(weights[places == of[best]][0] / weights.sum())
+    words, meaning = (_parts(found, name) for name in ("lexical", "dense"))
+    others = np.arange(len(found.hits)) != of[best]
+    word_lead = (words[of[best]] - words[others].max(initial=0.0)) / max(float(words.max()), 1e-9)
+    meaning_lead = meaning[of[best]] - meaning[others].mean() if others.any() else 0.0
+    return np.array([share, word_lead, meaning_lead, found.matrix[best, _COSINE]], np.float64)
+
+
+def _parts(found: Evidence, name: str) -> Floats:
+    """One part of the scores of each passage read; 0 or the least there is where it has none."""
+    values = np.array([hit.scores.get(name, np.nan) for hit in found.hits], np.float64)
+    known = values[np.isfinite(values)]
+    least = 0.0 if name == "lexical" or not len(known) else float(known.min())
+    return np.where(np.isfinite(values), values, least)
 
 
 def probability(values: Floats, weights: Weights = DEFAULT) -> float:
