@@ -19,13 +19,15 @@ from rightsized.core.errors import ConfigError
 from rightsized.core.types import Decision, Reply, Targets
 from rightsized.ledger.reader import Search
 from rightsized.store.home import Home
+from rightsized.tasks import shadows as shadow_calls
 from rightsized.tasks.chat_calibration import calibrate_chat
 from rightsized.tasks.chat_cascade import gateways
 from rightsized.tasks.chat_identity import serving_tiers
 from rightsized.tasks.chat_records import ChatPlan
 from rightsized.tasks.gateway_status import status_at_rest
-from rightsized.tasks.regret import shadow_id
+from rightsized.tasks.records import MonitorStatus
 from rightsized.tasks.service import LocalService
+from rightsized.tasks.shadows import shadow_id
 from rightsized.tasks.written import RIGHT, WRONG
 
 
@@ -99,7 +101,7 @@ def shadows(service: LocalService) -> list[Decision]:
     assert service.gateway is not None
     assert service.gateway._ledger is not None
     found = service.gateway._ledger.reader.search(Search(audit=True), limit=1000)
-    return [decision for decision in found if decision.id.endswith("-last")]
+    return [decision for decision in found if "-last" in decision.id]
 
 
 def copied(home: Path, tmp_path: Path) -> Path:
@@ -161,10 +163,95 @@ def test_a_shadow_call_keeps_the_rules_of_its_request(made_regret: Path, tmp_pat
             await label(service, local, WRONG)
             assert {decision.phase for decision in shadows(service)} == {"failed"}  # refused: it must stay in the eu
             assert "must stay in eu" in shadows(service)[0].error
+            status = monitor(service)
+            assert (status.wrong, status.waiting, status.missing) == (0, len(local), 0)  # it may be asked again
+
+    asyncio.run(main())
+
+
+DOWN = AUDITED.replace("options = {", 'options = {fail = "out of order", ')
+
+
+def monitor(service: LocalService) -> MonitorStatus:
+    assert service.gateway is not None
+    status = service.gateway.standing().monitor
+    assert status is not None
+    return status
+
+
+def test_a_last_tier_that_was_down_is_asked_again_and_then_counts(
+    made_regret: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = copied(made_regret, tmp_path)
+    monkeypatch.setattr(shadow_calls, "WAITS_S", (0.0, 3600.0))
+
+    async def while_down() -> list[str]:
+        async with serving(home, DOWN) as service:
+            local = [reply.id for reply in await ask(service, 3) if reply.certified]
             assert service.gateway is not None
-            status = service.gateway.standing().monitor
-            assert status is not None
-            assert (status.wrong, status.waiting) == (0, len(local))
+            for one in local:
+                await service.label(one, WRONG, "ana")
+            await service.gateway.refresh()
+            assert {decision.id for decision in shadows(service)} == {shadow_id(one) for one in local}
+            assert {decision.phase for decision in shadows(service)} == {"failed"}
+            return local
+
+    async def afterwards(local: list[str]) -> None:
+        async with serving(home) as service:
+            assert service.gateway is not None
+            await service.gateway.refresh()
+            made = {decision.id for decision in shadows(service) if decision.phase == "done"}
+            assert made == {shadow_id(one, 2) for one in local}
+            await label(service, sorted(made), RIGHT)  # it would have been right: each is an error that counts
+            assert (monitor(service).wrong, monitor(service).waiting, monitor(service).missing) == (len(local), 0, 0)
+            assert len(shadows(service)) == 2 * len(local)
+
+    local = asyncio.run(while_down())
+    assert local
+    asyncio.run(afterwards(local))
+
+
+def test_what_the_last_tier_could_never_be_asked_is_missing_and_hides_in_no_figure(
+    made_regret: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = copied(made_regret, tmp_path)
+    monkeypatch.setattr(shadow_calls, "WAITS_S", (0.0, 0.0))
+
+    async def main() -> MonitorStatus:
+        async with serving(home, DOWN) as service:
+            local = [reply.id for reply in await ask(service, 14) if reply.certified]
+            await label(service, local, WRONG)
+            for _ in range(3):  # no more calls than the three
+                await label(service, [], WRONG)
+            assert len(shadows(service)) == 3 * len(local)
+            status = monitor(service)
+            assert (status.wrong, status.waiting, status.missing) == (0, 0, len(local))
+            assert (status.audits, status.alarmed) == (0, False)  # nothing was observed, so nothing is proven
+            assert status.if_waiting_wrong >= status.alarm_at  # and nothing is well: were they wrong, it would sound
+            assert state(service) == "certified"
+            return status
+
+    status = asyncio.run(main())
+    assert status_at_rest(settings(home, DOWN)).monitor == status  # the same to whoever looks at the home
+
+
+def test_an_answer_that_stood_in_for_the_last_tier_observes_nothing(
+    made_regret: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = copied(made_regret, tmp_path)
+    monkeypatch.setattr(shadow_calls, "WAITS_S", (0.0, 0.0))
+    fallback = DOWN.replace("tier = 1\n", 'tier = 1\nfallback = ["small"]\n')
+
+    async def main() -> None:
+        async with serving(home, fallback) as service:
+            local = [reply.id for reply in await ask(service, 2) if reply.certified]
+            await label(service, local, WRONG)
+            await label(service, [], WRONG)
+            made = shadows(service)
+            assert {decision.reply.rung for decision in made if decision.reply} == {"small"}
+            assert len(made) == 3 * len(local)
+            await label(service, [decision.id for decision in made], RIGHT)
+            assert (monitor(service).wrong, monitor(service).missing) == (0, len(local))
 
     asyncio.run(main())
 

@@ -66,6 +66,12 @@ def _ready(tier: TierStatus) -> str:
     return "not running" if tier.ready is None else "yes" if tier.ready else "no"
 
 
+_MISSING = (
+    " {count:,} are missing, since the last tier could not be asked; no alarm counts them."
+    " Were all that wait or are missing wrong: evidence {evidence:.2f}."
+)
+
+
 def _promise(status: GatewayStatus) -> list[str]:
     lines = [f"auto ({status.cascade}): {status.state}"]
     if status.note:
@@ -81,6 +87,7 @@ def _promise(status: GatewayStatus) -> list[str]:
         lines.append(
             f"Audits: {monitor.audits:,} counted, {monitor.wrong:,} wrong, {monitor.waiting:,} wait; "
             f"evidence {monitor.e_value:.2f}, alarm at {monitor.alarm_at:.0f}."
+            + (_MISSING.format(count=monitor.missing, evidence=monitor.if_waiting_wrong) if monitor.missing else "")
         )
     if status.waiting:
         lines.append(f"{status.waiting:,} wait for a person: rightsized queue list --task {status.cascade}")

@@ -139,6 +139,7 @@ def _families(tasks: list[_Standing]) -> Iterator[GaugeMetricFamily]:
     evidence = gauge("monitor_evidence", "The e-value against the promise; an alarm at the limit beside it.")
     limit = gauge("monitor_alarm_at", "The e-value at which the alarm sounds.")
     audits = gauge("monitor_audits", "Audits answered since the certificate was made.")
+    missing = gauge("monitor_missing", "Audits that cannot be answered, since the last tier could not be asked.")
     for status in tasks:
         task = [status.name]
         waiting.add_metric(task, status.waiting)
@@ -152,4 +153,5 @@ def _families(tasks: list[_Standing]) -> Iterator[GaugeMetricFamily]:
             evidence.add_metric(task, status.monitor.e_value)
             limit.add_metric(task, status.monitor.alarm_at)
             audits.add_metric(task, status.monitor.audits)
-    yield from (waiting, state, expires, epsilon, alarm, evidence, limit, audits)
+            missing.add_metric(task, status.monitor.missing)
+    yield from (waiting, state, expires, epsilon, alarm, evidence, limit, audits, missing)

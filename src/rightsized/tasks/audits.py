@@ -24,7 +24,8 @@ from rightsized.tasks.fallback import Fallback
 from rightsized.tasks.judged import judge_of
 from rightsized.tasks.queue import AuditOutcome, ReviewQueue
 from rightsized.tasks.records import MonitorStatus
-from rightsized.tasks.regret import Regret, shadow_id, with_regret
+from rightsized.tasks.regret import Regret
+from rightsized.tasks.shadows import label_of_last, missing, with_regret
 
 log = logging.getLogger("rightsized.promise")
 
@@ -74,12 +75,14 @@ class AuditWatch:
         if self._plan is None:
             return None
         marks = await asyncio.to_thread(self._marks)
-        if marks != self._seen:
+        if marks != self._seen or (self._regret is not None and self._regret.due):
             found = await asyncio.to_thread(self._queue.audit_outcomes, self._certificate.task)
             outcomes = outcomes_of(found, self._certificate)
             whole = self._fallback is None or await self._fallback.complete(outcomes)
             whole = (self._regret is None or await self._regret.ask(by_kind(found, self._certificate))) and whole
             status, chain = await asyncio.to_thread(self._look, self._plan, outcomes)
+            if self._regret is not None:
+                status = with_missing(status, await asyncio.to_thread(self._missing, found))
             if status.alarmed and self.alarm is None:
                 await self._sound(status)
             if chain is not None and self._fallback is not None and self.alarm is not None and whole:
@@ -98,6 +101,10 @@ class AuditWatch:
         chain = self._fallback.chain(plan, outcomes) if self._fallback else None
         status = status_of(chain.deployed.reading()) if chain else monitor_status(plan, outcomes)
         return (status if self.alarm is None else msgspec.structs.replace(status, alarmed=True)), chain
+
+    def _missing(self, found: Sequence[AuditOutcome]) -> int:
+        noted = self._regret.noted if self._regret is not None else ()
+        return missing(self._ledger.reader, by_kind(found, self._certificate), self._certificate, noted)
 
     async def _sound(self, status: MonitorStatus) -> None:
         regret = f" where {self._certificate.rungs[-1]} was right" if self._certificate.loss == "regret" else ""
@@ -136,14 +143,15 @@ def outcomes_of(found: Sequence[AuditOutcome], certificate: Certificate) -> list
     """Of all audits of a task, those under this certificate, labelled as its promise counts.
 
     Under `regret` a wrong answer is labelled right where the last tier's was wrong too, and has no label while nobody
-    has said.
+    has said, or where that tier could not be asked.
     """
     counted = by_kind(found, certificate)
     own = [o for o in counted if o.reply.certificate == certificate.id]
     if certificate.loss != "regret":
         return own
-    last = {o.decision: o.label for o in counted}
-    return [with_regret(o, last.get(shadow_id(o.decision))) for o in own]
+    audits, last = {o.decision: o for o in counted}, certificate.rungs[-1]
+    labels = [with_regret(o, label_of_last(o.decision, audits, last)) for o in own]
+    return [msgspec.structs.replace(o, label=label) for o, label in zip(own, labels, strict=True)]
 
 
 def monitor_status(plan: MonitorPlan, outcomes: list[AuditOutcome]) -> MonitorStatus:
@@ -163,6 +171,11 @@ def monitor_status(plan: MonitorPlan, outcomes: list[AuditOutcome]) -> MonitorSt
         if outcome.wrong is not None:
             monitor.label(outcome.decision, wrong=outcome.wrong)
     return status_of(monitor.reading())
+
+
+def with_missing(status: MonitorStatus, lost: int) -> MonitorStatus:
+    """The status with the audits that will never be known apart from those that wait for a person."""
+    return msgspec.structs.replace(status, waiting=status.waiting - lost, missing=lost)
 
 
 def status_of(reading: Reading) -> MonitorStatus:

@@ -15,13 +15,15 @@ from rightsized.core.generation import DATA_CLASSES, EngineStatus, Generator
 from rightsized.core.tiers import GatewayConfig, TierConfig
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
-from rightsized.tasks.audits import monitor_plan, monitor_status, outcomes_of
+from rightsized.tasks.audits import by_kind, monitor_plan, monitor_status, outcomes_of, with_missing
 from rightsized.tasks.chat_identity import open_tier
 from rightsized.tasks.chat_standing import InForce, in_force
 from rightsized.tasks.gateway_protocol import GatewayStatus, TierStatus
 from rightsized.tasks.opened import Encoders
 from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.records import MonitorStatus
+from rightsized.tasks.regret import rules_of
+from rightsized.tasks.shadows import missing
 
 UNCALIBRATED = "Nothing was calibrated for these tiers. Begin: rightsized calibrate chat --data FILE --name {name}"
 NO_TIERS = "The settings name no tier that writes: add [[tiers]] to rightsized.toml."
@@ -116,5 +118,10 @@ def _monitor(config: Config, force: InForce, reader: LedgerReader) -> MonitorSta
     plan = monitor_plan(force.certificate, config.audit) if force.certificate is not None else None
     if plan is None or force.certificate is None:
         return None
-    found = ReviewQueue(reader).audit_outcomes(force.certificate.task)
-    return monitor_status(plan, outcomes_of(found, force.certificate))
+    certificate = force.certificate
+    found = ReviewQueue(reader).audit_outcomes(certificate.task)
+    status = monitor_status(plan, outcomes_of(found, certificate))
+    if certificate.loss != "regret":
+        return status
+    lost = missing(reader, by_kind(found, certificate), certificate, rules_of(reader, certificate.id))
+    return with_missing(status, lost)

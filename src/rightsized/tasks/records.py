@@ -170,8 +170,9 @@ class MonitorStatus(Frozen, frozen=True):
     alarmed: bool
     messages_to_detection: float | None
     drift_warning: str = ""
-    if_waiting_wrong: float = 0.0  # the evidence, were every audit that still waits for its label wrong
+    if_waiting_wrong: float = 0.0  # the evidence, were every audit that waits for its label, or is missing, wrong
     fallback: tuple[float | None, ...] | None = None  # after an alarm: thresholds that answer on, uncertified
+    missing: int = 0  # wrong answers of which nobody will know whether the last tier was right; no alarm counts them
 
 
 class TaskStatus(Frozen, frozen=True):

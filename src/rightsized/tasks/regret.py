@@ -2,7 +2,7 @@
 
 Only then is the last tier asked, afterwards, about the request as it was: a shadow call, which costs money and sends
 the prompt there, under the rules that bound the request itself. Its answer is a decision of its own, which a person
-labels like any audit. Whatever cannot be asked counts as right: no false alarm comes of it.
+labels like any audit. What stands on record of such calls, and what follows from it, is in `shadows`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
@@ -19,17 +19,17 @@ from rightsized.core.generation import Generation
 from rightsized.core.protocols import Answerer
 from rightsized.core.types import Certificate, Frozen, Reply, Request
 from rightsized.ledger.log import SqliteLedger
+from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.recorded import Coin, Recorded
 from rightsized.ledger.schema import EventRow
 from rightsized.tasks.queue import AuditOutcome
-from rightsized.tasks.written import RIGHT, WRONG
+from rightsized.tasks.shadows import calls_of, next_call, shadow_id, wants
 
 MOST_A_LOOK = 16  # shadow calls at one look at the audits, so that the look does not wait for long
 AT_ONCE = 4
 REMEMBERED = 10_000  # audits under way whose rules are still to be noted
 MOST_WAIT_S = 300.0  # for one shadow call
 VERSION = "regret"  # under which shadow calls are recorded: they count as requests of no certificate
-_SUFFIX = "-last"
 
 
 class AskedUnder(Frozen, frozen=True):
@@ -40,16 +40,14 @@ class AskedUnder(Frozen, frozen=True):
     roles: tuple[str, ...] = ()
 
 
-def shadow_id(decision: str) -> str:
-    """The decision under which the last tier's answer to an audited request is recorded."""
-    return decision + _SUFFIX
-
-
-def with_regret(outcome: AuditOutcome, last: str | None) -> AuditOutcome:
-    """The audit as a promise of regret counts it. `last`: the label of the last tier's answer, None without one."""
-    if outcome.label != WRONG or not outcome.local or last == RIGHT:
-        return outcome
-    return msgspec.structs.replace(outcome, label=None if last is None else RIGHT)
+def rules_of(reader: LedgerReader, certificate: str) -> dict[str, AskedUnder]:
+    """The rules noted so far, by decision."""
+    rules = [
+        msgspec.json.decode(event.detail, type=AskedUnder)
+        for event in reader.events(certificate)
+        if event.kind == "shadow"
+    ]
+    return {rule.decision: rule for rule in rules}
 
 
 def every(decision: str, conversation: str) -> tuple[bool, float]:
@@ -75,14 +73,11 @@ class Regret:
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._recorded = Recorded(answerer, ledger, coin=every, version=VERSION)
+        self._recorded = Recorded(answerer, ledger, coin=every, version=VERSION, clock=clock)
         self._ledger, self._certificate, self._thrown, self._clock = ledger, certificate, coin, clock
         self._audited: OrderedDict[str, None] = OrderedDict()
-        self._rules: dict[str, AskedUnder] = {}
-        for event in ledger.reader.events(certificate.id):
-            if event.kind == "shadow":
-                rule = msgspec.json.decode(event.detail, type=AskedUnder)
-                self._rules[rule.decision] = rule
+        self._rules = rules_of(ledger.reader, certificate.id)
+        self._again = float("inf")
 
     def coin(self, decision: str, conversation: str) -> tuple[bool, float]:
         """The audit coin's throw, remembered until the request is answered."""
@@ -106,27 +101,50 @@ class Regret:
         certificate = self._certificate
         await self._ledger.note(EventRow("shadow", certificate.task, certificate.id, self._clock(), detail))
 
+    @property
+    def noted(self) -> Collection[str]:
+        """Decisions whose rules were noted."""
+        return self._rules.keys()
+
+    @property
+    def due(self) -> bool:
+        """Whether a call that observed nothing is to be made again by now."""
+        return self._again <= self._clock()
+
     async def ask(self, outcomes: Sequence[AuditOutcome]) -> bool:
-        """Make the shadow calls that are missing; False where some are left for the next look.
+        """Make the shadow calls that are due; False where some are left for the next look.
 
         Args:
             outcomes: all audits of the task, as people labelled them.
         """
-        wanted = [one for one in outcomes if self._needs(one)]
+        now, self._again = self._clock(), float("inf")
+        wanted = []
+        for outcome in outcomes:
+            calls, due = self._planned(outcome)
+            if due is not None and due <= now:
+                wanted.append((outcome, calls + 1))
+            elif due is not None:
+                self._again = min(self._again, due)
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def one(outcome: AuditOutcome) -> None:
+        async def one(outcome: AuditOutcome, number: int) -> None:
             async with gate:
-                await self._ask(outcome)
+                await self._ask(outcome, number)
 
-        await asyncio.gather(*(one(outcome) for outcome in wanted[:MOST_A_LOOK]))
+        await asyncio.gather(*(one(*each) for each in wanted[:MOST_A_LOOK]))
         return len(wanted) <= MOST_A_LOOK
 
-    def _needs(self, outcome: AuditOutcome) -> bool:
-        own = outcome.reply.certificate == self._certificate.id and outcome.local and outcome.label == WRONG
-        return own and outcome.decision in self._rules and self._ledger.reader.get(shadow_id(outcome.decision)) is None
+    def _planned(self, outcome: AuditOutcome) -> tuple[int, float | None]:
+        """How many calls were made about an audit, and when the next is due; None where none is."""
+        if not wants(outcome, self._certificate) or outcome.decision not in self._rules:
+            return 0, None
+        calls = calls_of(self._ledger.reader, outcome.decision)
+        due = next_call(calls, self._certificate.rungs[-1])
+        if due is not None and self._ledger.reader.text(outcome.decision) is None:
+            return len(calls), None  # retention has deleted the prompt
+        return len(calls), due
 
-    async def _ask(self, outcome: AuditOutcome) -> None:
+    async def _ask(self, outcome: AuditOutcome, number: int) -> None:
         reader, rule = self._ledger.reader, self._rules[outcome.decision]
         decision, body = reader.get(outcome.decision), reader.text(outcome.decision)
         if decision is None or decision.data_class is None or body is None:
@@ -143,7 +161,7 @@ class Regret:
         request = Request(
             task=decision.task,
             text=body,
-            id=shadow_id(outcome.decision),
+            id=shadow_id(outcome.decision, number),
             generation=generation,
             tenant=decision.tenant,
             roles=rule.roles,
@@ -152,4 +170,4 @@ class Regret:
         try:
             await self._recorded.answer(request)
         except RightsizedError:
-            return  # refused or down: it is on record as failed, and counts as right
+            return  # refused or down: it is on record as failed, and nothing was observed
