@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +13,12 @@ from ledger_samples import Echo, open_ledger, reply
 
 from rightsized.cascade.failures import reason_of
 from rightsized.core.errors import BusyError, DiskFullError, InputError, UpstreamError
+from rightsized.core.generation import Generation
 from rightsized.core.types import Attempt, Decision, Reply, Request
 from rightsized.ledger.ids import new_id
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader, Search
-from rightsized.ledger.recorded import CANCELLED, Recorded
+from rightsized.ledger.recorded import CANCELLED, LATE, Recorded
 
 
 class Scripted:
@@ -206,6 +208,24 @@ def test_what_a_server_said_of_a_prompt_outlives_neither_texts_nor_erasure(tmp_p
             "failed: ValueError",
         ]
         assert not [row for row in ledger.reader.rows() if b"Anna" in row.record]
+
+
+@pytest.mark.parametrize(("left_s", "said"), [(-1.0, LATE), (3600.0, CANCELLED)])
+def test_giving_up_after_the_deadline_is_told_from_going_away(left_s: float, said: str) -> None:
+    async def scenario() -> None:
+        log = Scripted([])
+        recorded = Recorded(Slow([]), log)
+        generation = Generation("chat", {}, deadline=time.monotonic() + left_s)
+        asked = asyncio.ensure_future(recorded.answer(Request("t", "x", generation=generation)))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        await recorded.drain()
+        assert [(ended.phase, ended.error) for ended in log.ended] == [("failed", said)]
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("moment", ["while scoring", "while starting", "while ending"])

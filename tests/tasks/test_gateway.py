@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rightsized.cascade.failures import LATE, LEFT
 from rightsized.core.config import Config, load
 from rightsized.core.errors import BusyError, ConfigError, ForbiddenError, UpstreamError, UpstreamTimeoutError
 from rightsized.core.generation import Caller, Delta, Generation
 from rightsized.core.types import Begun, Reply
 from rightsized.ledger.log import SqliteLedger
+from rightsized.ledger.recorded import CANCELLED
 from rightsized.tasks.gateway import LocalGateway
 from rightsized.tasks.service import LocalService
 
@@ -128,13 +131,55 @@ def test_nobody_waits_past_the_deadline(tmp_path: Path) -> None:
 
     async def work(gateway: LocalGateway, ledger: SqliteLedger) -> None:
         generation = chat(model="large", deadline=time.monotonic() + 0.05)
-        with pytest.raises(UpstreamTimeoutError, match="deadline"):
+        with pytest.raises(UpstreamTimeoutError, match="deadline") as whole:
             await gateway.generate(generation, WARD)
-        with pytest.raises(UpstreamTimeoutError, match="deadline"):
+        with pytest.raises(UpstreamTimeoutError, match="deadline") as streamed:
             async for _ in gateway.stream(generation, WARD):
                 pass
+        for error in (whole.value, streamed.value):
+            late = ledger.get(error.decision)  # whole on the disk before the client is told
+            assert late is not None
+            assert (late.phase, "before the request's deadline" in late.error) == ("failed", True)
+            assert [attempt.reason for attempt in late.attempts] == [LATE]
 
     with_gateway(tmp_path, work, slow)
+
+
+def test_a_stream_cut_off_at_the_deadline_is_no_client_that_went_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first word comes at once, the second never."""
+
+    async def hangs(generation: Generation) -> AsyncIterator[Delta]:
+        yield Delta({"choices": [{"index": 0, "delta": {"content": "large"}}]}, "large")
+        await asyncio.sleep(3600)
+
+    async def work(gateway: LocalGateway, ledger: SqliteLedger) -> None:
+        begun: list[str] = []
+        monkeypatch.setattr(gateway._tiers[1].generator, "stream", hangs)
+        with pytest.raises(UpstreamTimeoutError, match="deadline") as caught:
+            async for piece in gateway.stream(chat(model="large", deadline=time.monotonic() + 1.0), WARD):
+                begun += [piece.id] if isinstance(piece, Begun) else []
+        assert begun == [caught.value.decision]
+        late = ledger.get(begun[0])
+        assert late is not None
+        assert (late.phase, "before the request's deadline" in late.error) == ("failed", True)
+        assert late.attempts[-1].reason == LATE
+        assert late.attempts[-1].completion is not None  # what was said until then was passed on, so it is kept
+        async with contextlib.aclosing(gateway.stream(chat(model="large"), WARD)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Begun):
+                    gone = piece.id
+                    break
+        await asyncio.sleep(0)
+        for recorded in gateway._retired:
+            await recorded.drain()
+        left = ledger.get(gone)
+        assert left is not None
+        assert (left.phase, left.error) == ("failed", CANCELLED)
+        assert left.attempts[-1].reason == LEFT
+
+    with_gateway(tmp_path, work)
 
 
 def test_a_failure_says_under_which_decision_it_is_on_record(tmp_path: Path) -> None:

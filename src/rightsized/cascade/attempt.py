@@ -68,7 +68,7 @@ class Run:
         ours = error if isinstance(error, RightsizedError) else None
         if ours and self.blame is None and 400 <= ours.status < 500 and not isinstance(ours, BusyError):
             self.blame = ours
-        one = _attempt(tier, reason=reason_of(error), latency_ms=_since(started))
+        one = _attempt(tier, reason=self._reason(error), latency_ms=_since(started))
         sent = ours is None or ours.sent
         self.attempts.append(structs.replace(one, destination=tier.destination if sent else ""))
         self._note(tier, error)
@@ -76,14 +76,17 @@ class Run:
     def broke_off(self, tier: Tier, said: list[str], error: BaseException, started: float) -> None:
         """A tier whose stream ended half-way. What it said was passed on, so it is kept; tokens go by the length."""
         completion = begun_text(self.generation, "".join(said))
-        one = _attempt(tier, reason=reason_of(error), latency_ms=_since(started), completion=completion)
+        one = _attempt(tier, reason=self._reason(error), latency_ms=_since(started), completion=completion)
         cost, destination = tier.cost(completion.usage), tier.destination
         self.attempts.append(structs.replace(one, cost=cost, destination=destination))
         self._note(tier, error)
 
     def unchecked(self, error: BaseException) -> None:
         """The draft just noted could not be checked."""
-        self.attempts[-1] = structs.replace(self.attempts[-1], reason=f"not checked: {reason_of(error)}")
+        self.attempts[-1] = structs.replace(self.attempts[-1], reason=f"not checked: {self._reason(error)}")
+
+    def _reason(self, error: BaseException) -> str:
+        return reason_of(error, late=time.monotonic() >= self.generation.deadline)
 
     def _note(self, tier: Tier, error: BaseException) -> None:
         """Count and log a failure of the tier; that nobody waited any longer is none."""

@@ -11,17 +11,19 @@ from rightsized.core.generation import Completion, Generation, Usage
 FAILED = "failed: "  # it was given the text
 NOT_REACHED = "not reached: "  # it was not
 LEFT = "failed: nobody waited for its answer any longer"
+LATE = "failed: it had not answered by the request's deadline"
 
 
-def reason_of(error: BaseException, *, named: bool = False) -> str:
+def reason_of(error: BaseException, *, named: bool = False, late: bool = False) -> str:
     """Why there is no answer, in our own words: what a server or a library said may repeat the prompt, and a record is
     for good. Says by its first word whether the text was handed over; in doubt, that it was.
 
     Args:
         named: also name the class of an error of ours, as those of others always are.
+        late: whether the request's deadline had passed.
     """
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
-        return LEFT
+        return LATE if late else LEFT
     if not isinstance(error, RightsizedError):
         return f"{FAILED}{type(error).__name__}"
     name = f"{type(error).__name__}: " if named else ""

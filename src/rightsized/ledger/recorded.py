@@ -30,6 +30,7 @@ Texts = list[tuple[str, str]]  # what was written, as (sha256, JSON)
 MAX_ID_CHARS = 200
 MAX_ERROR_CHARS = 500
 CANCELLED = "cancelled by the caller before there was an answer"
+LATE = "cut off after the request's deadline, before there was an answer"
 
 
 def no_coin(decision_id: str, conversation: str) -> tuple[bool, float]:
@@ -174,7 +175,7 @@ class Recorded(Answerer):
 
         In our own words: what a server said may repeat the prompt, and a record outlives texts and erasures.
         """
-        words, ruled = CANCELLED, {}
+        words, ruled = LATE if _late(asked) else CANCELLED, {}
         if isinstance(error, RightsizedError):
             error.decision, words = begun.id, f"{error.own_words} {error.fix}".strip()
             ruled = {"verdicts": error.verdicts, "policy": error.policy}
@@ -244,6 +245,11 @@ def _traced(request: Request, decision_id: str) -> Request:
         return request
     trace = [] if request.trace is None else request.trace
     return msgspec.structs.replace(request, id=decision_id, trace=trace)
+
+
+def _late(request: Request) -> bool:
+    """Whether the deadline had passed: whoever gave up then is not a client that went away."""
+    return request.generation is not None and time.monotonic() >= request.generation.deadline
 
 
 def _noticed(task: asyncio.Future[None]) -> None:

@@ -1,5 +1,5 @@
 """The gateway of one home folder: opens the tiers that the settings name and composes
-Recorded(Policy(Safe(Cached(Ladder(tiers))))).
+Recorded(Timed(Policy(Safe(Cached(Ladder(tiers)))))).
 
 What the server talks to is `gateway_protocol.Gateway`; this is it.
 """
@@ -19,7 +19,7 @@ from rightsized.cascade.generate import Ladder, LadderSetup
 from rightsized.cascade.promise import Promise
 from rightsized.cascade.tier import Tier, asked_tokens, prompt_tokens, unknown_language
 from rightsized.core.config import Config
-from rightsized.core.errors import BusyError, RightsizedError, UpstreamTimeoutError
+from rightsized.core.errors import BusyError, RightsizedError
 from rightsized.core.generation import (
     AUTO,
     Caller,
@@ -44,6 +44,7 @@ from rightsized.tasks.audits import AuditWatch
 from rightsized.tasks.chat_identity import open_tier
 from rightsized.tasks.chat_standing import InForce, in_force, version_in_force
 from rightsized.tasks.chat_watch import watched
+from rightsized.tasks.deadline import Timed, cut_off, end_of, too_late
 from rightsized.tasks.detection import Detection
 from rightsized.tasks.gateway_protocol import GatewayStatus, ModelEntry
 from rightsized.tasks.gateway_status import gateway_status, tier_status
@@ -56,7 +57,7 @@ from rightsized.tasks.spending import Reservation, Spending
 
 UNLIMITED_TOKENS = 1024  # counted against a budget for an answer whose length the request does not limit
 WRITTEN: tuple[Operation, ...] = ("chat", "completions")  # what `auto` answers; vectors need a model's name
-_AFTER_DEADLINE = 0.05  # seconds between a request's deadline and our own end of waiting for it
+_FOR_RECORD_S = 1.0  # after the end of a request, in which its record is written; a log that is stuck holds nobody
 
 
 class LocalGateway:
@@ -110,7 +111,9 @@ class LocalGateway:
         if gateway.cache_entries:
             inner = Cached(self.ladder, entries=gateway.cache_entries, seconds=gateway.cache_seconds)
         places = [destination(tier.config, tier.generator) for tier in self._tiers]
-        ruled = Policy(safe(inner, self._policy, self._config, self._tiers, self._encoders), self._policy, places)
+        ruled = Timed(
+            Policy(safe(inner, self._policy, self._config, self._tiers, self._encoders), self._policy, places)
+        )
         self._answerer: Answerer = ruled
         if self._ledger is not None:
             watch = watched(self._ledger, force, self._config.audit, self.ladder, ruled, self._coin)
@@ -196,12 +199,13 @@ class LocalGateway:
             request = await self._detection.look(self._request(generation, caller, conversation))
             with self._reserved(request) as reservation:
                 try:
-                    async with asyncio.timeout_at(self._deadline(request)):
+                    async with asyncio.timeout_at(_end_with_record(request)):
                         reply = await self._answerer.answer(request)
                 except TimeoutError:
-                    raise _too_late() from None
-                except RightsizedError:
-                    reservation.settle(_spent(request))
+                    raise too_late() from None
+                except RightsizedError as error:
+                    if not cut_off(request, error):  # what was ended half-way may be charged for
+                        reservation.settle(_spent(request))
                     raise
                 reservation.settle(reply.cost, _tokens(reply))
                 return reply
@@ -215,16 +219,16 @@ class LocalGateway:
             with self._reserved(request) as reservation:
                 written = False
                 try:
-                    async with closing(until(self._deadline(request), self._answerer.stream(request))) as pieces:
+                    async with closing(until(_end_with_record(request), self._answerer.stream(request))) as pieces:
                         async for piece in pieces:
                             if isinstance(piece, Reply):
                                 reservation.settle(piece.cost, _tokens(piece))
                             written = True
                             yield piece
                 except TimeoutError:
-                    raise _too_late() from None
-                except RightsizedError:
-                    if not written:  # what broke off half-way may be charged for
+                    raise too_late() from None
+                except RightsizedError as error:
+                    if not written and not cut_off(request, error):  # what broke off half-way may be charged for
                         reservation.settle(_spent(request))
                     raise
 
@@ -246,10 +250,6 @@ class LocalGateway:
             roles=caller.roles,
             subject=caller.subject,
         )
-
-    def _deadline(self, request: Request) -> float:
-        """When we stop waiting: a moment after the engines were told to."""
-        return (request.generation.deadline if request.generation else float("inf")) + _AFTER_DEADLINE
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
@@ -296,11 +296,8 @@ def _spent(request: Request) -> float:
     return sum(attempt.cost for attempt in request.trace or ())
 
 
-def _too_late() -> UpstreamTimeoutError:
-    return UpstreamTimeoutError(
-        "No tier answered before the request's deadline.",
-        fix="Ask for less, or raise gateway.timeout_s or the header X-Rightsized-Timeout.",
-    )
+def _end_with_record(request: Request) -> float:
+    return end_of(request) + _FOR_RECORD_S
 
 
 def _tokens(reply: Reply) -> int:

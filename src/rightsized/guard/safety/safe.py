@@ -115,8 +115,9 @@ class Safe(Answerer):
         if isinstance(plan, Reply):
             yield plan
         elif plan is None or not plan.holds_back:
-            async for piece in self._passed_on(plan, request):
-                yield piece
+            async with closing(self._passed_on(plan, request)) as pieces:
+                async for piece in pieces:
+                    yield piece
         else:
             reply = await self._answered(plan)
             if reply.completion is not None:
