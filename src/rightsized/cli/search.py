@@ -14,11 +14,11 @@ import typer
 from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.search_adapt import AdaptCommandOptions, adapt
-from rightsized.cli.search_answer import answer
+from rightsized.cli.search_answer import AnswerOptions, answer
 from rightsized.cli.search_eval import EvalOptions, TuneOptions, evaluate, tune
 from rightsized.cli.search_long import ClausesOptions, ContextOptions, SummaryOptions, clauses, context, summary
 from rightsized.cli.search_opened import opened
-from rightsized.cli.search_query import AskOptions, QueryOptions, query
+from rightsized.cli.search_query import QueryOptions, query
 from rightsized.cli.search_related import SimilarOptions, SuggestOptions, similar, suggest
 from rightsized.cli.search_set import app as sets
 from rightsized.cli.search_upkeep import NameOptions, RemoveOptions, check, compact, remove, status
@@ -153,7 +153,7 @@ add(app, "similar", SimilarOptions, similar)
 add(app, "eval", EvalOptions, evaluate)
 add(app, "tune", TuneOptions, tune)
 add(app, "adapt", AdaptCommandOptions, adapt)
-add(app, "answer", AskOptions, answer)
+add(app, "answer", AnswerOptions, answer)
 add(app, "clauses", ClausesOptions, clauses)
 add(app, "summary", SummaryOptions, summary)
 add(app, "context", ContextOptions, context)

@@ -1,57 +1,101 @@
-"""`rightsized search answer`: what the documents say to a question, in their own sentences, each with its place."""
+"""`rightsized search answer`: what the documents say to a question, in their sentences or a model's, with places."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+import typer
 from rich.text import Text
 
 from rightsized.cli.commands import Result
-from rightsized.cli.search_opened import asking
+from rightsized.cli.search_opened import asking, writing
 from rightsized.cli.search_query import AskOptions, asker
 
 if TYPE_CHECKING:
-    from rightsized.apps.search.answer.records import Answer, Cited
+    from rightsized.apps.search.answer.records import Method
+    from rightsized.core.config import Config
+    from rightsized.server.documents.answer_bodies import AnswerRequest, AnswerResponse, AnswerSentence, Citation
 
 
-def answer(options: AskOptions) -> Result:
+@dataclass(frozen=True, kw_only=True)
+class AnswerOptions(AskOptions):
+    written: Annotated[
+        bool,
+        typer.Option("--written", help="Let a model of [[tiers]] write, each sentence checked against its passage."),
+    ] = False
+
+
+def answer(options: AnswerOptions) -> Result:
     """Answer a question with sentences of the documents, each with its page and place; or say that none fits."""
+    found = _asked(options, options.settings())
+    return Result(msgspec.to_builtins(found), told(found))
+
+
+def _asked(options: AnswerOptions, config: Config) -> AnswerResponse:
+    """What a written answer needs is open in the server, where one runs."""
+    from rightsized.server.documents.answer_bodies import AnswerRequest, AnswerResponse
+    from rightsized.store.home import Home
+    from rightsized.tasks.remote import find_server
+
+    principals = asker(options.as_)
+    method: Method = "write" if options.written else "extract"
+    asked = AnswerRequest(
+        options.collection, options.question, options.limit, principals=principals, scope=options.scope, method=method
+    )
+    server = find_server(Home(config.home)) if options.written else None
+    if server is not None:
+        return msgspec.convert(server.answer(msgspec.to_builtins(asked)), AnswerResponse)
+    return asyncio.run(_here(asked, config))
+
+
+async def _here(asked: AnswerRequest, config: Config) -> AnswerResponse:
     from rightsized.apps.search.query.results import Settings
     from rightsized.apps.search.service import FACETS, Question
     from rightsized.server.documents.answering import answer_response
 
-    principals = asker(options.as_)
-    settings = Settings(scope=options.scope, facets=FACETS)
-    question = Question(options.question, limit=options.limit, settings=settings)
-
-    async def ask() -> Answer:
-        async with asking(options.settings()) as service:
-            return await service.answer(options.collection, question, principals)
-
-    found = asyncio.run(ask())
-    return Result(msgspec.to_builtins(answer_response(options.collection, found)), told(options.collection, found))
+    question = Question(asked.question, limit=asked.limit, settings=Settings(scope=asked.scope, facets=FACETS))
+    opened = writing if asked.method == "write" else asking
+    async with opened(config) as service:
+        found = await service.answer(asked.collection, question, asked.principals or (), method=asked.method)
+    return answer_response(asked.collection, found)
 
 
-def told(collection: str, found: Answer) -> Text:
+def told(found: AnswerResponse) -> Text:
     """An answer for people."""
-    lines: list[Any] = [f"{note}\n" for note in (*found.results.notes, *found.notes)]
-    if found.results.scope.documents:
-        lines.append(f"In {', '.join(found.results.scope.titles)} only, which the question names.\n")
+    lines: list[Any] = [f"{note}\n" for note in (*found.search.notes, *found.notes)]
+    if found.search.scope.documents:
+        lines.append(f"In {', '.join(found.search.scope.titles)} only, which the question names.\n")
     if found.status == "abstained":
         lines.append("Nothing that you may see answers this well enough.\n")
-        lines.append(f'The passages that come nearest: rightsized search query {collection} "..."\n')
+        if found.extract:
+            lines.append("What comes nearest in the documents:\n")
+            lines += [piece for one in found.extract for piece in _said(one)]
+        lines.append(f'The passages that come nearest: rightsized search query {found.collection} "..."\n')
         return Text.assemble(*lines, end="")
-    for one in found.sentences:
-        lines += ["\n", (" ".join(one.text.split()), "bold"), "\n"]
-        lines += [(f"    {_place(cited)}\n", "dim") for cited in one.citations]
-    lines += ["\n", f"Of such extracts about {found.probability:.0%} answered public test questions. {found.promise}\n"]
+    lines += [piece for one in found.sentences for piece in _said(one)]
+    lines += ["\n", f"{trust(found)}\n"]
     return Text.assemble(*lines, end="")
 
 
-def _place(cited: Cited) -> str:
-    document, passage, mark = cited.found.document, cited.found.passage, cited.mark
-    page = mark.boxes[0].page if mark.boxes else passage.page
-    parts = [document.key, f"page {page}" if page else "", " > ".join(passage.path)]
-    return f"{'  '.join(part for part in parts if part)}  [{mark.start}:{mark.end}]"
+def trust(found: AnswerResponse) -> str:
+    """How far an answer can be relied on."""
+    if found.state == "certified":
+        return found.promise
+    who = f" Written by {found.written.tier}, decision {found.written.decision}." if found.written else ""
+    return f"The passage is right with a probability of {found.probability:.0%}, estimated.{who} {found.promise}"
+
+
+def _said(one: AnswerSentence) -> list[Any]:
+    places = [(f"    {_place(cited)}\n", "dim") for cited in one.citations]
+    return ["\n", (" ".join(one.text.split()), "bold"), "\n", *places]
+
+
+def _place(cited: Citation) -> str:
+    from rightsized.apps.search.places import page_name
+
+    where = f"{page_name(cited.document.media_type)} {cited.page}" if cited.page else ""
+    parts = [cited.document.key, where, " > ".join(cited.headings)]
+    return f"{'  '.join(part for part in parts if part)}  [{cited.place.start}:{cited.place.end}]"

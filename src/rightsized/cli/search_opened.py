@@ -46,6 +46,24 @@ async def asking(config: Config) -> AsyncIterator[SearchService]:
 
 
 @contextlib.asynccontextmanager
+async def writing(config: Config) -> AsyncIterator[SearchService]:
+    """The same with the models that write, opened for as long as this lasts. Raises HomeLockedError."""
+    from rightsized.apps.search.rank.rerankers import reranking_of
+    from rightsized.apps.search.service import SearchService
+    from rightsized.apps.search.writing import gateway_writers
+    from rightsized.tasks.service import LocalService
+
+    async with LocalService(config, purpose="search", record=True, gateway=True) as service:
+        with opened(config) as collections:
+            search = config.search
+            yield SearchService(
+                collections,
+                reranking=reranking_of(config, lambda: service.gateway),
+                writers=gateway_writers(lambda: service.gateway, search.data_class, search.data_classes),
+            )
+
+
+@contextlib.asynccontextmanager
 async def _reranking(config: Config) -> AsyncIterator[Reranking]:
     """A tier that reranks is asked through the server that runs, or opened here for as long as this lasts."""
     from rightsized.apps.search.rank.rerankers import Reranking, budget_of, by_a_tier, data_class_of, reranking_of

@@ -23,6 +23,7 @@ from rightsized.tasks.records import QueueItem, Review
 
 T = TypeVar("T")
 TIMEOUT_S = 60.0
+WRITING_S = 600.0  # for what a model writes: the server ends it earlier
 LOCAL_SECRET = "local-commands"  # noqa: S105 - the name of a secret, not one
 
 
@@ -95,11 +96,22 @@ class RunningServer:
         """Let a new key sign the log."""
         return msgspec.convert(self._call("POST", "/v1/record/keys"), KeyChange)
 
+    def answer(self, body: dict[str, Any]) -> Any:
+        """What `/v1/answer` says, with a model that writes behind it: as long as `[gateway] timeout_s` allows."""
+        return self._call("POST", "/v1/answer", body, timeout=WRITING_S)
+
     def purge(self) -> Purged:
         """Delete the texts whose time is over, by the settings of that server."""
         return msgspec.convert(self._call("POST", "/v1/record/retention"), Purged)
 
-    def _call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = TIMEOUT_S,
+    ) -> Any:
         request = urllib.request.Request(  # noqa: S310 - the address comes from our own lock file
             self.address + path,
             method=method,
@@ -115,7 +127,7 @@ class RunningServer:
         trusting = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())  # noqa: S323 - see above
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), trusting)
         try:
-            with own_machine(), opener.open(request, timeout=TIMEOUT_S) as response:
+            with own_machine(), opener.open(request, timeout=timeout) as response:
                 content = response.read()
                 return msgspec.json.decode(content) if content else None
         except urllib.error.HTTPError as error:

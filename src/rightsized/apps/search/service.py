@@ -12,9 +12,10 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from rightsized.apps.search.answer.records import Answer
+from rightsized.apps.search.answer.promises import Bars
+from rightsized.apps.search.answer.records import Answer, Method
 from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.index.pacing import paced
 from rightsized.apps.search.long.service import LongDocuments
@@ -29,7 +30,7 @@ from rightsized.apps.search.rank.saved import Orderings
 from rightsized.apps.search.types import Filters, Hit
 from rightsized.apps.search.writing import NOBODY, Writers, no_writer
 from rightsized.core.egress import Egress
-from rightsized.core.errors import InputError, NotFoundError, RightsizedError, StoreError
+from rightsized.core.errors import InputError, NotFoundError, RightsizedError, StoreError, UnsupportedError
 from rightsized.core.frozen import Frozen
 from rightsized.core.generation import Caller
 from rightsized.core.protocols import Encoder
@@ -96,10 +97,18 @@ class SearchService:
         writers: Writers = no_writer,
     ) -> None:
         self._collections, self._egress, self._reranking = collections, egress, reranking
-        self._orderings = Orderings()
+        self._orderings, self._bars = Orderings(), Bars()
         self.seen, self.writers = seen, writers
         self._attached: set[str] = set()
         self.long = LongDocuments(self)
+
+    @property
+    def writes(self) -> bool:
+        """Whether a model that writes is set up."""
+        try:
+            return bool(self.writers("", NOBODY))
+        except UnsupportedError:
+            return False
 
     def collections(self, principals: Sequence[str]) -> list[VisibleCollection]:
         """Collections that hold something which the asker may see, by name: others, and broken ones, are not named."""
@@ -126,11 +135,24 @@ class SearchService:
 
         return await self._ask(search, name, question, principals, caller, offset=question.offset)
 
-    async def answer(self, name: str, question: Question, principals: Sequence[str], caller: Caller = NOBODY) -> Answer:
-        """The sentences that answer, or none; with the results of the search. Paced, and raises, as `search`."""
-        from rightsized.apps.search.answer.answering import answer
+    async def answer(
+        self,
+        name: str,
+        question: Question,
+        principals: Sequence[str],
+        caller: Caller = NOBODY,
+        method: Method = "extract",
+    ) -> Answer:
+        """The sentences that answer, or none; with the results of the search. Paced, and raises, as `search`.
 
-        return await self._ask(answer, name, question, principals, caller)
+        `method` "write" raises what writers raise as well: UnsupportedError where no model writes here.
+        """
+        from rightsized.apps.search.answer.ways import WAYS
+
+        await asyncio.to_thread(self.view, name, principals)  # a collection that is not there has no writer
+        way = WAYS[method](lambda: self.writers(name, caller))
+        bar = self._bars.of(self._collections.open(name), self.ranking(name, caller), method, way.identity)
+        return await self._ask(way.ask, name, question, principals, caller, bar=bar)
 
     async def suggest(self, name: str, typed: str, principals: Sequence[str], limit: int = 8) -> tuple[Suggestion, ...]:
         """How what was typed may go on. Paced, and raises, as `search`."""
@@ -166,7 +188,7 @@ class SearchService:
         question: Question,
         principals: Sequence[str],
         caller: Caller,
-        **more: int,
+        **more: Any,
     ) -> T:
         """Ask the asker's view, and answer at a whole step of time."""
         _check(question)

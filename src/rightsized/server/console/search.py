@@ -12,8 +12,9 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from rightsized.apps.search.answer.records import Answer
+from rightsized.apps.search.answer.records import Answer, Method
 from rightsized.apps.search.parsers.wire import Page
+from rightsized.apps.search.places import page_name, place
 from rightsized.apps.search.query.highlighting import mark
 from rightsized.apps.search.query.results import Results, Settings
 from rightsized.apps.search.service import FACETS, Question, SearchService
@@ -83,6 +84,7 @@ class SearchPages:
         principals = principals_of(asked.identity)
         await asyncio.to_thread(self._service.view, name, principals)  # an unknown collection is a problem page
         shown: dict[str, Any] = {"name": name, "question": text, "found": None, "problem": None, "hits": []}
+        shown["writes"] = self._service.writes
         if not text:
             return self._show("search.html", **shown)
         chosen = {field: asked.query[field] for field in FACETS if asked.query.get(field)}
@@ -91,7 +93,8 @@ class SearchPages:
         filters = Filters(fields={field: (value,) for field, value in chosen.items()})
         try:
             question = Question(text, filters, PAGE, offset, settings)
-            found, said = await self._found(name, question, principals, asked.caller)
+            method: Method = "write" if asked.query.get("answer") == "written" else "extract"
+            found, said = await self._found(name, question, principals, asked.caller, method)
         except RightsizedError as error:
             shown["problem"], _ = problems.from_error(error, f"/search/{name}")
             return self._show("search.html", http=shown["problem"].status, **shown)
@@ -110,12 +113,12 @@ class SearchPages:
         return self._show("search.html", **shown)
 
     async def _found(
-        self, name: str, question: Question, principals: Sequence[str], caller: Caller
+        self, name: str, question: Question, principals: Sequence[str], caller: Caller, method: Method
     ) -> tuple[Results, Answer | None]:
         """The results, and on their first page the answer that goes with them."""
         if question.offset:
             return await self._service.search(name, question, principals, caller), None
-        said = await self._service.answer(name, question, principals, caller)
+        said = await self._service.answer(name, question, principals, caller, method)
         return said.results, said
 
     async def document(self, asked: Asked) -> Response:
@@ -134,6 +137,7 @@ class SearchPages:
             name=name,
             document=document,
             kind=kind(document.media_type),
+            part=page_name(document.media_type),
             question=asked.query.get("q", ""),
             pieces=marked(text, 0, len(text), [Highlight(start, end)] if end > start else []),
             page=page or (1 if document.pages else 0),
@@ -176,7 +180,7 @@ class Here(NamedTuple):
 def hit_view(hit: Hit, here: Here) -> HitView:
     """One hit, ready to be shown."""
     document, passage = hit.found.document, hit.found.passage
-    parts = [f"page {passage.page}" if passage.page else "", " › ".join(passage.path)]
+    parts = [place(document, passage.page), " › ".join(passage.path)]
     return HitView(
         document.title or document.key,
         " · ".join(part for part in (document.key, *parts) if part),

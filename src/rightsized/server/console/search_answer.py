@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rightsized.apps.search.answer.records import Answer, Cited
+from rightsized.apps.search.places import place
 
 if TYPE_CHECKING:
     from rightsized.server.console.search import Here
@@ -25,19 +26,30 @@ class SaidView(NamedTuple):
 
 
 class AnswerView(NamedTuple):
-    """An answer as the page shows it; `note` says how far it can be relied on."""
+    """An answer as the page shows it; `note` says how far it can be relied on, `notes` what was done, in sentences."""
 
     sentences: list[SaidView]
     note: str
+    notes: tuple[str, ...] = ()
 
 
 def answer_view(found: Answer, here: Here) -> AnswerView | None:
-    """An answer, ready to be shown; None where nothing was answered."""
-    if found.status == "abstained":
+    """An answer, ready to be shown; None where there is nothing to show or to say."""
+    shown = found.sentences or found.offered
+    if not shown and not found.notes:
         return None
-    said = [SaidView(" ".join(one.text.split()), _places(one.citations, here)) for one in found.sentences]
-    likely = f"Read it in its place: {100 * found.probability:.0f}% of such extracts were right on public questions."
-    return AnswerView(said, f"{likely} {found.promise}")
+    said = [SaidView(" ".join(one.text.split()), _places(one.citations, here)) for one in shown]
+    return AnswerView(said, _note(found), found.notes)
+
+
+def _note(found: Answer) -> str:
+    if found.status == "abstained":
+        return "What comes nearest in the documents." if found.offered else ""
+    if found.state == "certified":
+        return found.promise
+    who = "Written by a model from the passages cited. " if found.written else ""
+    likely = f"{100 * found.probability:.0f}% is the estimated probability that the passage is right."
+    return f"{who}Read it in its place: {likely} {found.promise}"
 
 
 def _places(citations: tuple[Cited, ...], here: Here) -> list[PlaceView]:
@@ -48,5 +60,5 @@ def _places(citations: tuple[Cited, ...], here: Here) -> list[PlaceView]:
 def _where(cited: Cited) -> str:
     document, passage = cited.found.document, cited.found.passage
     page = cited.mark.boxes[0].page if cited.mark.boxes else passage.page
-    parts = [document.title or document.key, f"page {page}" if page else "", passage.path[-1] if passage.path else ""]
+    parts = [document.title or document.key, place(document, page), passage.path[-1] if passage.path else ""]
     return " · ".join(part for part in parts if part)

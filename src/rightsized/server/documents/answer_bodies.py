@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from rightsized.apps.search.answer.records import Method, WrittenBy
 from rightsized.apps.search.service import MOST_CHARS, MOST_HITS
 from rightsized.core.types import Frozen
 from rightsized.server.documents.bodies import DocumentFilters, DocumentRef, SearchResponse, Span
@@ -15,7 +16,8 @@ class AnswerRequest(Frozen, frozen=True):
     """A question to a collection, in words or with the syntax of search.
 
     `limit` is of the passages that come with the answer. `principals` asks on behalf of somebody; only an admin may.
-    `scope` false: names of documents in the question do not narrow the search.
+    `scope` false: names of documents in the question do not narrow the search. `method`: sentences of the documents
+    (`extract`), or sentences that a model of the gateway writes, each checked against the passage that it cites.
     """
 
     collection: str
@@ -24,6 +26,7 @@ class AnswerRequest(Frozen, frozen=True):
     filters: DocumentFilters = DocumentFilters()
     principals: tuple[str, ...] | None = None
     scope: bool = True
+    method: Method = "extract"
 
 
 class Citation(Frozen, frozen=True):
@@ -49,18 +52,21 @@ class AnswerSentence(Frozen, frozen=True):
 class AnswerResponse(Frozen, frozen=True):
     """The answer, each sentence with its place, and the passages found.
 
-    `abstained`: the evidence was too weak, and there are no sentences. `probability` is that the cited passage holds
-    the answer, fitted on public judged questions and not on yours. `promise` says why none is made. `method`: sentences
-    of the document itself.
+    `abstained`: the evidence was too weak, and there are no sentences. `probability` is that a cited passage holds the
+    answer, fitted on public judged questions unless the collection was calibrated. `certified`: `promise` is the
+    certificate's sentence; else it says why none is made. `extract`: sentences of the documents, offered where nothing
+    written may be shown. `written`: who wrote, and how many sentences were left out.
     """
 
     collection: str
     status: Literal["answered", "abstained"]
-    method: Literal["extract"]
+    method: Method
     text: str
     sentences: tuple[AnswerSentence, ...]
     probability: float
-    state: Literal["uncertified"]
+    state: Literal["certified", "uncertified"]
     promise: str
     notes: tuple[str, ...]
     search: SearchResponse
+    extract: tuple[AnswerSentence, ...] = ()
+    written: WrittenBy | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rightsized.apps.search.answer.records import Answer, Cited
+from rightsized.apps.search.answer.records import Answer, Cited, Said
 from rightsized.apps.search.query.results import Settings
 from rightsized.apps.search.service import FACETS, Question, SearchService
 from rightsized.apps.search.types import Filters
@@ -23,7 +23,7 @@ async def answer(service: SearchService, call: Call) -> AnswerResponse:
         settings=Settings(scope=asked.scope, facets=FACETS),
     )
     principals = principals_of(call.identity, asked.principals)
-    found = await service.answer(asked.collection, question, principals, call.identity.caller)
+    found = await service.answer(asked.collection, question, principals, call.identity.caller, asked.method)
     shown = documents_shown(found)
     if shown:
         await service.seen(documents_seen(call.identity, "search", asked.collection, shown))
@@ -32,7 +32,7 @@ async def answer(service: SearchService, call: Call) -> AnswerResponse:
 
 def documents_shown(found: Answer) -> list[str]:
     """Ids of the documents of which an answer shows anything; a sentence may come from beyond the hits with it."""
-    cited = (place.found for one in found.sentences for place in one.citations)
+    cited = (place.found for one in (*found.sentences, *found.offered) for place in one.citations)
     return list(dict.fromkeys(one.document.id for one in (*cited, *(hit.found for hit in found.results.hits))))
 
 
@@ -43,13 +43,19 @@ def answer_response(collection: str, found: Answer) -> AnswerResponse:
         status=found.status,
         method=found.method,
         text=found.text,
-        sentences=tuple(AnswerSentence(one.text, tuple(map(citation, one.citations))) for one in found.sentences),
+        sentences=_sentences(found.sentences),
         probability=round(found.probability, 4),
         state=found.state,
         promise=found.promise,
         notes=found.notes,
         search=response(collection, found.results),
+        extract=_sentences(found.offered),
+        written=found.written,
     )
+
+
+def _sentences(said: tuple[Said, ...]) -> tuple[AnswerSentence, ...]:
+    return tuple(AnswerSentence(one.text, tuple(map(citation, one.citations))) for one in said)
 
 
 def citation(cited: Cited) -> Citation:

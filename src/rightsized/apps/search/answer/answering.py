@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from rightsized.apps.search.answer.choosing import DEFAULT, Chosen, Weights, choose
 from rightsized.apps.search.answer.evidence import PASSAGES, Evidence, gathered
-from rightsized.apps.search.answer.records import Answer, Cited, Said
+from rightsized.apps.search.answer.records import Answer, Cited, Promised, Said
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query import syntax
 from rightsized.apps.search.query.filtering import NAMED
@@ -27,13 +27,19 @@ LEAST = 0.2  # probability below which nothing is answered
 EVERYTHING = Filters()
 PLAIN = Settings()
 NO_CERTIFICATE = "No promise is made about answers of this collection: it has no certificate."
+ANOTHER_PATH = "No promise is made about this answer: the search was not carried out as it was when it was tested."
 
 
 class Bar(NamedTuple):
-    """`weights` order sentences and tell the probability of being right; below `least` nothing is answered."""
+    """`weights` order sentences and tell the probability of being right; below `least` nothing is answered.
+
+    `state` and `promise` say what stands behind answers above it.
+    """
 
     weights: Weights = DEFAULT
     least: float = LEAST
+    state: Promised = "uncertified"
+    promise: str = NO_CERTIFICATE
 
 
 EVIDENCE = Bar()
@@ -72,7 +78,7 @@ async def answer(
     read = await reading(
         view, question, encoder=encoder, filters=filters, limit=limit, settings=settings, ranking=ranking, bar=bar
     )
-    return await asyncio.to_thread(extract, view, read, bar.least)
+    return await asyncio.to_thread(extract, view, read, bar)
 
 
 async def reading(
@@ -111,18 +117,30 @@ def asked_words(question: str, found: Results, settings: Settings) -> str:
     return " ".join(question.split())
 
 
-def extract(view: View, read: Reading, least: float) -> Answer:
+def extract(view: View, read: Reading, bar: Bar) -> Answer:
     """The best sentences of what was read, or none where they are too weak."""
     found, _, evidence, chosen = read
-    if chosen is None or chosen.probability < least:
-        probability = chosen.probability if chosen else 0.0
-        return Answer("abstained", "extract", (), probability, found, promise=NO_CERTIFICATE)
+    bar = as_tested(bar, found)
+    if chosen is None:
+        return Answer("abstained", "extract", (), 0.0, found, state=bar.state, promise=bar.promise)
+    told = Answer(
+        "abstained", "extract", (), chosen.probability, found, state=bar.state, promise=bar.promise,
+        signals=chosen.signals,
+    )  # fmt: skip
+    if chosen.probability < bar.least:
+        return told
     hit = evidence.hits[evidence.sentences[chosen.best].hit]
     lines = view.lines(hit.found.document.id) if hit.found.document.pages else ()
     cited = [_cited(evidence, chosen, at, lines) for at in chosen.places]
     said = tuple(Said(one.text, (one,)) for one in cited)
-    best = chosen.places.index(chosen.best)
-    return Answer("answered", "extract", said, chosen.probability, found, best, promise=NO_CERTIFICATE)
+    return replace(told, status="answered", sentences=said, best=chosen.places.index(chosen.best))
+
+
+def as_tested(bar: Bar, found: Results) -> Bar:
+    """The bar, without its promise where the search was not carried out as asked: that is another path."""
+    if bar.state == "certified" and found.notes:
+        return bar._replace(state="uncertified", promise=ANOTHER_PATH)
+    return bar
 
 
 def _cited(evidence: Evidence, chosen: Chosen, at: int, lines: Sequence[Line]) -> Cited:

@@ -44,12 +44,16 @@ DEFAULT = Weights()
 
 
 class Chosen(NamedTuple):
-    """The answer's sentences in the order of the document, the best of them, and how likely it is right."""
+    """The answer's sentences in the order of the document, the best of them, and how likely it is right.
+
+    `signals` is what the probability was told.
+    """
 
     places: tuple[int, ...]
     best: int
     scores: Floats
     probability: float
+    signals: tuple[float, ...] = ()
 
 
 def choose(found: Evidence, weights: Weights = DEFAULT) -> Chosen | None:
@@ -65,7 +69,8 @@ def choose(found: Evidence, weights: Weights = DEFAULT) -> Chosen | None:
         if found.sentences[at].hit == hit and scores[at] >= scores[best] - NEAR
     ]
     places = sorted(near[:MOST], key=lambda at: found.sentences[at].start)
-    return Chosen(tuple(places), best, scores, probability(signals(found, scores, best), weights))
+    told = signals(found, scores, best)
+    return Chosen(tuple(places), best, scores, probability(told, weights), tuple(told.tolist()))
 
 
 def signals(found: Evidence, scores: Floats, best: int) -> Floats:

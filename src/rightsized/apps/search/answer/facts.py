@@ -119,7 +119,7 @@ def _unit(words: list[str], start: int, end: int) -> str:
         qualified = _QUALIFIED.get(word, qualified)
         if word in UNITS:
             return qualified + UNITS[word] if UNITS[word] == "day" else UNITS[word]
-        if word[0].isdigit() or word in ("and", "of", "in", "for", "to", "per"):
+        if word[0].isdigit() or word in ("and", "of", "in", "for", "to", "per", "within", "at", "by", "or"):
             break
     return ""
 

@@ -11,7 +11,7 @@ from rightsized.core.types import State
 
 Status = Literal["answered", "abstained"]
 Method = Literal["extract", "write"]  # sentences of the document itself, or of a model, each checked
-Promised = Literal["uncertified"]  # nothing is calibrated for answers yet
+Promised = Literal["certified", "uncertified"]  # certified: a test on judged questions stands behind it
 
 
 class Cited(Frozen, frozen=True):
@@ -52,9 +52,10 @@ class Answer(Frozen, frozen=True):
     """The answer to one question, and the search that it comes from.
 
     An extract's sentences stand in the order of their document, `best` is the place of the best of them, and
-    `probability` in [0, 1] is that its passage holds the answer, as far as the judged questions tell that it was fitted
-    on; it tells right from wrong poorly on others. `promise` says why none is made. `abstained`: the
-    evidence was too weak, and there are no sentences. Where nothing written may be shown, `offered` is the extract.
+    `probability` in [0, 1] is that a cited passage holds the answer, as far as the judged questions tell that it was
+    fitted on; `signals` is what it was told. `promise` is the certificate's sentence, or says why none is made.
+    `abstained`: the evidence was too weak, and there are no sentences. Where nothing written may be shown, `offered` is
+    the extract.
     """
 
     status: Status
@@ -68,6 +69,7 @@ class Answer(Frozen, frozen=True):
     notes: tuple[str, ...] = ()
     offered: tuple[Said, ...] = ()
     written: WrittenBy | None = None
+    signals: tuple[float, ...] = ()
 
     @property
     def text(self) -> str:

@@ -18,7 +18,7 @@ from rightsized.apps.search.passages.sentences import sentences
 from rightsized.apps.search.query.vocabulary import STOPWORDS
 
 COVERAGE = 0.6  # of the sentence's words that carry meaning, in the source or what stands above it
-OWN = 0.34  # of them, in the source itself
+OWN = 0.3  # of them, in the source itself
 LEAST_CLAUSE = 3  # words of meaning that a clause needs to be looked at by itself
 LANGUAGE = "en"
 _CLAUSES = re.compile(r"\s*[;,]\s*(?:and|but|while|whereas)\s+|\s*;\s*|\s+(?:and|but|while|whereas)\s+", re.IGNORECASE)

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from rightsized.apps.search.answer.answering import (
     EVERYTHING,
     EVIDENCE,
-    NO_CERTIFICATE,
     PLAIN,
     Bar,
     Reading,
+    as_tested,
     asked_words,
     extract,
     reading,
@@ -97,6 +97,7 @@ async def write(
         view, question, encoder=encoder, filters=filters, limit=limit, settings=settings, ranking=ranking, bar=bar,
         deep=MOST_PASSAGES,
     )  # fmt: skip
+    bar = as_tested(bar, read.found)
     taken = packed(read.passages[:MOST_PASSAGES], writer.context)
     fallback = await asyncio.to_thread(_abstained, view, read, bar)
     if not taken:
@@ -179,19 +180,24 @@ def _label(hit: Hit) -> str:
 
 def _abstained(view: View, read: Reading, bar: Bar) -> Answer:
     """No written answer; the extract, where there is one, is offered in its place."""
-    found = extract(view, read, bar.least)
-    return Answer("abstained", "write", (), 0.0, found.results, promise=NO_CERTIFICATE, offered=found.sentences)
+    found = extract(view, read, bar)
+    return Answer(
+        "abstained", "write", (), 0.0, found.results, state=bar.state, promise=bar.promise, offered=found.sentences
+    )
 
 
 def _answer(view: View, read: Reading, bar: Bar, kept: Sequence[_Shown], text: Text, fallback: Answer) -> Answer:
     by = fallback.written
     assert by is not None
     notes = _notes(by, text)
-    likely = likelihood(read, bar, kept)
-    if not kept or len(kept) < SHOWN_SHARE * by.sentences or likely < bar.least:
-        return replace(fallback, probability=likely, notes=notes)
+    told = evidence_of(read, kept)
+    likely = probability(np.array(told), bar.weights) if told else 0.0
+    if not kept or len(kept) < SHOWN_SHARE * by.sentences or not told or likely < bar.least:
+        return replace(fallback, probability=likely, notes=notes, signals=told)
     said = tuple(Said(one.text, tuple(_cited(view, *place) for place in one.places)) for one in kept)
-    return replace(fallback, status="answered", sentences=said, probability=likely, notes=notes, offered=())
+    return replace(
+        fallback, status="answered", sentences=said, probability=likely, notes=notes, offered=(), signals=told
+    )
 
 
 def _notes(by: WrittenBy, text: Text) -> tuple[str, ...]:
@@ -206,11 +212,11 @@ def _notes(by: WrittenBy, text: Text) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def likelihood(read: Reading, bar: Bar, kept: Sequence[_Shown]) -> float:
-    """How likely a cited passage holds the answer, as for an extract: of the best sentence that bears anything out."""
+def evidence_of(read: Reading, kept: Sequence[_Shown]) -> tuple[float, ...]:
+    """What the probability is told, as for an extract: of the best sentence read that bears anything out."""
     evidence, chosen = read.evidence, read.chosen
     if chosen is None or not kept:
-        return 0.0
+        return ()
     cited = [
         at
         for at, one in enumerate(evidence.sentences)
@@ -221,9 +227,9 @@ def likelihood(read: Reading, bar: Bar, kept: Sequence[_Shown]) -> float:
         and hit.found.passage.start + support.start < one.end
     ]
     if not cited:
-        return 0.0
+        return ()
     best = max(cited, key=lambda at: float(chosen.scores[at]))
-    return probability(signals(evidence, np.asarray(chosen.scores), best), bar.weights)
+    return tuple(signals(evidence, chosen.scores, best).tolist())
 
 
 def _cited(view: View, hit: Hit, support: Support) -> Cited:
