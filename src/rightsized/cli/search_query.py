@@ -106,11 +106,13 @@ def told_hits(hits: Sequence[Hit], nothing: str) -> Text:
 
 
 def _hit(number: int, hit: Hit) -> list[Any]:
+    from rightsized.apps.search.places import place
+
     document, passage = hit.found.document, hit.found.passage
-    where = [document.key, f"page {passage.page}" if passage.page else "", " > ".join(passage.path)]
+    where = [document.key, place(document, passage.page), " > ".join(passage.path)]
     head = f"{number}. {document.title or document.key}"
-    place = f"{'  '.join(part for part in where if part)}  [{passage.start}:{passage.end}]"
-    return [(head, "bold"), f"  {hit.score:.2f}\n", (f"{place}\n", "dim"), *_marked(hit), "\n"]
+    there = f"{'  '.join(part for part in where if part)}  [{passage.start}:{passage.end}]"
+    return [(head, "bold"), f"  {hit.score:.2f}\n", (f"{there}\n", "dim"), *_marked(hit), "\n"]
 
 
 def _marked(hit: Hit) -> list[Any]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rightsized.core.egress import Egress
     from rightsized.engines.onnx import OnnxEncoder
 
-RECIPE = "parsers-1 passages-1 parties-1"  # raised when documents must be read anew: other text, other passages
+RECIPE = "parsers-2 passages-2 parties-1"  # raised when documents must be read anew: other text, other passages
 
 
 class Standing(Frozen, frozen=True):

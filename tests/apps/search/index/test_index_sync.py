@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from msgspec.structs import replace
 from rightsized.apps.search.index.check import check
 from rightsized.apps.search.index.collection import Collection, open_collection
 from rightsized.apps.search.query.clauses import Terms
-from rightsized.apps.search.sync.run import sync
+from rightsized.apps.search.sync.run import READING, sync
 from rightsized.apps.search.sync.steps import Limits
 from rightsized.apps.search.types import Filters, Item, Parsed
-from rightsized.core.errors import HomeLockedError, NotFoundError, StoreError, UnsupportedError
+from rightsized.core.errors import DiskFullError, HomeLockedError, NotFoundError, StoreError, UnsupportedError
 
 EVERY = Filters()
 
@@ -318,3 +319,41 @@ def test_what_is_withdrawn_leaves_the_indexes_before_anything_is_read(
     sync(collection, source, STEPS, progress=progress)
     assert seen
     assert all(one == [] for one in seen)
+
+
+def test_documents_lie_in_the_collection_while_they_are_read_and_not_longer(
+    collection: Collection, source: MemorySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = collection.folder / READING / "rightsized-sync-killed" / "document"
+    left.parent.mkdir(parents=True)
+    left.write_text("what a killed sync was reading")
+    places = []
+    read = source.read
+
+    def noted(item: Item, into: Path) -> None:
+        assert not left.exists()
+        places.append(into)
+        read(item, into)
+
+    monkeypatch.setattr(source, "read", noted)
+    source.put("new.txt", "New\n\nA new one.")
+    assert sync(collection, source, STEPS).added >= 1
+    assert places and all(place.is_relative_to(collection.folder / READING) for place in places)
+    assert not (collection.folder / READING).exists()
+
+
+def test_a_full_disk_is_no_fault_of_the_document_that_is_read(
+    collection: Collection, source: MemorySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(item: Item, into: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    sync(collection, source, STEPS)
+    before = len(collection.dead())
+    source.put("new.txt", "New\n\nA new one.")
+    with monkeypatch.context() as patched:
+        patched.setattr(source, "read", full)
+        with pytest.raises(DiskFullError):
+            sync(collection, source, STEPS)
+    assert len(collection.dead()) == before
+    assert sync(collection, source, STEPS).added == 1

@@ -48,6 +48,21 @@ def test_boxes_are_on_the_words(tmp_path: Path) -> None:
     assert first.box.right == pytest.approx(72 + 122, abs=6)
 
 
+def test_what_a_program_fills_in_is_no_metadata(tmp_path: Path) -> None:
+    parsed = drawn(tmp_path, lines("The buyer pays the price."))  # reportlab: (anonymous), untitled, (unspecified)
+    assert parsed.title == ""
+    assert not {"author", "subject"} & {key for key, value in parsed.metadata.items() if value}
+
+    def named(canvas: Canvas) -> None:
+        canvas.setAuthor("Anna Berg")
+        canvas.setTitle("Prices")
+        canvas.setSubject("None of our prices rise")
+
+    told = drawn(tmp_path, named)
+    assert (told.title, told.metadata["author"]) == ("Prices", "Anna Berg")
+    assert told.metadata["subject"] == "None of our prices rise"
+
+
 @pytest.mark.parametrize("rotation", [90, 180, 270])
 def test_boxes_of_a_rotated_page(tmp_path: Path, rotation: int) -> None:
     import pypdfium2

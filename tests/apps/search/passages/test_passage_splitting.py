@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 
+from rightsized.apps.search.parsers.markdown import parse_markdown
 from rightsized.apps.search.passages import split
 from rightsized.apps.search.types import Box, Line, Parsed
 from tests.apps.search.passages.documents import count, document, parsed
@@ -227,6 +229,45 @@ def test_structure_without_end_is_cut_all_the_same() -> None:
         passages = split(one, count=count, limit=60)
         assert sum(len(passage.text.splitlines()) for passage in passages) == 2999
         assert max(inner(passage.indexed) for passage in passages) <= 80
+
+
+MARKDOWN = f"""# Leave
+
+{SENTENCE * 2}
+
+## Carry over
+
+The following holds:
+
+- five days may be carried over
+1. in writing
+> by the end of March
+
+### Notes ###
+
+{SENTENCE * 2}
+"""
+
+
+def test_markers_of_markdown_stand_with_what_they_mark(tmp_path: Path) -> None:
+    (tmp_path / "leave.md").write_text(MARKDOWN)
+    one = parse_markdown(tmp_path / "leave.md", "leave.md")
+    found = split(one, count=count, limit=60)
+    assert [passage.path for passage in found] == [
+        ("Leave",),
+        ("Leave", "Carry over"),
+        ("Leave", "Carry over", "Notes"),
+    ]
+    assert [passage.text[:12] for passage in found] == ["# Leave\n\nThe", "## Carry ove", "### Notes ##"]
+    assert found[1].text.endswith("- five days may be carried over\n1. in writing\n> by the end of March")
+    assert found[0].indexed.count("Leave") == 1
+
+
+@pytest.mark.parametrize("text", ["##", "a\n##", "- \n- \n", "1.\n2.", "# a\n#\n##\n", ">\n> \n", "#" * 5000 + " x"])
+def test_markers_of_nothing_are_text(text: str, tmp_path: Path) -> None:
+    (tmp_path / "odd.md").write_text(text)
+    found = split(parse_markdown(tmp_path / "odd.md", "odd.md"), count=count)
+    assert "".join("".join(passage.text for passage in found).split()) == "".join(text.split())
 
 
 def test_nothing_in_nothing_out() -> None:

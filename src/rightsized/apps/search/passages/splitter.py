@@ -18,6 +18,7 @@ from rightsized.apps.search.types import Parsed, Passage
 PREFIX_SHARE = 0.27  # of the limit, for title and headings: 54 tokens beside 200, so that 256 hold both and two marks
 TINY_SHARE = 0.125  # of the limit: a section below it may share a passage with the one behind it
 _PARTED = " > "
+_MARKED = 7  # characters of the longest marker of a heading
 
 
 class _Laid(NamedTuple):
@@ -132,7 +133,8 @@ class _Prefixes:
         """What is embedded and searched of a passage."""
         header = draft.header if draft.repeats else ""
         prefix = self._of(above)[0]
-        if prefix and single_line(text[draft.start : draft.end][: len(prefix) * 2]).startswith(prefix):
+        begins = single_line(text[draft.start : draft.end][: len(prefix) * 2 + _MARKED]).lstrip("# ")
+        if prefix and begins.startswith(prefix):
             prefix = ""  # the title, where the text begins with it
         return "\n".join(part for part in (prefix, draft.lead, header, text[draft.start : draft.end]) if part)
 

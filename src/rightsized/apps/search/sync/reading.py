@@ -5,6 +5,7 @@ What is inside a document comes out as a tree: its parts are documents too, with
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -15,13 +16,15 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from rightsized.apps.search.index import database
 from rightsized.apps.search.index.backend import StoreReader
 from rightsized.apps.search.index.originals import SEPARATOR, named_parts
 from rightsized.apps.search.index.records import Fresh
 from rightsized.apps.search.protocols import Connector
 from rightsized.apps.search.sync.steps import Limits, Steps
 from rightsized.apps.search.types import Item, Part
-from rightsized.core.errors import DocumentError, NotFoundError, StoreError
+from rightsized.core.errors import DiskFullError, DocumentError, NotFoundError, StoreError
+from rightsized.ledger.database import is_disk_full
 
 AHEAD = 4  # documents read before they are needed
 HASH_BYTES = 1 << 20
@@ -87,22 +90,30 @@ class ReadAhead:
 class TreeReader:
     """Reads one item and all that is inside it."""
 
-    def __init__(self, connector: Connector, steps: Steps, limits: Limits, reader: StoreReader) -> None:
+    def __init__(
+        self, connector: Connector, steps: Steps, limits: Limits, reader: StoreReader, folder: Path | None = None
+    ) -> None:
+        """`folder`: where documents lie while they are read; the system's for temporary files where none is given."""
+        self._folder = folder
         self._connector = connector
         self._steps = steps
         self._limits = limits
         self._reader = reader
 
     def __call__(self, item: Item) -> Node:
-        """The tree. What cannot be read carries its reason; one that went meanwhile is `vanished`."""
-        with tempfile.TemporaryDirectory(prefix="rightsized-sync-") as folder:
-            path = Path(folder) / "document"
+        """The tree. What cannot be read carries its reason; one that went meanwhile is `vanished`.
+
+        Raises DiskFullError where there is no room to read it in: that is no fault of the document.
+        """
+        with _room(self._folder) as folder:
+            path = folder / "document"
             try:
                 self._connector.read(item, path)
                 digest = _digest(path)
             except NotFoundError:
                 return Node(item, "", vanished=True)
             except (StoreError, OSError) as error:
+                _unless_full(error, folder)
                 return Node(item, "", reason="unreadable", detail=str(error))
             return self._node(item, path, digest, 0)
 
@@ -140,6 +151,26 @@ class TreeReader:
             return Node(item, digest, reason="bomb", detail=f"It lies more than {self._limits.depth} documents deep.")
         path.write_bytes(part.data)
         return self._node(item, path, digest, depth)
+
+
+@contextlib.contextmanager
+def _room(folder: Path | None) -> Iterator[Path]:
+    """A folder of one document's own. Raises DiskFullError, StoreError."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="rightsized-sync-", dir=folder)
+    except OSError as error:
+        raise database.explain(error, (folder or Path(tempfile.gettempdir())) / "document") from error
+    with made as name:
+        yield Path(name)
+
+
+def _unless_full(error: StoreError | OSError, folder: Path) -> None:
+    """Raises DiskFullError where that is what the error comes from."""
+    if isinstance(error, DiskFullError):
+        raise error
+    for one in (error, error.__cause__):
+        if isinstance(one, OSError) and is_disk_full(one, folder):
+            raise database.explain(one, folder / "document") from one
 
 
 def _digest(path: Path) -> str:

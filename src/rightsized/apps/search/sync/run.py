@@ -7,11 +7,13 @@ on the next time where it was: what is unchanged is not read, and what has been 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
+from rightsized.apps.search.index import database
 from rightsized.apps.search.index.collection import Collection
 from rightsized.apps.search.index.originals import SEPARATOR
 from rightsized.apps.search.index.reader import Reader
@@ -30,6 +32,7 @@ from rightsized.core.protocols import Progress, no_progress
 BATCH_DOCUMENTS = 100  # documents committed together at most
 BATCH_SECONDS = 2.0  # and how long the first of them waits for others
 FLUSH_SECONDS = 5.0  # between two updates of the sidecars while a sync runs
+READING = "reading"  # in the collection's folder: documents lie there while they are read, for its owner alone
 FLUSH_SHARE = 0.1  # of a sync's time at most goes into updates of the sidecars
 
 
@@ -77,10 +80,18 @@ class _Run:
         self._pause = FLUSH_SECONDS
         self._report = SyncReport(connector.source)
         collection.originals.attach(connector, steps.parse)
+        self._reading = collection.folder / READING
+        self._clear()  # what a killed sync left: while the writer is held, nobody else reads there
+        with database.explained(self._reading):
+            self._reading.mkdir(exist_ok=True)
 
     def close(self) -> None:
+        self._clear()
         self._embedder.close()
         self._sidecars.close()
+
+    def _clear(self) -> None:
+        shutil.rmtree(self._reading, ignore_errors=True)
 
     def __call__(self, progress: Progress, cancelled: Callable[[], bool]) -> SyncReport:
         began = time.monotonic()
@@ -159,7 +170,7 @@ class _Run:
         batch = Batch(self._writer, self._embedder, (self._source, self._connector.source), self._steps.recipe)
         done, total = 0, len(todo.read)
         with contextlib.closing(Reader(self._writer.path)) as reader:
-            tree_reader = TreeReader(self._connector, self._steps, self._limits, reader)
+            tree_reader = TreeReader(self._connector, self._steps, self._limits, reader, self._reading)
             with ReadAhead(todo.read, tree_reader) as trees:
                 for some in gathered(trees, self._limits.batch):
                     counts = None if cancelled() else batch.store(some, known, movable, cancelled)

@@ -29,6 +29,7 @@ NOWHERE = Frame(0, 0, 0, 0, 0)  # of a page that cannot be read
 SAMPLE = 200  # pages that are looked at before the first is written, and kept
 _DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:([+-])(\d\d)'?(\d\d)?|Z)?")
 _FIELDS = {"Author": "author", "Subject": "subject", "Keywords": "keywords", "Creator": "creator"}
+_NOTHING = re.compile(r"\(?(?:anonymous|unspecified|unknown|none)\)?", re.IGNORECASE)  # what programs fill in
 _NO_TITLE = re.compile(r"untitled|microsoft word -|.*\.(?:docx?|pdf|indd|qxd|tex)$", re.IGNORECASE)
 
 
@@ -128,8 +129,9 @@ class _Reader:
         found = self._document.get_metadata_dict()
         title = single_line(found.get("Title", ""))
         fields = {key: single_line(found.get(field, "")) for field, key in _FIELDS.items()}
+        fields = {key: "" if _NOTHING.fullmatch(value) else value for key, value in fields.items()}
         return self._draft.finish(
-            title="" if _NO_TITLE.match(title) else title,
+            title="" if _NO_TITLE.match(title) or _NOTHING.fullmatch(title) else title,
             pages=self._count,
             date=pdf_date(found.get("ModDate", "")) or pdf_date(found.get("CreationDate", "")),
             metadata=fields,
