@@ -170,5 +170,7 @@ def create_app(service: Service, config: Config, gate: Gate | None = None) -> Ap
         service: what answers; started and closed by the application's lifespan.
         config: `server.host` decides which Host headers are answered, `server.max_body_mb` the largest body and
             `server.body_seconds` how long it may take to arrive.
+        gate: admits requests. It must share what keys have used with the gateway of the service, else limits of
+            tokens do not bind; without one, nothing is shared.
     """
-    return App(service, config)
+    return App(service, config, gate)
