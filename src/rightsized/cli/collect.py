@@ -29,7 +29,8 @@ class CollectOptions(Common):
 def collect(options: CollectOptions) -> Result:
     """Ask every tier each prompt, and write the answers down for labelling.
 
-    Draws the further samples that the settings give a tier, as in service. Each call is paid for. Label the rows
+    Draws the further samples that the settings give a tier, as in service. A tier that may not be sent a prompt is not
+    asked it, and a pseudonymised one is sent placeholders. Each call is paid for. Label the rows
     ("correct" or "expected") and give them to calibrate chat.
     """
     import msgspec
@@ -51,9 +52,13 @@ def collect(options: CollectOptions) -> Result:
     )
     with progress_bars(options.json) as progress:
         report = collected(options.settings(), plan, progress)
+    kept = "".join(
+        f"\n{count:,} of them were not sent to {tier}, which may not have them or cannot take them."
+        for tier, count in report.kept_back.items()
+    )
     text = (
         f"{report.rows:,} rows asked of {', '.join(report.tiers)} in {report.seconds:.1f} s: {report.calls:,} calls,"
-        f" ${report.cost:.4f}. {report.before:,} were there before.\nThey stand in {report.out}. Label them, then:"
-        f" rightsized calibrate chat --data {report.out}"
+        f" ${report.cost:.4f}. {report.before:,} were there before.{kept}\nThey stand in {report.out}. Label them,"
+        f" then: rightsized calibrate chat --data {report.out}"
     )
     return Result(msgspec.to_builtins(report), text)

@@ -48,27 +48,36 @@ LANGUAGES = "py3langid"  # the package that tells them
 FACTS = ("tenants", "keys", "roles")  # what rules of a policy may ask of a request beside its data
 
 
+def tiers_to_look_at(config: Config, names: Sequence[str]) -> list[Tier]:
+    """The tiers of these names that the settings have, opened as far as vetoes need it: a key may be absent.
+
+    Raises ConfigError, NotFoundError, MissingExtraError: one cannot be opened, or no language can be told.
+    """
+    known = {tier.name: tier for tier in config.tiers}
+    chosen = [known[name] for name in names if name in known]
+    language = LanguageDetector() if any(tier.languages for tier in chosen) else unknown_language
+    return [Tier(tier, _generator(tier, config), language) for tier in chosen]
+
+
 class Admission:
     """Looks at rows as service looks at requests, under the settings and the policy as they are now.
 
     Args:
-        tiers: names in order of cost; those that the settings do not name have no rules.
-        task: the cascade's name, under which the requests will be served.
+        tiers: in order of cost.
         undeclared: class of a request that names none; None takes that of the settings.
+        task: the cascade's name, under which the requests will be served.
     Raises:
-        ConfigError: the policy or a tier's settings are wrong.
-        MissingExtraError: a tier cannot be opened, or names languages and none can be told.
+        ConfigError: the policy is wrong.
     """
 
-    def __init__(self, config: Config, tiers: Sequence[str], task: str, *, undeclared: DataClass | None = None) -> None:
-        known = {tier.name: tier for tier in config.tiers}
-        chosen = [known[name] for name in tiers if name in known]
-        language = LanguageDetector() if any(tier.languages for tier in chosen) else unknown_language
-        self.tiers = [Tier(tier, _generator(tier, config), language) for tier in chosen]
+    def __init__(
+        self, config: Config, tiers: Sequence[Tier], task: str, *, undeclared: DataClass | None = None
+    ) -> None:
+        self.tiers = tuple(tiers)
         self._task, self._undeclared = task, undeclared or config.gateway.data_class
         self._policy = open_policy(config)
         self._detection = Detection(config, self._policy)
-        policy, places = self._policy.current, [destination(tier.config, tier.generator) for tier in self.tiers]
+        policy, places = self._policy.current, [destination(tier.config, tier.generator) for tier in tiers]
         self._book = Rulebook(policy, places) if policy is not None else None
 
     def look(self, asked: Sequence[tuple[Generation, Declared]]) -> list[Admitted]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.core.errors import DataError
-from rightsized.tasks.chat_admission import Admission
+from rightsized.tasks.chat_admission import Admission, tiers_to_look_at
 from rightsized.tasks.chat_data import ChatData, ChatRow
 from rightsized.tasks.chat_records import ChatPlan
 from rightsized.tasks.records import Finding
@@ -24,7 +24,8 @@ def admission_of(plan: ChatPlan, tiers: Sequence[str]) -> Admission | None:
     """The rules of service; None where no settings were given. Raises ConfigError, MissingExtraError."""
     if plan.settings is None:
         return None
-    return Admission(plan.settings, tiers, plan.name, undeclared=plan.data_class)
+    opened = tiers_to_look_at(plan.settings, tiers)
+    return Admission(plan.settings, opened, plan.name, undeclared=plan.data_class)
 
 
 def mark(data: ChatData, admission: Admission | None) -> None:

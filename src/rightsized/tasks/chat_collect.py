@@ -1,7 +1,8 @@
 """Answers for labelling: every tier is asked each prompt, with the further samples that its check will read in service.
 
-The calls are those that serve: the same engines, the same settings, the same function that draws samples. Nothing is
-judged here. What was asked already is not asked again: a run that was broken off goes on where it stopped.
+The calls are those that serve: the same engines, the same settings, the same function that draws samples. What binds a
+request binds a row: a tier that would be vetoed is not asked, and one that is sent placeholders in service is sent them
+here. Nothing is judged. What was asked already is not asked again: a run that was broken off goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import field
 
 from rightsized.cascade.logprobs import with_logprobs
 from rightsized.cascade.samples import SamplePlan, draw
@@ -21,24 +23,22 @@ from rightsized.core.config import Config
 from rightsized.core.errors import DataError, ForbiddenError, InputError, NotFoundError
 from rightsized.core.generation import DataClass, Generation
 from rightsized.core.protocols import Progress, no_progress
-from rightsized.core.roles import LOCAL_ADMIN
-from rightsized.core.types import Frozen, Request
+from rightsized.core.types import Frozen
 from rightsized.engines.language import LanguageDetector
-from rightsized.guard.policy.answerer import admitted
-from rightsized.guard.policy.rulebook import Rulebook, facts_of
 from rightsized.store import atomic
+from rightsized.tasks.chat_admission import Admission, Admitted
 from rightsized.tasks.chat_data import body_of
+from rightsized.tasks.chat_declared import Declared, declared_of
 from rightsized.tasks.chat_exchange import exchange_of
 from rightsized.tasks.chat_identity import open_tier, sample_plans
-from rightsized.tasks.policies import destination, open_policy
 
 SUFFIX = ".jsonl"
 AT_ONCE = 8  # rows under way at a time; a tier's own limit binds as well
 
 
 class CollectPlan(Frozen, frozen=True):
-    """What to ask. `tiers`: names in order of cost, empty: all; `data_class` is that of all prompts, empty: as declared
-    by the settings for requests that say nothing."""
+    """What to ask. `tiers`: names in order of cost, empty: all; `data_class` is that of prompts that say none, None: as
+    the settings say of requests that say nothing."""
 
     data: str
     out: str
@@ -49,7 +49,10 @@ class CollectPlan(Frozen, frozen=True):
 
 
 class CollectReport(Frozen, frozen=True):
-    """Rows asked now, rows that stood in the file already, calls made, US dollars, and seconds."""
+    """Rows asked now, rows that stood in the file already, calls made, US dollars, and seconds.
+
+    `kept_back`: of the rows asked now, how many each tier was not sent, by the rules that bind requests.
+    """
 
     out: str
     rows: int
@@ -58,6 +61,7 @@ class CollectReport(Frozen, frozen=True):
     calls: int
     cost: float
     seconds: float
+    kept_back: dict[str, int] = field(default_factory=dict)
 
 
 class _Asked(msgspec.Struct):
@@ -84,8 +88,10 @@ def collect(config: Config, plan: CollectPlan, progress: Progress = no_progress)
     if [_prompt(row) for row in done] != [_prompt(row) for row in rows[: len(done)]]:
         raise DataError(f"{out} holds answers to other prompts than {plan.data}.", fix="Name another file with --out.")
     tiers = _tiers(config, plan)
-    asked = _ruled(config, tiers, [_generation(row, number, config, plan) for number, row in enumerate(rows, 1)])
-    _allowed(tiers, asked)
+    asked = Admission(config, tiers, config.gateway.cascade, undeclared=plan.data_class).look(
+        [_generation(row, number, plan) for number, row in enumerate(rows, 1)]
+    )
+    _check(tiers, asked)
     return asyncio.run(_collect(_Work(plan, tiers, sample_plans(config), rows, asked, len(done)), progress))
 
 
@@ -94,7 +100,7 @@ class _Work(msgspec.Struct):
     tiers: list[Tier]
     samples: dict[str, SamplePlan]
     rows: list[dict[str, Any]]
-    asked: list[Generation]
+    asked: list[Admitted]
     before: int
 
 
@@ -114,7 +120,9 @@ async def _collect(work: _Work, progress: Progress) -> CollectReport:
             await tier.generator.close()
     names = tuple(tier.name for tier in work.tiers)
     done, seconds = len(work.rows) - work.before, time.perf_counter() - began
-    return CollectReport(work.plan.out, done, work.before, names, calls, cost, seconds)
+    rest = work.asked[work.before :]
+    kept_back = {name: count for name in names if (count := sum(name in one.vetoes for one in rest))}
+    return CollectReport(work.plan.out, done, work.before, names, calls, cost, seconds, kept_back)
 
 
 async def _all(work: _Work, numbers: range) -> list[_Asked]:
@@ -136,8 +144,9 @@ def _append(path: Path, found: Sequence[_Asked]) -> None:
 async def _row(work: _Work, number: int) -> _Asked:
     answers, logprobs, samples = {}, {}, {}
     calls, cost = 0, 0.0
-    for tier in work.tiers:
-        generation = msgspec.structs.replace(work.asked[number], model=tier.name)
+    admitted = work.asked[number]
+    for tier in (tier for tier in work.tiers if tier.name not in admitted.vetoes):
+        generation = msgspec.structs.replace(admitted.generation, model=tier.name)
         asked = with_logprobs(generation) if work.plan.logprobs else generation
         drawn = await draw(tier.generator, asked, work.samples.get(tier.name))
         if drawn.missing is not None:
@@ -148,10 +157,11 @@ async def _row(work: _Work, number: int) -> _Asked:
         calls += 1 + len(drawn.samples)
         cost += tier.cost(drawn.completion.usage) + tier.cost(drawn.usage)
     more: dict[str, Any] = {"answers": answers}
-    for field, values in (("samples", samples), ("logprobs", logprobs)):
-        if kept := {name: value for name, value in values.items() if value}:
-            more[field] = kept
-    return _Asked(work.rows[number] | more, calls, cost)
+    for name, values in (("samples", samples), ("logprobs", logprobs)):
+        if kept := {tier: value for tier, value in values.items() if value}:
+            more[name] = kept
+    said = {"data_class": work.plan.data_class} if work.plan.data_class else {}
+    return _Asked(said | work.rows[number] | more, calls, cost)
 
 
 def _tiers(config: Config, plan: CollectPlan) -> list[Tier]:
@@ -168,45 +178,35 @@ def _tiers(config: Config, plan: CollectPlan) -> list[Tier]:
     return [Tier(tier, open_tier(tier, config), *([detector] if detector else [])) for tier in chosen]
 
 
-def _generation(row: dict[str, Any], number: int, config: Config, plan: CollectPlan) -> Generation:
-    body = body_of(row, f"{Path(plan.data).name}, row {number}")
-    return Generation("chat", body, data_class=plan.data_class or config.gateway.data_class)
+def _generation(row: dict[str, Any], number: int, plan: CollectPlan) -> tuple[Generation, Declared]:
+    where = f"{Path(plan.data).name}, row {number}"
+    conversation = str(row.get("conversation") or "")  # placeholders may last as long as one
+    return Generation("chat", body_of(row, where), conversation=conversation), declared_of(row, where)
 
 
-def _ruled(config: Config, tiers: Sequence[Tier], asked: Sequence[Generation]) -> list[Generation]:
-    """The requests with the tiers that the policy keeps each from. Raises ForbiddenError where nothing may have one."""
-    policy = open_policy(config).current
-    if policy is None:
-        return list(asked)
-    book = Rulebook(policy, [destination(tier.config, tier.generator) for tier in tiers])
-    found = []
-    for one in asked:
-        body = msgspec.json.encode(one.body).decode()
-        request = Request(config.gateway.cascade, body, generation=one, roles=LOCAL_ADMIN.roles)
-        ruled = admitted(request, book.rule(facts_of(request, config.gateway.data_class)))
-        found.append(ruled.generation or one)
-    return found
-
-
-def _allowed(tiers: Sequence[Tier], asked: Sequence[Generation]) -> None:
-    """Raises before anything is sent where a tier may not or cannot take a prompt."""
+def _check(tiers: Sequence[Tier], asked: Sequence[Admitted]) -> None:
+    """Raises before anything is sent where a row could be asked of nobody, or a tier nothing."""
+    for number, one in enumerate(asked, 1):
+        if one.denied is not None:
+            raise one.denied
+        if tiers and len(one.vetoes) == len(tiers):
+            raise _refused(tiers[0], one, number)
     for tier in tiers:
-        if tier.config.pseudonymise:
-            raise InputError(
-                f"Tier {tier.name!r} is sent placeholders in service, and nothing here puts them in.",
-                fix="Leave it out with --tiers, and take its answers from decisions on record.",
-            )
-        for number, generation in enumerate(asked, 1):
-            if why := tier.forbidden(generation):
-                raise ForbiddenError(
-                    f"Tier {tier.name!r} may not be asked row {number}: {why}.",
-                    fix="Say what the prompts hold with --data-class, or leave the tier out with --tiers.",
-                )
-            if why := tier.unfit(generation):
-                raise InputError(
-                    f"Tier {tier.name!r} cannot answer row {number}: {why}.",
-                    fix="Take such prompts out: the ladder passes them up before any check.",
-                )
+        if asked and all(tier.name in one.vetoes for one in asked):
+            raise _refused(tier, asked[0], 1)
+
+
+def _refused(tier: Tier, one: Admitted, number: int) -> ForbiddenError | InputError:
+    why = one.vetoes[tier.name]
+    if tier.forbidden(one.generation):
+        return ForbiddenError(
+            f"Tier {tier.name!r} may not be asked row {number}: {why}.",
+            fix="Say what the prompts hold with --data-class, or leave the tier out with --tiers.",
+        )
+    return InputError(
+        f"Tier {tier.name!r} cannot answer row {number}: {why}.",
+        fix="Leave the tier out with --tiers, or take out prompts that no tier can answer.",
+    )
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
