@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -16,7 +16,7 @@ from rightsized.cli.tables import aligned
 from rightsized.core.errors import InputError
 
 if TYPE_CHECKING:
-    from rightsized.apps.search.adapt.records import Adapted, Judgement, Method
+    from rightsized.apps.search.adapt.records import Adapted, Judgement
     from rightsized.apps.search.evaluate.bootstrap import Difference, Interval
     from rightsized.core.config import Config
 
@@ -60,7 +60,7 @@ def adapt(options: AdaptCommandOptions) -> Result:
     if options.method not in METHODS:
         raise InputError(f"--method {options.method!r} is not known.", fix=f"Known: {', '.join(METHODS)}.")
     chosen = AdaptOptions(
-        method=cast("Method", options.method),
+        method=options.method,
         epochs=options.epochs,
         most_pairs=options.pairs,
         layers=options.layers,

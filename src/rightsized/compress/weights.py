@@ -43,7 +43,7 @@ def read_weights(path: Path) -> tuple[Blueprint, dict[str, FloatArray]]:
         graph = onnx.load(str(path)).graph
         arrays = {one.name: np.asarray(numpy_helper.to_array(one)) for one in graph.initializer}
         plan = _blueprint(graph, arrays)
-    except (OSError, ValueError, KeyError, IndexError, StopIteration) as error:
+    except Exception as error:  # noqa: BLE001 - protobuf's own error has no home that its versions share
         raise IntegrityError(f"{path} holds no encoder that could be read back: {error!r}.") from None
     large = {name: value for name, value in arrays.items() if value.dtype == np.float32 and value.ndim}
     return plan, large
@@ -96,8 +96,11 @@ def _blueprint(graph: onnx.GraphProto, arrays: Mapping[str, FloatArray]) -> Blue
     first = 0
     if "CumSum" in kinds:  # positions are counted from behind the padding's index
         first = int(arrays[kinds["Equal"].input[1]].reshape(-1)[0]) + 1
+    layers = sum(name.endswith(".qkv.weight") for name in arrays)
+    if not layers:
+        raise ValueError("no layers in fp32")
     return Blueprint(
-        layers=sum(name.endswith(".qkv.weight") for name in arrays),
+        layers=layers,
         heads=int(heads[2]),
         activation="relu" if "Gelu" not in kinds else kinds["Gelu"].attribute[0].s.decode(),
         epsilon=float(epsilon),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rightsized.core.protocols import Progress, no_progress
 from rightsized.engines.onnx import checked_file
@@ -61,5 +61,5 @@ def install_reweighed(
 def free_name(store: ModelStore, wanted: str) -> str:
     """The name, or the first of `name-2`, `name-3`, ... that no model has."""
     taken = {card.name for card in store.list()}
-    names: Any = (wanted if number == 1 else f"{wanted}-{number}" for number in range(1, len(taken) + 2))
-    return next(name for name in names if name not in taken)
+    further = (f"{wanted}-{number}" for number in range(2, len(taken) + 3))
+    return next(name for name in (wanted, *further) if name not in taken)

@@ -194,7 +194,8 @@ def _layer_of(name: str) -> int:
 
 def _batch(learn: Any, step: int, settings: Settings) -> Any:
     """The pairs of a step: each epoch goes through all of them in an order of its own."""
-    at, rows = step * settings.batch, []
+    rows: list[int] = []
+    at = step * settings.batch
     while len(rows) < min(settings.batch, len(learn)):
         epoch, place = divmod(at + len(rows), len(learn))
         shuffled = np.random.default_rng([settings.seed, epoch]).permutation(learn)

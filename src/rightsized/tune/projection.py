@@ -130,7 +130,8 @@ def _forbidden(vectors: Vectors, rows: NDArray[np.int64], some: NDArray[np.int64
     """(pairs, candidates): what may be no negative of a pair."""
     document = np.concatenate([vectors.document[rows], vectors.negative_document[some]])
     said = np.concatenate([vectors.said[rows], vectors.negative_said[some]])
-    found = (vectors.document[rows][:, None] == document) | (vectors.said[rows][:, None] == said)
+    found: NDArray[np.bool_] = vectors.document[rows][:, None] == document
+    found |= vectors.said[rows][:, None] == said
     found[:, : len(rows)] |= vectors.asked[rows][:, None] == vectors.asked[rows]
     found[np.arange(len(rows)), np.arange(len(rows))] = False
     return found

@@ -47,6 +47,7 @@ def adapt(
     questions: Sequence[JudgedQuestion],
     options: AdaptOptions,
     *,
+    swap: bool = True,
     progress: Progress = no_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Adapted:
@@ -54,6 +55,7 @@ def adapt(
 
     Args:
         questions: judged ones, never learnt from. With none, nothing is swapped.
+        swap: let what is better serve; without, the report says whether it would, and the collection stays as it was.
     Raises:
         DataError: the collection gives too few pairs.
         UnsupportedError: the vectors that serve are of another encoder.
@@ -80,12 +82,12 @@ def adapt(
     install_reweighed(base.store, base.name, name, made.arrays, made.facts, progress)
     try:
         with closing(open_encoder(name, base.store)) as encoder:
-            step = _Step(collection, base, encoder, made, options)
+            step = _Step(collection, base, encoder, made, options, swap)
             report = step.decided(questions, (first, second), progress, cancelled) if questions else step.unjudged()
     except BaseException:
         base.store.remove(name)
         raise
-    if questions and not report.kept:
+    if questions and not (report.kept and swap):
         base.store.remove(name)
     shutil.rmtree(collection.folder / WORK, ignore_errors=True)
     return report
@@ -102,10 +104,10 @@ class _Step:
     """What is decided about one trained encoder."""
 
     def __init__(
-        self, collection: Collection, base: Base, encoder: OnnxEncoder, made: Made, options: AdaptOptions
+        self, collection: Collection, base: Base, encoder: OnnxEncoder, made: Made, options: AdaptOptions, swap: bool
     ) -> None:
         self._collection, self._base, self._encoder = collection, base, encoder
-        self._made, self._options = made, options
+        self._made, self._options, self._swaps = made, options, swap
         self._mapped = PROJECTION in made.arrays
 
     def unjudged(self) -> Adapted:
@@ -130,7 +132,7 @@ class _Step:
         other, deciding = (judged(before, after, questions, part, seed) if part else None for part in parts)
         kept, why = verdict(deciding)
         report = self._report(deciding, other, kept, why)
-        if kept:
+        if kept and self._swaps:
             self._swap(report, progress)
         elif not self._mapped:
             self._drop()

@@ -136,9 +136,14 @@ def _body(one: Found, title: str) -> str:
     while opened:
         opened = False
         for name in names:
-            if text.casefold().startswith(name.casefold()) and not text[len(name) :][:1].isalnum():
+            if text.casefold().startswith(name.casefold()) and _ends(name, text[len(name) :]):
                 text, opened = text[len(name) :].lstrip(" \n\t.:#*-–"), True
     return text
+
+
+def _ends(heading: str, rest: str) -> bool:
+    """Whether a heading stands by itself there, and does not begin a sentence."""
+    return heading.rstrip()[-1] in ".:?!" or rest.lstrip(" \t")[:1] in ("", *"\r\n.:;|#*-–—")
 
 
 def _first_sentence(one: Found, body: str, document: str) -> Iterator[Pair]:
