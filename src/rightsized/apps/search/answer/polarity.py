@@ -47,6 +47,7 @@ _ADDRESSED = re.compile(
     r"\b(?:ignore|disregard|forget)\b.{0,40}\b(?:instruction|previous|above|prior|rule)"
     r"|\b(?:say|answer|reply|respond|output|write|print|repeat|tell (?:the )?(?:user|asker|reader|them))\b.{0,30}[:\"“]"
     r"|\byou (?:are|must|should|will) (?:now )?(?:an? )?(?:assistant|model|ai|answer|say|reply|respond|cite)"
+    r"|\b(?:send|forward|upload|reveal|print) (?:all|every|the|your) (?:passages?|instructions?|prompts?|context)\b"
     r"|\b(?:system prompt|as an ai|language model|assistant should|when asked)\b",
     re.IGNORECASE,
 )

@@ -21,7 +21,6 @@ from rightsized.apps.search.answer.answering import (
     Bar,
     Reading,
     as_tested,
-    asked_words,
     extract,
     reading,
 )
@@ -103,7 +102,7 @@ async def write(
     if not taken:
         return fallback
     try:
-        text = await writer.write(prompt(asked_words(question, read.found, settings) or question, taken))
+        text = await writer.write(prompt(question, taken))
     except NOT_WRITTEN as error:
         return replace(fallback, notes=(f"Nothing was written: {error.message}",))
     if not text.tier:
