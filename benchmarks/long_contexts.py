@@ -1,7 +1,7 @@
 """The ways to fit a contract into a budget of tokens, ours and plain ones: each gives stretches of the contract's text.
 
-All count with the same tokenizer, and none is given what stands between its stretches. Ours pays for the title, headings
-and marks of gaps that it puts in; the others put nothing in.
+All count with the same tokenizer, and none is given what stands between its stretches. Ours pays for the title,
+headings and marks of gaps that it puts in; the others put nothing in.
 """
 
 from __future__ import annotations
