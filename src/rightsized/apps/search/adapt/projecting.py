@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,6 @@ from rightsized.apps.search.rank.tuning import JudgedQuestion
 from rightsized.core.protocols import Encoder, Progress, no_progress
 from rightsized.tune.duplicates import normalise
 from rightsized.tune.projection import Fit, Fitted, Vectors, applied, fit_projection
-
-if TYPE_CHECKING:
-    from rightsized.engines.onnx import OnnxEncoder
 
 PROJECTION = "projection"
 RATES = (3e-4, 1e-3)
@@ -54,7 +51,6 @@ def projected(
     look_at: Sequence[JudgedQuestion],
     options: AdaptOptions,
     *,
-    encoder: Encoder | None = None,
     progress: Progress = no_progress,
 ) -> Made:
     """Fit the maps and take the best.
@@ -62,13 +58,11 @@ def projected(
     Args:
         view: whose vectors are by the base encoder.
         look_at: judged questions that may be looked at; without any the map is `UNSEEN`.
-        encoder: gives the base's vectors, where it is not the base itself.
     """
     began = time.monotonic()
-    gives: Encoder | OnnxEncoder = encoder or base.encoder
-    vectors, digest = vectors_of(mined, gives, options, progress)
+    vectors, digest = vectors_of(mined, base.encoder, options, progress)
     maps = list(_maps(vectors, options, progress))
-    best, why = chosen(maps, view, look_at[:LOOKED_AT], gives, progress)
+    best, why = chosen(maps, view, look_at[:LOOKED_AT], base.encoder, progress)
     report = Trained(
         method="projection",
         pairs=counted(mined),

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.apps.search.adapt.records import AdaptOptions, Mined, Trained
-from rightsized.core.protocols import Progress, no_progress
+from rightsized.core.protocols import Encoder, Progress, no_progress
 from rightsized.store.models import ModelStore
 from rightsized.tasks.adapted import weights_of
+from rightsized.tasks.encoders import open_encoder
 from rightsized.tune.contrastive import Settings, Texts, hand_over, train
 from rightsized.tune.duplicates import normalise
 
@@ -35,7 +37,7 @@ class Base(NamedTuple):
 
     store: ModelStore
     name: str
-    encoder: OnnxEncoder
+    encoder: Encoder
     python: str = ""
 
 
@@ -62,7 +64,8 @@ def trained_on(
         JobError: it was stopped, or failed.
     """
     began = time.monotonic()
-    texts = texts_of(mined, base.encoder, options)
+    with closing(open_encoder(base.name, base.store)) as opened:
+        texts = texts_of(mined, opened, options)
     blueprint, arrays = weights_of(base.store, base.name)
     settings = Settings(
         epochs=options.epochs or EPOCHS,
