@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,14 +12,16 @@ from rich.text import Text
 
 from rightsized.cli.commands import Common, Result
 from rightsized.cli.progress import progress_bars
-from rightsized.cli.search_opened import asking
+from rightsized.cli.search_opened import asking, writing
 from rightsized.cli.search_query import asker
 from rightsized.cli.tables import aligned
 
 if TYPE_CHECKING:
-    from rightsized.apps.search.answer.records import Said
-    from rightsized.apps.search.long.records import Clause, ClauseRanking, Packed, Summary, WrittenSummary
+    from rightsized.apps.search.long.records import Clause, ClauseRanking, Packed, Summary
+    from rightsized.apps.search.long.service import Asking
     from rightsized.apps.search.service import SearchService
+    from rightsized.server.documents.long_bodies import SummaryResponse
+    from rightsized.tasks.remote import RunningServer
 
 _BELOW_SHOWN = 5  # clauses below the line, listed for people; --json gives all
 
@@ -104,22 +105,47 @@ def summary(options: SummaryOptions) -> Result:
 
 
 def _written(options: SummaryOptions) -> Result:
+    """What writes is open in the server, where one runs."""
+    from rightsized.store.home import Home
+    from rightsized.tasks.remote import find_server
+
+    server = find_server(Home(options.settings().home))
+    found = _by_server(options, server) if server is not None else asyncio.run(_here(options))
+    return Result(msgspec.to_builtins(found), _told_written(found), 0 if found.sentences else 1)
+
+
+async def _here(options: SummaryOptions) -> SummaryResponse:
     from rightsized.server.documents.long import written_response
 
-    async def ask() -> WrittenSummary:
+    async with writing(options.settings()) as service:
+        asked, document = await _named(service, options)
+        with progress_bars(options.json) as progress:
+            found = await service.long.written(
+                asked, document, options.question, seconds=options.seconds, progress=progress
+            )
+    return written_response(options.collection, found)
+
+
+def _by_server(options: SummaryOptions, server: RunningServer) -> SummaryResponse:
+    from rightsized.server.documents.long_bodies import SummaryRequest, SummaryResponse
+
+    async def named() -> tuple[Asking, str]:
         async with asking(options.settings()) as service:
-            asked, document = await _named(service, options)
-            with progress_bars(options.json) as progress:
-                return await service.long.written(
-                    asked, document, options.question, seconds=options.seconds, progress=progress
-                )
+            return await _named(service, options)
 
-    found = asyncio.run(ask())
-    status = 0 if found.sentences else 1
-    return Result(msgspec.to_builtins(written_response(options.collection, found)), _told_written(found), status)
+    asked, document = asyncio.run(named())
+    body = SummaryRequest(
+        options.collection,
+        document,
+        options.question,
+        written=True,
+        seconds=options.seconds,
+        principals=tuple(asked.principals),
+    )
+    return msgspec.convert(server.summary(msgspec.to_builtins(body), options.seconds), SummaryResponse)
 
 
-async def _named(service: SearchService, options: DocumentOptions) -> tuple[Any, str]:
+async def _named(service: SearchService, options: DocumentOptions) -> tuple[Asking, str]:
     """As whom it is asked, and the id of the document that was named. Raises NotFoundError, InputError."""
     from rightsized.apps.search.long.resolving import document_named
     from rightsized.apps.search.long.service import Asking
@@ -170,22 +196,18 @@ def _told_summary(found: Summary) -> Text:
     return Text.assemble(*lines, size, end="")
 
 
-def _told_written(found: WrittenSummary) -> Text:
-    lines: list[Any] = _said(found.sentences) or ["Nothing that was written may be shown.\n"]
+def _told_written(found: SummaryResponse) -> Text:
+    lines: list[Any] = []
+    for one in found.sentences:
+        places = "; ".join(dict.fromkeys(_place(cited.headings, cited.place.start) for cited in one.citations))
+        lines += [one.text, (f"  {places}\n", "dim")]
+    lines = lines or ["Nothing that was written may be shown.\n"]
     lines += [f"\n{note}" for note in found.notes]
-    for one in found.unread:
-        lines += [f"\nNot read: {' > '.join(one.path)} [{one.start}:{one.end}]: {one.reason}"]
+    for part in found.unread:
+        lines += [f"\nNot read: {' > '.join(part.headings)} [{part.start}:{part.end}]: {part.reason}"]
     maps = sum(one.kind == "map" for one in found.steps)
     lines += [f"\n{maps:,} parts read and {len(found.steps) - maps:,} times joined. {found.promise}\n"]
     return Text.assemble(*lines, end="")
-
-
-def _said(sentences: Sequence[Said]) -> list[Any]:
-    lines: list[Any] = []
-    for one in sentences:
-        places = "; ".join(dict.fromkeys(_place(cited.found.passage.path, cited.mark.start) for cited in one.citations))
-        lines += [one.text, (f"  {places}\n", "dim")]
-    return lines
 
 
 def _place(path: tuple[str, ...], start: int) -> str:

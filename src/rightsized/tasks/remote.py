@@ -100,6 +100,10 @@ class RunningServer:
         """What `/v1/answer` says, with a model that writes behind it: as long as `[gateway] timeout_s` allows."""
         return self._call("POST", "/v1/answer", body, timeout=WRITING_S)
 
+    def summary(self, body: dict[str, Any], seconds: float) -> Any:
+        """What `/v1/summary` says, where a model writes it for at most so many seconds."""
+        return self._call("POST", "/v1/summary", body, timeout=seconds + WRITING_S)
+
     def purge(self) -> Purged:
         """Delete the texts whose time is over, by the settings of that server."""
         return msgspec.convert(self._call("POST", "/v1/record/retention"), Purged)
