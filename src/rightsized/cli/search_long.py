@@ -175,7 +175,7 @@ def _told_clauses(found: ClauseRanking) -> Text:
 def _heading(clause: Clause) -> str:
     name = clause.path[-1] if clause.path else ""
     number = "" if name.startswith(clause.number) else clause.number
-    return " ".join(part for part in (number, name) if part) or "(no heading)"
+    return " · ".join(part for part in (number, name) if part) or "(no heading)"
 
 
 def _where(clause: Clause) -> str:

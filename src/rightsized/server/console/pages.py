@@ -21,6 +21,7 @@ from rightsized.server.console.models import ModelPages
 from rightsized.server.console.record import RecordPage
 from rightsized.server.console.request import Asked, may, page
 from rightsized.server.console.search import SearchPages
+from rightsized.server.console.search_long import LongPages
 from rightsized.server.endpoint import Respond
 from rightsized.server.guards import PAGE_HEADERS, REPORT_HEADERS
 from rightsized.server.problems import Problem, RefusedError
@@ -46,7 +47,7 @@ class Console:
 
     def __init__(self, service: Service, documents: SearchService, limit: int) -> None:
         self._service, self._limit = service, limit
-        self._search = SearchPages(documents, self._show)
+        self._search, self._long = SearchPages(documents, self._show), LongPages(documents, self._show)
         self._models = ModelPages(service, self._show)
         self._record = RecordPage(service, self._show)
 
@@ -70,6 +71,8 @@ class Console:
             "/search/{name}": {"GET": self._search.results},
             "/search/{name}/{id}": {"GET": self._search.document},
             "/search/{name}/{id}/pages/{page}": {"GET": self._search.page_image},
+            "/search/{name}/{id}/clauses": {"GET": self._long.clauses},
+            "/search/{name}/{id}/summary": {"GET": self._long.summary},
             "/jobs": {"GET": self.jobs},
             "/jobs/{id}/cancel": {"POST": self.cancel},
             "/problems/{code}": {"GET": self.kinds},

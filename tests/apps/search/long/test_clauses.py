@@ -55,6 +55,14 @@ def test_the_clause_that_says_it_stands_first_under_its_heading(sample: Sample) 
     )
 
 
+def test_the_best_sentence_is_none_of_the_headings(sample: Sample) -> None:
+    text = sample.view.text(sample.contract.id)
+    found = ranked(sample, "liability", limit=20)
+    for one in found.ranked:
+        sentence = text[one.sentence.start : one.sentence.end]
+        assert sentence not in one.clause.path and one.clause.start <= one.sentence.start < one.sentence.end
+
+
 def test_what_is_below_the_line_is_told_in_order(sample: Sample) -> None:
     few, all_ = ranked(sample, limit=3), ranked(sample, limit=100)
     assert len(few.ranked) == 3 and few.clauses == all_.clauses and not all_.below

@@ -11,13 +11,15 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from rightsized.apps.search.long.records import Clause, ClauseRanking, RankedClause
 from rightsized.apps.search.long.scoring import FUSED, Scored, score
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.highlighting import best_sentence, highlights, weights
 from rightsized.apps.search.query.results import Ranking
 from rightsized.apps.search.query.stems import wanted
-from rightsized.apps.search.types import Document, Filters, Found, Line
+from rightsized.apps.search.types import Document, Filters, Found, Line, Passage
 from rightsized.core.protocols import Encoder
 
 LONGEST = 6  # passages of one clause, about 1,200 tokens: longer ones are ranked in stretches of so many
@@ -126,10 +128,21 @@ class _Marker:
         passages = tuple(self._scored.found[run.first : run.last])
         lines = self._of(passages[0].document)
         words = tuple(mark for one in passages for mark in highlights(one.passage, self._stems, lines))
-        sentence = best_sentence(self._scored.found[best].passage, self._stems, self._weights, lines)
+        sentence = best_sentence(_body(self._scored.found[best].passage), self._stems, self._weights, lines)
         return RankedClause(place, clause, passages, self._scored.parts(best), words, sentence)
 
     def _of(self, document: Document) -> tuple[Line, ...]:
         if document.pages and document.id not in self._lines:
             self._lines[document.id] = self._view.lines(document.id)
         return self._lines.get(document.id, ())
+
+
+def _body(passage: Passage) -> Passage:
+    """A passage without the headings that open its text, unless it has nothing else."""
+    at = 0
+    for name in passage.path:
+        spaced = r"\s+".join(map(re.escape, name.split()))
+        heading = re.compile(rf"\s*{spaced}\s*(?=\n)", re.IGNORECASE).match(passage.text, at) if spaced else None
+        at = heading.end() if heading else at
+    rest = passage.text[at:]
+    return replace(passage, start=passage.start + at, text=rest) if at and rest.strip() else passage
