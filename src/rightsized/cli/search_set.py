@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from rightsized.cli.commands import Result, add
+from rightsized.cli.progress import progress_bars
 from rightsized.cli.search_query import fields_of
 from rightsized.cli.search_set_coding import (
     NextOptions,
@@ -22,16 +24,18 @@ from rightsized.cli.search_set_coding import (
     status,
 )
 from rightsized.cli.search_set_export import ExportOptions, VerifyOptions, export, verify
-from rightsized.cli.search_set_opened import CollectionOptions, SetOptions, reviewed, stored
+from rightsized.cli.search_set_opened import CollectionOptions, SetOptions, features, reviewed, stored
 from rightsized.cli.tables import aligned, day
 from rightsized.core.errors import InputError
 
 if TYPE_CHECKING:
     from rightsized.apps.search.discovery.records import Criterion
     from rightsized.apps.search.discovery.review import Review
+    from rightsized.apps.search.index.collection import Collection
 
 app = typer.Typer(name="set", help="Review sets: collect, tag, rank, know when to stop, produce.", no_args_is_help=True)
 _SHOWN = 50  # documents listed for people; --json gives all
+Way = StrEnum("Way", ["copies", "family", "thread", "near"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +68,9 @@ class TagOptions(SetOptions):
     document: Annotated[list[str], typer.Argument(help="Documents, by id or key.")]
     tag: Annotated[list[str], typer.Option("--tag", "-t", help="responsive, not-responsive, privileged, or your own.")]
     off: Annotated[bool, typer.Option("--off", help="Take the tags away; what was is kept.")] = False
+    with_: Annotated[
+        list[Way] | None, typer.Option("--with", help="Also all that belongs to them in this way; may be repeated.")
+    ] = None
     note: Annotated[str, typer.Option(help="Why; of `privileged` it is the basis in the privilege log.")] = ""
 
 
@@ -105,13 +112,9 @@ def list_sets(options: CollectionOptions) -> Result:
 
 def show(options: ShowOptions) -> Result:
     """Show what is in a set, or with --document the text of one."""
-    with reviewed(options) as (_, review):
+    with reviewed(options) as (collections, review):
         if options.document:
-            known = review.resolve(options.document)
-            text, tags = review.text(known), sorted(review.tags().get(known, {}))
-            document = review.documents[known]
-            head = f"{document.title or document.key}\n{document.key}  {', '.join(tags)}\n\n"
-            return Result({"document": known, "key": document.key, "tags": tags, "text": text}, head + text)
+            return _document(collections.open(options.collection), review, options)
         data = _standing(review) | {"criteria": _criteria_of(review), "documents_listed": _listed(review, options.tag)}
     rows = [[one["key"], ", ".join(one["tags"]), one["id"]] for one in data["documents_listed"]]
     lines = [_sentence(data), aligned(["document", "tags", "id"], rows[:_SHOWN])]
@@ -120,11 +123,33 @@ def show(options: ShowOptions) -> Result:
     return Result(data, "\n".join(lines))
 
 
+def _document(collection: Collection, review: Review, options: ShowOptions) -> Result:
+    from rightsized.apps.search.discovery.relations.related import Related
+
+    known = review.resolve(options.document)
+    text, tags = review.text(known), sorted(review.tags().get(known, {}))
+    with features(collection, review) as cache, progress_bars(options.json) as progress:
+        related = Related(review, cache, progress).of(known)
+    others = {way: [review.documents[one].key for one in found] for way, found in related.items()}
+    document = review.documents[known]
+    data = {"document": known, "key": document.key, "tags": tags, "related": related, "text": text}
+    lines = [document.title or document.key, f"{document.key}  {', '.join(tags)}"]
+    lines += [f"{way}: {', '.join(keys)}" for way, keys in others.items()]
+    return Result(data, "\n".join([*lines, "", text]))
+
+
 def tag(options: TagOptions) -> Result:
     """Tag documents, or revise: what a document was tagged before stays on record."""
-    with reviewed(options) as (_, review):
-        changed = review.tag(options.document, options.tag, off=options.off, note=options.note)
-        tags = {one: sorted(review.tags().get(review.resolve(one), {})) for one in options.document}
+    from rightsized.apps.search.discovery.relations.related import WAYS, Related
+
+    with reviewed(options) as (collections, review), progress_bars(options.json) as progress:
+        chosen = [review.resolve(one) for one in options.document]
+        if options.with_:
+            with features(collections.open(options.collection), review) as cache:
+                ways = [way for way in WAYS if way in {one.value for one in options.with_}]
+                chosen = Related(review, cache, progress).widened(chosen, ways)
+        changed = review.tag(chosen, options.tag, off=options.off, note=options.note)
+        tags = {review.documents[one].key: sorted(review.tags().get(one, {})) for one in chosen}
     rows = [[name, ", ".join(held)] for name, held in tags.items()]
     return Result({"changed": changed, "tags": tags}, aligned(["document", "tags"], rows))
 

@@ -12,7 +12,7 @@ import typer
 
 from rightsized.cli.commands import Result
 from rightsized.cli.progress import progress_bars
-from rightsized.cli.search_set_opened import SetOptions, reviewed
+from rightsized.cli.search_set_opened import SetOptions, features, reviewed
 from rightsized.cli.tables import aligned
 from rightsized.core.errors import DataError
 
@@ -47,20 +47,14 @@ class SampleOptions(SetOptions):
 
 def next_documents(options: NextOptions) -> Result:
     """Give you documents to read: the likeliest, and some at random; nobody else is given them meanwhile."""
-    from rightsized.apps.search.discovery.coding.cache import FeatureCache
     from rightsized.apps.search.discovery.coding.choosing import next_batch
 
     with reviewed(options) as (collections, review), progress_bars(options.json) as progress:
         collection = collections.open(options.collection)
-        dimension = collection.encoder.dimension if review.view.encoder else 0
-        cache = FeatureCache(collection.folder, review.view.encoder, dimension)
-        try:
-            cache.keep_only(collection.contents())
-            example = _example(review, collection.encoder, dimension)
+        with features(collection, review) as cache:
+            example = _example(review, collection.encoder, bool(review.view.encoder))
             seconds = options.hours * 3600
             found = next_batch(review, cache, options.n, example=example, seconds=seconds, progress=progress)
-        finally:
-            cache.close()
         review.note("text", found, "batch")
         rows = [_shown(review, document) for document in found]
     told = [f"{one['key']}  {one['id']}\n{one['excerpt']}\n" for one in rows]
@@ -128,7 +122,7 @@ def certify(options: SetOptions) -> Result:
     return Result(msgspec.to_builtins(found), found.sentence)
 
 
-def _example(review: Review, encoder: Encoder, dimension: int) -> Example | None:
+def _example(review: Review, encoder: Encoder, vectors: bool) -> Example | None:
     """What the set is for, as a document: its note, and the words that it was searched with."""
     import numpy as np
 
@@ -139,7 +133,7 @@ def _example(review: Review, encoder: Encoder, dimension: int) -> Example | None
     text = " ".join(filter(None, dict.fromkeys(texts)))
     if not text:
         return None
-    vector = encoder.encode_now(text).vector if dimension else np.zeros(0, dtype=np.float32)
+    vector = encoder.encode_now(text).vector if vectors else np.zeros(0, dtype=np.float32)
     return Example(terms(text), vector)
 
 

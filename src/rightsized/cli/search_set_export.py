@@ -11,7 +11,7 @@ import typer
 
 from rightsized.cli.commands import Common, Result
 from rightsized.cli.progress import progress_bars
-from rightsized.cli.search_set_opened import SetOptions, reviewed
+from rightsized.cli.search_set_opened import SetOptions, features, reviewed
 from rightsized.cli.tables import aligned
 from rightsized.core.errors import InputError
 
@@ -48,16 +48,24 @@ class VerifyOptions(Common):
 def export(options: ExportOptions) -> Result:
     """Write a production: load files (DAT, CSV), natives, texts, privilege log, and for the file who saw what."""
     from rightsized.apps.search.discovery.exporting import export as write
-    from rightsized.apps.search.discovery.producing import OBJECTIONS, planned
+    from rightsized.apps.search.discovery.objections import OBJECTIONS
+    from rightsized.apps.search.discovery.producing import planned
     from rightsized.apps.search.discovery.records import DECIDING
+    from rightsized.apps.search.discovery.relations.related import Related
     from rightsized.core.egress import Egress
 
     allowed = tuple(dict.fromkeys(options.allow or []))
     if unknown := set(allowed).difference(OBJECTIONS):
         raise InputError(f"{sorted(unknown)[0]!r} is no kind of conflict.", fix=f"One of: {', '.join(OBJECTIONS)}.")
     config = options.settings()
-    with reviewed(options) as (collections, review), progress_bars(options.json) as progress:
-        plan = planned(review, tag=options.tag, prefix=options.prefix, first=options.first)
+    with (
+        reviewed(options) as (collections, review),
+        progress_bars(options.json) as progress,
+        features(collections.open(options.collection), review) as cache,
+    ):
+        plan = planned(
+            review, Related(review, cache, progress), tag=options.tag, prefix=options.prefix, first=options.first
+        )
         if options.dry_run:
             return Result(_data(plan), _told(plan))
         if options.natives:

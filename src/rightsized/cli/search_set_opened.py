@@ -16,6 +16,7 @@ from rightsized.cli.search_query import asker
 
 if TYPE_CHECKING:
     from rightsized.apps.search.collections import Collections
+    from rightsized.apps.search.discovery.coding.cache import FeatureCache
     from rightsized.apps.search.discovery.records import Asker
     from rightsized.apps.search.discovery.review import Review, Seen
     from rightsized.apps.search.discovery.store import ReviewStore
@@ -66,6 +67,20 @@ def reviewed(options: SetOptions) -> Iterator[tuple[Collections, Review]]:
     with stored(options) as (collections, collection, store, who):
         seen = on_record(options.settings(), who, options.collection)
         yield collections, Review(store, collection.view(who.principals), options.name, who, seen)
+
+
+@contextlib.contextmanager
+def features(collection: Collection, review: Review) -> Iterator[FeatureCache]:
+    """What is kept of the texts of a collection, without what it no longer has; closed at the end."""
+    from rightsized.apps.search.discovery.coding.cache import FeatureCache
+
+    encoder = review.view.encoder
+    cache = FeatureCache(collection.folder, encoder, collection.encoder.dimension if encoder else 0)
+    try:
+        cache.keep_only(collection.contents())
+        yield cache
+    finally:
+        cache.close()
 
 
 def on_record(config: Config, who: Asker, collection: str) -> Seen:

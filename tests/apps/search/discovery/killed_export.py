@@ -2,7 +2,7 @@
 
     python killed_export.py HOME FOLDER
 
-HOME has the collection that `test_production` makes, with a set `steel`. Prints `ready` when it is about to write.
+HOME has the collection that `test_production` makes, with a set `steel`. Prints `ready` when it is about to write, and a line an export.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from pathlib import Path
 
 from discovery_samples import ANNA, papers, parse
 
+from rightsized.apps.search.discovery.coding.cache import FeatureCache
 from rightsized.apps.search.discovery.exporting import export
 from rightsized.apps.search.discovery.producing import planned
+from rightsized.apps.search.discovery.relations.related import Related
 from rightsized.apps.search.discovery.review import Review
 from rightsized.apps.search.discovery.store import ReviewStore
 from rightsized.apps.search.index.collection import open_collection
@@ -26,10 +28,12 @@ def main() -> None:
     collection = open_collection(home, "docs", FakeEncoder(dimension=16))
     collection.originals.attach(papers(), parse)
     store = ReviewStore(collection.folder)
+    cache = FeatureCache(collection.folder, collection.encoder.digest, collection.encoder.dimension)
     print("ready", flush=True)
     for number in itertools.count():
         review = Review(store, collection.view(ANNA.principals), "steel", ANNA)
-        export(review, planned(review), folder / f"out-{number}")
+        export(review, planned(review, Related(review, cache)), folder / f"out-{number}")
+        print(number, flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,10 @@ from rightsized.apps.search.discovery.store import ReviewStore
 from rightsized.apps.search.sync.run import sync
 
 PUMPS = ["pump", "valve", "seal", "leak", "pressure", "rotor", "bearing", "flow"]
-OTHERS = ["lease", "rent", "tenant", "invoice", "salary", "holiday", "canteen", "parking", "contract", "supplier", "audit", "budget", "travel"]
+OTHERS = [
+    "lease", "rent", "tenant", "invoice", "salary", "holiday", "canteen", "parking", "contract", "supplier", "audit",
+    "budget", "travel",
+]  # fmt: skip
 
 
 class Room:

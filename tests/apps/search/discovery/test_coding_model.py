@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rightsized.apps.search.discovery.coding.matrix import Rareness, Rows, rows
+from rightsized.apps.search.discovery.coding.matrix import VECTOR_SHARE, Rareness, Rows, rows
 from rightsized.apps.search.discovery.coding.model import fit
 from rightsized.apps.search.discovery.coding.terms import COLUMNS, terms
 
@@ -39,7 +39,7 @@ def test_words_of_a_document_and_its_vector_have_length_one() -> None:
     lengths = [np.linalg.norm(made.values[made.starts[row] : made.starts[row + 1]]) for row in range(len(made))]
     assert np.allclose(lengths[:5], 1.0)
     assert lengths[-1] == 0.0
-    assert np.allclose(np.linalg.norm(made.vectors, axis=1), 1.0)
+    assert np.allclose(np.linalg.norm(made.vectors, axis=1), VECTOR_SHARE)
 
 
 def test_it_is_what_scikit_learn_finds() -> None:

@@ -260,6 +260,8 @@ def _row(unit: Unit, shown: frozenset[str]) -> Row:
             "MESSAGEID": one.metadata.get("message-id", ""),
             "DATE": _moment(one.date),
             "MODIFIED": _moment(one.modified),
+            "THREADID": unit.thread,
+            "NEARDUPID": unit.near,
             "TAGS": SEVERAL.join(sorted(shown.intersection(unit.tags))),
         }
     )

@@ -5,35 +5,27 @@ Whole families go out. What is privileged keeps its number and is withheld; so a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from rightsized.apps.search.discovery.kin import Kin
-from rightsized.apps.search.discovery.records import DECIDING, PRIVILEGED, RESPONSIVE, Tagging
+from rightsized.apps.search.discovery import objections
+from rightsized.apps.search.discovery.objections import Conflict
+from rightsized.apps.search.discovery.records import PRIVILEGED, RESPONSIVE, Tagging
+from rightsized.apps.search.discovery.relations.families import Kin
+from rightsized.apps.search.discovery.relations.related import Related
 from rightsized.apps.search.discovery.review import Review
-from rightsized.apps.search.types import Document, Filters
+from rightsized.apps.search.types import Document
 from rightsized.core.errors import InputError
-from rightsized.core.frozen import Frozen
 
-Objection = Literal["unreviewed", "outside", "changed", "family", "copy", "elsewhere"]
-OBJECTIONS: tuple[Objection, ...] = get_args(Objection)
 DIGITS = 7  # of a control number
-
-
-class Conflict(Frozen, frozen=True):
-    """Why a production should not go out as it is: a kind that can be allowed, the document, and a sentence."""
-
-    kind: Objection
-    document: str
-    key: str
-    why: str
 
 
 class Unit(NamedTuple):
     """A document of a production. `first` and `last` are the control numbers of its family.
 
     `path` is the document's key; the names of documents that are withheld are control numbers in it. `no_native` says
-    why its bytes are not given out; empty where they are.
+    why its bytes are not given out; empty where they are. `thread` and `near` are control numbers of the first given
+    out document of its thread, and of those that are nearly the same; empty where there is no other.
     """
 
     number: str
@@ -45,6 +37,8 @@ class Unit(NamedTuple):
     withheld: bool
     no_native: str
     tags: dict[str, Tagging]
+    thread: str = ""
+    near: str = ""
 
 
 class Plan(NamedTuple):
@@ -52,12 +46,12 @@ class Plan(NamedTuple):
     conflicts: list[Conflict]
 
 
-def planned(review: Review, *, tag: str = RESPONSIVE, prefix: str = "RS", first: int = 1) -> Plan:
+def planned(review: Review, related: Related, *, tag: str = RESPONSIVE, prefix: str = "RS", first: int = 1) -> Plan:
     """The documents with a tag and their families, numbered one after the other.
 
     Raises InputError where no document that the asker may see has the tag, or the numbers would not fit.
     """
-    tags, kin = review.tags(), Kin(review.view.documents(Filters()))
+    tags, kin = review.tags(), related.kin
     chosen = [one for one in review.documents if tag in tags.get(one, {}) and one in kin.documents]
     if not chosen:
         raise InputError(
@@ -66,8 +60,20 @@ def planned(review: Review, *, tag: str = RESPONSIVE, prefix: str = "RS", first:
     families = list(dict.fromkeys(tuple(kin.family(one)) for one in chosen))
     kept = [[one for one in family if one in review.documents] for family in families]
     units = list(_numbered(kin, kept, tags, prefix, first))
-    found = [*_outside(review, kin, families), *_conflicts(review, units)]
+    threads, near = _groups(units, related.threads), _groups(units, related.near)
+    units = [one._replace(thread=threads.get(one.document.id, ""), near=near.get(one.document.id, "")) for one in units]
+    outside = [one for family in families for one in family if one not in review.documents]
+    found = [*objections.outside(kin, outside), *objections.against(review, related, units)]
     return Plan(units, found)
+
+
+def _groups(units: Sequence[Unit], group: Mapping[str, str]) -> dict[str, str]:
+    """The control number that stands for the group of each unit; none of a withheld one, or of one alone."""
+    found: dict[str, list[Unit]] = {}
+    for one in units:
+        if one.document.id in group and not one.withheld:
+            found.setdefault(group[one.document.id], []).append(one)
+    return {one.document.id: some[0].number for some in found.values() if len(some) > 1 for one in some}
 
 
 def checked_numbers(prefix: str, first: int, count: int) -> None:
@@ -118,35 +124,3 @@ def _no_native(kin: Kin, document: str, numbers: dict[str, str], withheld: set[s
     if any(one not in numbers for one in inside):
         return "holds a document that is not produced"
     return ""
-
-
-def _outside(review: Review, kin: Kin, families: Iterable[Sequence[str]]) -> Iterator[Conflict]:
-    for family in families:
-        for one in family:
-            if one not in review.documents:
-                why = "belongs to a document that is produced and is not in the set"
-                yield Conflict("outside", one, kin.documents[one].key, why)
-
-
-def _conflicts(review: Review, units: Sequence[Unit]) -> Iterator[Conflict]:
-    tags, everywhere = review.tags(), review.store.tagged(PRIVILEGED)
-    shown = {review.documents[one].content: review.documents[one].key for one, own in tags.items() if PRIVILEGED in own}
-    touched = {unit.first for unit in units if unit.withheld}
-    for unit in units:
-        one = unit.document
-        if one.content != review.members[one.id].content:
-            yield Conflict("changed", one.id, one.key, "has changed since it was put into the set")
-        elif any(tag.content != one.content for tag in unit.tags.values()):
-            yield Conflict("changed", one.id, one.key, "has changed since it was tagged")
-        if unit.withheld:
-            continue
-        if unit.tags.keys().isdisjoint(DECIDING):
-            yield Conflict("unreviewed", one.id, one.key, "goes out with its family, and nobody has reviewed it")
-        if unit.first in touched:
-            yield Conflict("family", one.id, one.key, "goes out, and a document of its family is privileged")
-        if one.content in shown:
-            yield Conflict("copy", one.id, one.key, f"is a copy of {shown[one.content]}, which is privileged")
-        elif one.content in everywhere:
-            yield Conflict(
-                "elsewhere", one.id, one.key, "is privileged by a tag of another set, or that you may not see"
-            )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from rightsized.apps.search.discovery.kin import Kin
 from rightsized.apps.search.discovery.records import Criterion
+from rightsized.apps.search.discovery.relations.families import Kin
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query import dates, syntax
 from rightsized.apps.search.query.clauses import And, Clause, Terms

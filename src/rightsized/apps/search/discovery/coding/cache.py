@@ -1,4 +1,4 @@
-"""What the model sees of each document, kept beside the sets so that a text is read once: words and the mean vector.
+"""What is computed of each document, kept beside the sets so that a text is read once: words, mean vector, signature.
 
 Made from the collection again whenever it is missing. Nothing stays of contents that the collection no longer has.
 """
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.apps.search.discovery.coding.terms import Terms, terms
+from rightsized.apps.search.discovery.relations.near import HASHES, Hashes, shingles, signature
 from rightsized.apps.search.index.database import BUSY_SECONDS, explained
 from rightsized.apps.search.index.kernels import quantised, restored
 from rightsized.apps.search.protocols import View
@@ -24,7 +25,7 @@ from rightsized.core.errors import NotFoundError
 from rightsized.core.protocols import Progress, no_progress
 
 FILE = "review_features.sqlite"
-RECIPE = "words-1"  # raised when the same text would give other words
+RECIPE = "words-2"  # raised when the same text would give other features
 CHUNK = 2000  # documents that are in memory at once
 WRITTEN = 200  # documents written together
 
@@ -65,7 +66,7 @@ class FeatureCache:
             made = [row for content in some if (row := self._features(view, content, documents[content])) is not None]
             with self._lock, explained(self._path), self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.executemany("INSERT OR IGNORE INTO features VALUES (?, ?, ?, ?, ?, ?)", made)
+                self._connection.executemany("INSERT OR IGNORE INTO features VALUES (?, ?, ?, ?, ?, ?, ?)", made)
             progress("Reading documents", at + len(some), len(missing))
 
     def parts(self, contents: Sequence[str]) -> Iterator[Part]:
@@ -79,6 +80,13 @@ class FeatureCache:
             if kept:
                 yield self._part(kept, [found[one] for one in kept])
 
+    def signatures(self, contents: Sequence[str]) -> tuple[list[str], Hashes]:
+        """Those of the contents that are there, in the order given, and their signatures uint64 (n, HASHES)."""
+        sql = "SELECT content, sketch FROM features WHERE recipe = ? AND content IN (SELECT value FROM json_each(?))"
+        found = dict(self._rows(sql, (self._recipe, json.dumps(list(contents)))))
+        kept = [one for one in contents if one in found]
+        return kept, np.frombuffer(b"".join(found[one] for one in kept), dtype="<u8").reshape(len(kept), HASHES)
+
     def keep_only(self, contents: Iterable[str]) -> None:
         """Forget all others: what the collection has deleted leaves no words here."""
         with self._lock, explained(self._path):
@@ -87,14 +95,15 @@ class FeatureCache:
 
     def _features(self, view: View, content: str, document: str) -> tuple[Any, ...] | None:
         try:
-            found, vector = terms(view.text(document)), mean_vector(view, document)
+            text, vector = view.text(document), mean_vector(view, document)
         except NotFoundError:
             return None
         if vector is None or len(vector) != self._dimension:
             vector = np.zeros(self._dimension, dtype=np.float32)
         bytes_, scales = quantised(vector[None, :])
-        columns, counts = (part.astype(part.dtype.newbyteorder("<")).tobytes() for part in found)
-        return content, self._recipe, columns, counts, bytes_.tobytes(), float(scales[0])
+        columns, counts = (part.astype(part.dtype.newbyteorder("<")).tobytes() for part in terms(text))
+        sketch = signature(shingles(text)).astype("<u8").tobytes()
+        return content, self._recipe, columns, counts, bytes_.tobytes(), float(scales[0]), sketch
 
     def _part(self, contents: list[str], rows: Sequence[tuple[Any, ...]]) -> Part:
         found = [Terms(np.frombuffer(row[0], dtype="<u4"), np.frombuffer(row[1], dtype=np.uint8)) for row in rows]
@@ -118,5 +127,6 @@ def mean_vector(view: View, document: str) -> NDArray[np.float32] | None:
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute(
         """CREATE TABLE features (content TEXT NOT NULL, recipe TEXT NOT NULL, columns BLOB NOT NULL,
-           counts BLOB NOT NULL, vector BLOB NOT NULL, scale REAL NOT NULL, PRIMARY KEY (content, recipe))"""
+           counts BLOB NOT NULL, vector BLOB NOT NULL, scale REAL NOT NULL, sketch BLOB NOT NULL,
+           PRIMARY KEY (content, recipe))"""
     )

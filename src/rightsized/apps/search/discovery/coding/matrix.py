@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rightsized.apps.search.discovery.coding.terms import COLUMNS, Terms
 
-VECTOR_SHARE = 1.0  # length of the vector beside that of the words, which is 1
+VECTOR_SHARE = 0.5  # length of the vector beside that of the words, which is 1
 RAREST = 2  # documents that must have a word; one that a single document has tells nothing of others
 
 Floats = NDArray[np.float64]

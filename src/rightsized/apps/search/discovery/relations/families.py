@@ -1,4 +1,4 @@
-"""What belongs together: a mail with its attachments, an attachment with what is inside it.
+"""A mail with its attachments, an attachment with what is inside it.
 
 Mailboxes and archives only hold other documents; a mail of a mailbox is no attachment of it.
 """
