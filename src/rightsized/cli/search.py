@@ -15,6 +15,7 @@ from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.search_adapt import AdaptCommandOptions, adapt
 from rightsized.cli.search_answer import AnswerOptions, answer
+from rightsized.cli.search_calibrate import CalibrateOptions, calibrate
 from rightsized.cli.search_eval import EvalOptions, TuneOptions, evaluate, tune
 from rightsized.cli.search_long import ClausesOptions, ContextOptions, SummaryOptions, clauses, context, summary
 from rightsized.cli.search_opened import opened
@@ -154,6 +155,7 @@ add(app, "eval", EvalOptions, evaluate)
 add(app, "tune", TuneOptions, tune)
 add(app, "adapt", AdaptCommandOptions, adapt)
 add(app, "answer", AnswerOptions, answer)
+add(app, "calibrate", CalibrateOptions, calibrate)
 add(app, "clauses", ClausesOptions, clauses)
 add(app, "summary", SummaryOptions, summary)
 add(app, "context", ContextOptions, context)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from rightsized.apps.search.answer.promises import Bars
 from rightsized.apps.search.answer.records import Answer, Method
 from rightsized.apps.search.collections import Collections
+from rightsized.apps.search.index.collection import Collection
 from rightsized.apps.search.index.pacing import paced
 from rightsized.apps.search.long.service import LongDocuments
 from rightsized.apps.search.parsers import sandbox
@@ -229,6 +230,10 @@ class SearchService:
     def close(self) -> None:
         """Close what was opened."""
         self._collections.close()
+
+    def collection(self, name: str) -> Collection:
+        """A collection whole, for its owner's work: calibration. Raises NotFoundError."""
+        return self._collections.open(name)
 
     def encoder(self, name: str) -> Encoder:
         """The encoder of a collection. Raises NotFoundError."""
