@@ -126,7 +126,7 @@ def measured(collection: Collection, cached: Embedder, questions: Sequence[Judge
 
 
 class Remembered:
-    """The encoder, whose vectors of mined texts are kept from run to run: they are a function of nothing but the text."""
+    """The encoder, whose vectors of mined texts are kept from run to run: each is a function of its text alone."""
 
     def __init__(self, cached: Embedder) -> None:
         self._cached = cached
