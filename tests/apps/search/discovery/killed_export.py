@@ -2,7 +2,8 @@
 
     python killed_export.py HOME FOLDER
 
-HOME has the collection that `test_production` makes, with a set `steel`. Prints `ready` when it is about to write, and a line an export.
+HOME has the collection that `test_production` makes, with a set `steel`. Prints `ready` before it writes, and a line an
+export.
 """
 
 from __future__ import annotations
