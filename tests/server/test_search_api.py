@@ -111,6 +111,14 @@ def test_everyone_sees_no_salary_bands_and_hr_does(client: Client, keys: dict[st
     assert not any("salary" in str(facet["value"]) or facet["value"] == "hr" for facet in found["facets"])  # type: ignore[attr-defined]
 
 
+def test_a_sheet_is_not_called_a_page(client: Client, keys: dict[str, str]) -> None:
+    shown = page(client, keys["hr"], "/search/company?q=salary+bands")
+    assert "sheet 1" in shown
+    (hit, *_) = [one for one in ask(client, keys["hr"], BANDS)["hits"] if "salary" in one["document"]["key"]]  # type: ignore[attr-defined]
+    whole = page(client, keys["hr"], f"/search/company/{hit['document']['id']}?start={hit['start']}&end={hit['end']}")
+    assert ", sheet " in whole
+
+
 def test_hidden_and_absent_documents_are_told_apart_by_nothing(client: Client, keys: dict[str, str]) -> None:
     seen = ask(client, keys["hr"], BANDS)
     hidden = next(one["document"]["id"] for one in seen["hits"] if "salary" in one["document"]["key"])  # type: ignore[attr-defined]
