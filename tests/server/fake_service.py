@@ -211,6 +211,9 @@ class FakeService:
         return ["letters"]
 
     async def encoder(self, name: str) -> Encoder:
+        return self.open_encoder(name)
+
+    def open_encoder(self, name: str) -> Encoder:
         assert name == "letters"
         return LetterEncoder()
 

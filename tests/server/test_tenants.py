@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -69,4 +70,29 @@ def test_requests_tokens_and_cost_are_counted_by_tenant(tmp_path: Path) -> None:
         ("tokens", "lab", "prompt"): 11, ("tokens", "lab", "completion"): 3,
         ("tokens", OTHER, "prompt"): 11, ("tokens", OTHER, "completion"): 3,
         ("cost_usd", "ward"): 3 * 0.000042, ("cost_usd", "lab"): 0.000042, ("cost_usd", OTHER): 0.000042,
+        ("replies", "ward", "certified", "2"): 3, ("replies", "lab", "certified", "2"): 1,
+        ("replies", "lab", "uncertified", "0"): 1, ("replies", OTHER, "certified", "2"): 1,
     }  # fmt: skip
+
+
+def test_the_page_shows_use_by_tenant_to_those_who_may_measure_and_to_nobody_else(tmp_path: Path) -> None:
+    store = KeyStore(Home(tmp_path))
+    _, operator = store.create("o", roles=("operator",))
+    _, viewer = store.create("v", roles=("viewer",))
+    _, ward = store.create("w", roles=("client",), tenant="<b>ward</b>")
+    service = FakeService()
+    service.gateway = ScriptedGateway()
+    with running(service, home=tmp_path, require_key="always", metric_tenants=1) as client:
+        assert [ask(client, ward), ask(client, ward, model="abstains"), ask(client, ward, model="fails")] == [
+            200,
+            422,
+            502,
+        ]
+        shown = client.get("/models", authorization=f"Bearer {operator}", accept="text/html").text
+        hidden = client.get("/models", authorization=f"Bearer {viewer}", accept="text/html").text
+    row = re.search(r"<tr><td>&lt;b&gt;ward.*?</tr>", shown)
+    assert row is not None
+    assert re.findall(r'<td class="n">([^<]*)</td>', row[0]) == ["3", "2", "1 of 2", "1", "14", "0.0000"]
+    assert "Use by tenant" in shown
+    assert "Use by tenant" not in hidden
+    assert "ward" not in hidden

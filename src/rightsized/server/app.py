@@ -50,7 +50,7 @@ class App:
         self._classify = Classify(service, self._metrics, limit)
         self._openai = Surface(service, config.gateway, self._metrics, limit)
         self._documents = documents_of(service, config)
-        self._console = Console(service, self._documents, limit)
+        self._console = Console(service, self._documents, limit, self._metrics.uses)
         self._router = self._build_router(limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

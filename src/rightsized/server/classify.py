@@ -72,9 +72,11 @@ class Classify:
         headers = dict(scope["headers"])
         require_type(headers, JSON_TYPE)
         asked = decode(self._decoder, await read_body(receive, headers, self._limit))
-        replies = await self._ask(asked, scope.get(CALLER))
+        caller = scope.get(CALLER)
+        replies = await self._ask(asked, caller)
         for reply in replies:
             self._metrics.reply(reply)
+            self._metrics.tenant_replied(caller.tenant if caller else "", reply)
         return replies
 
     async def _ask(self, asked: ClassifyRequest, caller: Caller | None) -> list[Reply]:

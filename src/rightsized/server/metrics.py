@@ -19,7 +19,7 @@ from rightsized.core.config import ServerConfig
 from rightsized.core.generation import Usage
 from rightsized.core.types import Certificate, Reply, State
 from rightsized.server.record_gauges import RecordGauges
-from rightsized.server.tenants import TenantLabels
+from rightsized.server.tenants import TenantLabels, TenantUses
 from rightsized.tasks.records import MonitorStatus
 from rightsized.tasks.service_protocol import Service
 
@@ -31,7 +31,7 @@ class Metrics:
 
     def __init__(self, service: Service, tenants: int = ServerConfig().metric_tenants) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
-        self._tenants = TenantLabels(tenants)
+        self._tenants, self.uses = TenantLabels(tenants), TenantUses()
         ProcessCollector(registry=self.registry)
         self.registry.register(_TaskGauges(service))
         self.registry.register(RecordGauges(service))
@@ -49,7 +49,10 @@ class Metrics:
         self._abstained = self._counter("abstentions", "Texts handed to a person.", "task", "state")
         self._of_tenant = self._counter("tenant_requests", "Requests to the API, by tenant.", "tenant", "status")
         self._tenant_tokens = self._counter("tenant_tokens", "Tokens of answers, by tenant.", "tenant", "kind")
-        self._tenant_cost = self._counter("tenant_cost_usd", "US dollars that answers cost, by tenant.", "tenant")
+        self._tenant_cost = self._counter("tenant_cost_usd", "US dollars spent, by tenant, drafts included.", "tenant")
+        self._tenant_replies = self._counter(
+            "tenant_replies", "Texts answered or handed to a person, by tenant.", "tenant", "tier", "state"
+        )
         self._busy = self._counter("busy", "Requests turned away because the queue was full.")
         self._busy.inc(0)
         self._known: dict[tuple[str, ...], Counter] = {}
@@ -68,14 +71,23 @@ class Metrics:
 
     def tenant_request(self, tenant: str, status: int) -> None:
         """Count one request of a tenant, empty where it has none."""
-        self._child(self._of_tenant, ("tenant", self._tenants.of(tenant), str(status))).inc()
-
-    def tenant_used(self, tenant: str, usage: Usage, cost: float) -> None:
-        """Count what an answer took: its tokens, and the US dollars that it cost, drafts included."""
         label = self._tenants.of(tenant)
+        self._child(self._of_tenant, ("tenant", label, str(status))).inc()
+        self.uses.request(label, status)
+
+    def tenant_replied(self, tenant: str, reply: Reply) -> None:
+        """Count one text of a tenant: by the kind of tier that answered, and whether under a promise."""
+        label, state = self._tenants.of(tenant), "certified" if reply.certified else "uncertified"
+        self._child(self._tenant_replies, ("replied", label, str(reply.tier), state)).inc()
+        self._child(self._tenant_cost, ("cost", label)).inc(max(reply.cost, 0.0))
+        self.uses.reply(label, reply)
+
+    def tenant_used(self, tenant: str, usage: Usage) -> None:
+        """Count the tokens of an answer."""
+        label = self._tenants.of(tenant)
+        self.uses.wrote(label, usage)
         self._child(self._tenant_tokens, ("read", label, "prompt")).inc(usage.prompt_tokens)
         self._child(self._tenant_tokens, ("wrote", label, "completion")).inc(usage.completion_tokens)
-        self._child(self._tenant_cost, ("cost", label)).inc(max(cost, 0.0))
 
     def reply(self, reply: Reply) -> None:
         """Count one text, answered or handed to a person."""

@@ -11,6 +11,7 @@ from rightsized.core.errors import InputError, RightsizedError
 from rightsized.core.generation import AUTO, DATA_CLASSES, Generation
 from rightsized.server import problems
 from rightsized.server.console.request import Asked
+from rightsized.server.tenants import TenantUses
 from rightsized.tasks.service_protocol import Service
 from rightsized.tasks.written import choice_words, first_of
 
@@ -18,10 +19,10 @@ Show = Callable[..., Response]
 
 
 class ModelPages:
-    """Answers `/models`. `show` renders a template with what every page needs."""
+    """Answers `/models`. `show` renders a template with what every page needs; `uses`: what tenants have used."""
 
-    def __init__(self, service: Service, show: Show) -> None:
-        self._service, self._show = service, show
+    def __init__(self, service: Service, show: Show, uses: TenantUses) -> None:
+        self._service, self._show, self._uses = service, show, uses
 
     async def models(self, asked: Asked) -> Response:
         """The tiers, and an empty box."""
@@ -51,7 +52,7 @@ class ModelPages:
         standing = gateway.standing() if gateway else None
         defaults = {"prompt": "", "model": AUTO, "chosen_class": "", "problem": None, "reply": None, "answer": None}
         askable = [tier.name for tier in standing.tiers if "chat" in tier.operations] if standing else []
-        shown = {**defaults, **context, "classes": DATA_CLASSES, "askable": [AUTO, *askable]}
+        shown = {**defaults, **context, "uses": self._uses.all(), "classes": DATA_CLASSES, "askable": [AUTO, *askable]}
         if standing is not None and not shown["chosen_class"]:
             shown["chosen_class"] = standing.data_class
         return self._show("models.html", **shown)

@@ -25,6 +25,7 @@ from rightsized.server.console.search_long import LongPages
 from rightsized.server.endpoint import Respond
 from rightsized.server.guards import PAGE_HEADERS, REPORT_HEADERS
 from rightsized.server.problems import Problem, RefusedError
+from rightsized.server.tenants import TenantUses
 from rightsized.tasks import pages
 from rightsized.tasks.accesses import access
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
@@ -43,12 +44,12 @@ NOBODY = "console"
 
 
 class Console:
-    """Builds the pages from what the service says. `limit` is the largest form, bytes."""
+    """Builds the pages from what the service says. `limit` is the largest form, bytes; `uses`: what tenants used."""
 
-    def __init__(self, service: Service, documents: SearchService, limit: int) -> None:
+    def __init__(self, service: Service, documents: SearchService, limit: int, uses: TenantUses) -> None:
         self._service, self._limit = service, limit
         self._search, self._long = SearchPages(documents, self._show), LongPages(documents, self._show)
-        self._models = ModelPages(service, self._show)
+        self._models = ModelPages(service, self._show, uses)
         self._record = RecordPage(service, self._show)
 
     def addresses(self) -> dict[str, dict[str, Respond]]:

@@ -71,9 +71,13 @@ class Figures:
         """Count one request of a tenant, empty where it has none."""
         self._metrics.tenant_request(tenant, status)
 
+    def replied(self, reply: Reply, tenant: str) -> None:
+        """Count one text for a tenant, written or handed to a person, and what it cost."""
+        self._metrics.tenant_replied(tenant, reply)
+
     def written(self, operation: Operation, reply: Reply, usage: Usage, tenant: str) -> None:
         """Count one text written, with its tokens and cost, and for whom."""
-        self._metrics.tenant_used(tenant, usage, reply.cost)
+        self._metrics.tenant_used(tenant, usage)
         key = (operation, reply.rung, reply.tier, reply.certified)
         known = self._known.get(key)
         if known is None:

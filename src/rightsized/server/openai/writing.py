@@ -70,6 +70,7 @@ class Writers:
 
     def counted(self, generation: Generation, reply: Reply, tenant: str) -> Completion:
         """What was written, counted. Raises NeedsPersonError where nothing was."""
+        self._parts.figures.replied(reply, tenant)
         if reply.completion is None:
             raise NeedsPersonError(reply)
         if generation.model.startswith(PREFIX):
