@@ -17,8 +17,8 @@ sans nunca
 _NEGATORS = frozenset(_NEGATIVE.split())
 _CUTS = frozenset([*".,;:()!?–—", "but", "however", "unless", "except"])
 _NO_NEGATION = re.compile(
-    r"\b(?:no|not) (?:more|less|fewer|later|earlier) than\b|\b(?:not|never) exceed\w*|\bnot (?:only|limited to)\b"
-    r"|\bwithout prejudice\b",
+    r"\b(?:no|not) (?:more|less|fewer|later|earlier) than\b|\b(?:not|never) exceed\w*|\bnot only\b"
+    r"|\bbut not limited to\b|\bwithout prejudice\b",
     re.IGNORECASE,
 )
 _DENIALS = re.compile(
@@ -54,41 +54,67 @@ _ADDRESSED = re.compile(
 
 
 class Negation(NamedTuple):
-    """Words (lower case) that a negation is about; none where it is said by a verb, such as "prohibited"."""
+    """Words (lower case) that a negation is about; none where it is said by a verb, such as "prohibited": `verb`.
+
+    `double`: it denies such a verb, as "not prohibited".
+    """
 
     scope: tuple[str, ...]
+    double: bool = False
+    verb: str = ""
 
 
 def negations(text: str) -> list[Negation]:
     """Every negation with what it is about, up to the next punctuation."""
     words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*|[.,;:()!?–—]", _NO_NEGATION.sub(" ", text).lower())
-    found = [Negation(()) for _ in _DENIALS.finditer(text)]
+    found = [Negation((), verb=match[0].lower()) for match in _DENIALS.finditer(text)]
     for at, word in enumerate(words):
         if word in _NEGATORS or word.endswith(("n't", "n’t")):
             scope: list[str] = []
             for after in words[at + 1 :]:
-                if after in _CUTS or len(scope) == _SCOPE:
+                if after in _CUTS or after in _NEGATORS or len(scope) == _SCOPE:
                     break
                 if after not in STOPWORDS:
                     scope.append(after)
-            found.append(Negation(tuple(scope)))
+            found.append(Negation(tuple(scope), bool(_DENIALS.search(" ".join(scope[:2])))))
     return found
 
 
 def turned(said: str, held: str) -> bool:
-    """Whether one says "at most", "before", "must", "paid" or the like where the other says the opposite alone."""
+    """Whether one says "at most", "before", "must", "paid" or the like where the other says the opposite.
+
+    Of the whole sentence where each holds one side alone, else of the same word that both sides are said of.
+    """
     denied = any(one.scope for text in (said, held) for one in negations(text))
     for poles in _POLES[:-1] if denied else _POLES:  # "not allowed" and "prohibited" are no opposites
         ours, theirs = _sides(poles, said), _sides(poles, held)
         if ours and theirs and not ours & theirs:
             return True
+        of_ours, of_theirs = _bound(poles, said), _bound(poles, held)
+        if any(of_theirs.get(word, side) != side for word, side in of_ours.items()):
+            return True
     return False
+
+
+def _bound(poles: tuple[re.Pattern[str], re.Pattern[str]], text: str) -> dict[str, int]:
+    """Which side is said of which word: the next that means something. Words of which both are said are left out."""
+    found: dict[str, set[int]] = {}
+    first, second = poles
+    for side, matches in ((0, first.finditer(text)), (1, second.finditer(first.sub(_blank, text)))):
+        for match in matches:
+            words = (word for word in re.findall(r"[^\W_]+", text[match.end() :].lower()) if word not in STOPWORDS)
+            found.setdefault(next(words, ""), set()).add(side)
+    return {word: sides.pop() for word, sides in found.items() if word and len(sides) == 1}
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
 
 
 def _sides(poles: tuple[re.Pattern[str], re.Pattern[str]], text: str) -> set[int]:
     first, second = poles
     found = {0} if first.search(text) else set()
-    return found | ({1} if second.search(first.sub(" ", text)) else set())
+    return found | ({1} if second.search(first.sub(_blank, text)) else set())
 
 
 def restricted(text: str) -> list[bool]:

@@ -95,6 +95,7 @@ def content(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=65_536)
 def _stem(word: str) -> str:
+    """Empty for no word."""
     return " ".join(analysis.words(word, analysis.stemmed_as(LANGUAGE))) or word.lower()
 
 
@@ -190,19 +191,36 @@ def _parts(word: str) -> frozenset[str]:
 
 
 def _negation(claim: str, said: str) -> str:
+    """Every negation of the claim needs one of the source about the same, and the other way round, one for one."""
     ours, theirs = polarity.negations(claim), polarity.negations(said)
+    both = {_stem(one.verb) for one in ours if one.verb} & {_stem(one.verb) for one in theirs if one.verb}
+    ours, theirs = ([one for one in some if _stem(one.verb) not in both] for some in (ours, theirs))
+    left = list(theirs)
+    for one in ours:
+        found = max(
+            (other for other in left if _alike(one, other)), key=lambda other: _shared(one, other), default=None
+        )
+        if found is None:
+            return "the source does not deny it"
+        left.remove(found)
     words = content(claim)
-    if ours and not theirs:
-        return "the source does not deny it"
-    for one in theirs:
-        scope = {_stem(word) for word in one.scope}
-        if not ours and scope and 2 * len(scope & words) >= len(scope):
+    for one in left:
+        scope = _stems(one)
+        if scope and 2 * len(scope & words) >= len(scope):
             return "the source denies it"
-    if ours and theirs:
-        pairs = ((_stems(a), _stems(b)) for a in ours for b in theirs)
-        if not any(not a or not b or a & b for a, b in pairs):
-            return "the source denies something else"
     return ""
+
+
+def _shared(one: polarity.Negation, other: polarity.Negation) -> int:
+    return len(_stems(one) & _stems(other))
+
+
+def _alike(one: polarity.Negation, other: polarity.Negation) -> bool:
+    """Whether two negations are about the same. One that a verb says may be about anything, but for its own denial."""
+    if one.double != other.double:
+        return False
+    first, second = _stems(one), _stems(other)
+    return not first or not second or bool(first & second)
 
 
 def _stems(one: polarity.Negation) -> set[str]:
