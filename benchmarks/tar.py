@@ -28,7 +28,7 @@ from benchmarks.tar_data import Corpus, Topic, read
 from rightsized.apps.search.discovery.coding.cache import Part
 from rightsized.apps.search.discovery.coding.choosing import RANDOM_SHARE
 from rightsized.apps.search.discovery.coding.ranking import scores
-from rightsized.apps.search.discovery.coding.terms import terms
+from rightsized.apps.search.discovery.coding.terms import joined, terms
 from rightsized.tasks.embeddings import Embedder
 
 BATCH = 20
@@ -51,7 +51,7 @@ class Features:
 
     def parts(self, contents: Sequence[str]) -> Iterator[Part]:
         rows = [int(one) for one in contents]
-        yield Part(list(contents), [self._terms[row] for row in rows], self._vectors[rows])
+        yield Part(list(contents), joined([self._terms[row] for row in rows]), self._vectors[rows])
 
 
 def ours(features: Features, count: int, topic: Topic, first: int, seed: int) -> list[int]:

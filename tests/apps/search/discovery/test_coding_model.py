@@ -7,7 +7,7 @@ import pytest
 
 from rightsized.apps.search.discovery.coding.matrix import VECTOR_SHARE, Rareness, Rows, rows
 from rightsized.apps.search.discovery.coding.model import fit
-from rightsized.apps.search.discovery.coding.terms import COLUMNS, terms
+from rightsized.apps.search.discovery.coding.terms import COLUMNS, joined, terms
 
 TEXTS = [
     "The pump leaks at its seal.", "A seal of the pump is worn.", "Pump pressure falls.",
@@ -22,7 +22,7 @@ def prepared() -> Rows:
     for one in found:
         rareness.add(one.columns, 1)
     vectors = np.random.default_rng(1).normal(size=(len(TEXTS), 4)).astype(np.float32)
-    return rows(found, vectors, rareness.weights())
+    return rows(joined(found), vectors, rareness.weights())
 
 
 def dense(made: Rows) -> np.ndarray:

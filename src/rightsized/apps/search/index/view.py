@@ -245,8 +245,9 @@ class IndexView:
 
     def _known(self, document: str) -> tuple[Document, int]:
         """A visible document and its content. Hidden and unknown take the same path to the same words."""
-        numbers = np.array(self._reader.numbers([document]), dtype=np.int64)
-        at = np.flatnonzero(np.isin(self._catalogue.columns.documents, numbers) & self._visible.documents)
+        numbers, known = np.array(self._reader.numbers([document]), dtype=np.int64), self._catalogue.columns.documents
+        at = np.searchsorted(known, numbers)
+        at = at[(known.take(at, mode="clip") == numbers) & self._visible.documents.take(at, mode="clip")]
         found = self._reader.documents(self._catalogue.columns.documents[at].tolist()) if len(at) else {}
         for known, content in found.values():
             if self._sees(known):

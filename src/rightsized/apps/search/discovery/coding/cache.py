@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rightsized.apps.search.discovery.coding.terms import Terms, terms
+from rightsized.apps.search.discovery.coding.terms import Joined, terms
 from rightsized.apps.search.discovery.relations.near import HASHES, Hashes, shingles, signature
 from rightsized.apps.search.index.database import BUSY_SECONDS, explained
 from rightsized.apps.search.index.kernels import quantised, restored
@@ -34,7 +34,7 @@ class Part(NamedTuple):
     """Some documents: their contents (sha256), words, and vectors float32 (n, dimension), zeros for those without."""
 
     contents: list[str]
-    terms: list[Terms]
+    terms: Joined
     vectors: NDArray[np.float32]
 
 
@@ -106,9 +106,16 @@ class FeatureCache:
         return content, self._recipe, columns, counts, bytes_.tobytes(), float(scales[0]), sketch
 
     def _part(self, contents: list[str], rows: Sequence[tuple[Any, ...]]) -> Part:
-        found = [Terms(np.frombuffer(row[0], dtype="<u4"), np.frombuffer(row[1], dtype=np.uint8)) for row in rows]
+        starts = np.concatenate([[0], np.cumsum([len(row[1]) for row in rows])]).astype(np.int64)
+        columns, counts = (
+            np.frombuffer(b"".join(row[at] for row in rows), kind) for at, kind in enumerate(("<u4", "u1"))
+        )
         vectors = np.frombuffer(b"".join(row[2] for row in rows), dtype=np.int8).reshape(len(rows), self._dimension)
-        return Part(contents, found, restored(vectors, np.array([row[3] for row in rows], dtype=np.float32)))
+        return Part(
+            contents,
+            Joined(columns, counts, starts),
+            restored(vectors, np.array([row[3] for row in rows], dtype=np.float32)),
+        )
 
     def _rows(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         with self._lock, explained(self._path):

@@ -5,13 +5,12 @@ Rows are kept sparse; products add up in a fixed order, so that equal inputs giv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rightsized.apps.search.discovery.coding.terms import COLUMNS, Terms
+from rightsized.apps.search.discovery.coding.terms import COLUMNS, Joined
 
 VECTOR_SHARE = 0.5  # length of the vector beside that of the words, which is 1
 RAREST = 2  # documents that must have a word; one that a single document has tells nothing of others
@@ -63,18 +62,15 @@ class Rareness:
         return np.where(known, np.log(max(self.documents, 1) / np.maximum(self._counts, 1)), 0.0)
 
 
-def rows(found: Sequence[Terms], vectors: NDArray[np.float32], weights: Floats) -> Rows:
+def rows(found: Joined, vectors: NDArray[np.float32], weights: Floats) -> Rows:
     """Documents with their words of length 1 together, and their vectors of length VECTOR_SHARE.
 
     Args:
-        found: at least one.
         vectors: float32 (documents, dimension); zeros where a document has none.
         weights: float64 (COLUMNS,), how much each word counts.
     """
-    starts = np.concatenate([[0], np.cumsum([len(one.columns) for one in found])]).astype(np.int64)
-    columns = np.concatenate([one.columns for one in found]).astype(np.int64)
-    counts = np.concatenate([one.counts for one in found]).astype(np.float64)
-    values = (1.0 + np.log(counts)) * weights[columns]
+    columns, starts = found.columns.astype(np.int64), found.starts
+    values = (1.0 + np.log(found.counts.astype(np.float64))) * weights[columns]
     lengths = np.sqrt(sums(values * values, starts))
     values = values / np.repeat(np.where(lengths > 0, lengths, 1.0), np.diff(starts))
     norms = np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1, keepdims=True))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rightsized.apps.search.discovery.coding.cache import FeatureCache
 from rightsized.apps.search.discovery.coding.matrix import Floats, Rareness, rows
 from rightsized.apps.search.discovery.coding.model import Model, fit
-from rightsized.apps.search.discovery.coding.terms import Terms
+from rightsized.apps.search.discovery.coding.terms import Terms, joined
 
 PRESUMED = 100  # unread documents that a fit takes for not responsive (AutoTAR): most of them are not
 MOST_LEARNED = 10_000  # documents of one fit: the responsive ones and a random rest
@@ -47,10 +47,10 @@ def scores(
     learned = _some(read, decided, draw)
     rareness, held = Rareness(), dict[str, tuple[Terms, NDArray[np.float32]]]()
     for part in cache.parts([*read, *rest]):
-        rareness.add(np.concatenate([one.columns for one in part.terms]), len(part.contents))
-        for content, one, vector in zip(part.contents, part.terms, part.vectors, strict=True):
+        rareness.add(part.terms.columns, len(part.contents))
+        for at, content in enumerate(part.contents):
             if content in learned or content in presumed:
-                held[content] = (one, vector)
+                held[content] = (part.terms.of(at), part.vectors[at])
     weights = rareness.weights()
     model = _fitted(held, {one: decided.get(one, False) for one in held}, weights, example)
     if model is None:
@@ -80,4 +80,5 @@ def _fitted(
     targets = np.array([*(responsive[one] for one in names), *([True] if example else [])])
     if not targets.any() or targets.all():
         return None
-    return fit(rows([one for one, _ in learned], np.stack([vector for _, vector in learned]), weights), targets)
+    words, vectors = joined([one for one, _ in learned]), np.stack([vector for _, vector in learned])
+    return fit(rows(words, vectors, weights), targets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,29 @@ class Terms(NamedTuple):
 
     columns: NDArray[np.uint32]
     counts: NDArray[np.uint8]
+
+
+class Joined(NamedTuple):
+    """The words of several documents, one after the other: document d has those from `starts[d]` to `starts[d + 1]`.
+
+    columns uint32 (n,), counts uint8 (n,), starts int64 (documents + 1,).
+    """
+
+    columns: NDArray[np.uint32]
+    counts: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+
+    def of(self, document: int) -> Terms:
+        """The words of one of them."""
+        some = slice(self.starts[document], self.starts[document + 1])
+        return Terms(self.columns[some], self.counts[some])
+
+
+def joined(found: Sequence[Terms]) -> Joined:
+    """Put the words of documents one after the other."""
+    starts = np.concatenate([[0], np.cumsum([len(one.columns) for one in found])]).astype(np.int64)
+    columns = np.concatenate([np.empty(0, np.uint32), *(one.columns for one in found)])
+    return Joined(columns, np.concatenate([np.empty(0, np.uint8), *(one.counts for one in found)]), starts)
 
 
 def terms(text: str) -> Terms:
