@@ -5,9 +5,9 @@ vectors around 2,000 topics with a spectrum like that of sentence encoders (comp
 document belongs to one of 100 groups: a member of one group may see 1%, of fifty groups half, of all everything.
 
 A query is what the index does after the question has been encoded: `View.lexical` and `View.dense` for 100 passages
-each, then `View.found` for ten. Views are made anew for each query, as a server does. `search` is the whole of it with
-the true encoder, as `benchmarks.search_whole` says. Every size is measured in a process of its own; its resident memory
-counts mapped pages, which the system takes back when it needs them.
+each, then `View.found` for ten. Views are made anew for each query, as a server does; what somebody waits for is in
+`benchmarks.search_whole`. Every size is measured in a process of its own; its resident memory counts mapped pages,
+which the system takes back when it needs them.
 The graph's recall is measured against the exact scan of the same int8 vectors.
 """
 
@@ -30,7 +30,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from benchmarks import harness, search_whole
+from benchmarks import harness
 from rightsized.apps.search.index import graph, kernels
 from rightsized.apps.search.index.collection import Collection, open_collection
 from rightsized.apps.search.index.dense import search
@@ -120,7 +120,7 @@ def measure(home: Path, passages: int, queries: int) -> dict[str, Any]:
     collection = open_collection(home, name_of(passages), FakeEncoder(dimension=DIMENSION))
     collection.view([])
     result: dict[str, Any] = {"seconds_to_open": time.perf_counter() - began}
-    for asker, principals in _principals().items():
+    for asker, principals in principals_of_askers().items():
         made = Synthetic(seed=99)
         asked = [(made.words(QUESTION_WORDS), made.vectors(1, 1)[0]) for _ in range(queries)]
         parts = [ask(collection, principals, *one) for one in asked]
@@ -131,13 +131,11 @@ def measure(home: Path, passages: int, queries: int) -> dict[str, Any]:
     result["resident_mb"] = psutil.Process().memory_info().rss / 1e6
     result["recall_at_10"] = recall(collection)
     collection.close()
-    made = Synthetic(seed=99)
-    questions = [made.words(QUESTION_WORDS) for _ in range(queries)]
-    result["search"] = search_whole.measure(home, name_of(passages), _principals(), questions)
     return result
 
 
-def _principals() -> dict[str, list[str]]:
+def principals_of_askers() -> dict[str, list[str]]:
+    """Principals of each asker, by what they may see."""
     return {asker: [f"group:{number}" for number in range(groups)] for asker, groups in ASKERS.items()}
 
 
@@ -193,7 +191,8 @@ def _content(made: Synthetic, number: int) -> Fresh:
 
 
 @contextlib.contextmanager
-def _place(given: Path | None) -> Iterator[Path]:
+def place(given: Path | None) -> Iterator[Path]:
+    """The folder of the collections: the one given, or one that goes at the end."""
     if given is not None:
         yield given
         return
@@ -223,7 +222,7 @@ def main() -> int:
     sizes = given.extra.sizes or (QUICK_SIZES if given.quick else SIZES)
     queries = QUICK_QUERIES if given.quick else QUERIES
     result: dict[str, Any] = {"queries": queries, "graph_from": graph.GRAPH_FROM, "text_and_vectors": "synthetic"}
-    with _place(given.extra.keep) as home:
+    with place(given.extra.keep) as home:
         for passages in sizes:
             built = {} if (home / "search" / name_of(passages)).exists() else build(home, passages)
             gc.collect()
