@@ -2,10 +2,10 @@
 
     python -m benchmarks.search_acl --json
 
-Each triple asks in every way there is: results, counts, facets, scope, corrections, suggestions, more like this, and
-the document itself by id. An oracle in memory says what may be seen. A leak is a hidden document's id, key, title,
-author, word or count in an answer, or an error that tells hidden from nonexistent. Needs no model: vectors are a
-stand-in's.
+Each triple asks in every way there is: results, counts, facets, scope, corrections, suggestions, more like this, an
+answer (extracts, or written by a stand-in that repeats the passages it is given), and the document itself by id. An
+oracle in memory says what may be seen. A leak is a hidden document's id, key, title, author, word or count in an
+answer, or an error that tells hidden from nonexistent. Needs no model: vectors are a stand-in's.
 
 A second part compares the collection with one that lacks the hidden documents: all that differs must be scores.
 """
@@ -35,6 +35,8 @@ from benchmarks.search_acl_corpus import (
     marks_of,
     visible,
 )
+from rightsized.apps.search.answer.answering import Bar, answer
+from rightsized.apps.search.answer.written import write
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.clauses import And, Not, Or, Phrase, Terms
 from rightsized.apps.search.query.results import Results, Settings
@@ -42,10 +44,12 @@ from rightsized.apps.search.query.search import search
 from rightsized.apps.search.query.similar import similar
 from rightsized.apps.search.query.suggesting import suggestions
 from rightsized.apps.search.types import Filters
+from rightsized.apps.search.writing import FakeTextWriter, Prompt
 from rightsized.core.errors import NotFoundError
 from rightsized.engines.fake import FakeEncoder
 
 FIELDS = ("author", "folder", "type", "parties", "source")
+EVERY = Bar(least=0.0)  # answers whatever the evidence
 UNKNOWN = "0123456789abcdef0123"  # an id that no document has
 SEED = 20261128
 
@@ -64,6 +68,7 @@ class Setting(NamedTuple):
     ids: dict[str, str]  # document id by key, of all documents
     rows: dict[str, list[int]]  # rows of passages by key
     encoder: FakeEncoder
+    answers: Counter[str]  # what was answered, so that a run shows that it looked at something
 
 
 class Leak(NamedTuple):
@@ -80,7 +85,7 @@ def setting(held: Corpus, everything: View, encoder: FakeEncoder) -> Setting:
     """Ids and rows as one who sees everything finds them; `held` is made so that the askers do not."""
     found = {one.key: one.id for one in everything.documents(Filters())}
     rows = {key: [one.row for one in everything.passages(found[key])] for key in found}
-    return Setting(held, found, rows, encoder)
+    return Setting(held, found, rows, encoder, Counter())
 
 
 def question(chance: random.Random, held: Corpus, target: Held) -> str:
@@ -112,6 +117,7 @@ def leaks(given: Setting, one: Asker, target: Held, asked: str, chance: random.R
     narrowed = Filters(documents=(given.ids[target.key],)) if chance.random() < 0.2 else Filters()
     results = asyncio.run(search(one.view, asked, encoder=given.encoder, filters=narrowed, limit=10, settings=settings))
     found += _of_results(given, one, results)
+    found += _of_answers(given, one, asked, chance.random() < 0.5)
     mark = chance.choice(sorted(given.held.contents[target.content].marks))
     for typed in (mark[:3], mark[:-1], asked[:5]):
         told = suggestions(one.view, typed, 20)
@@ -140,6 +146,31 @@ def _of_results(given: Setting, one: Asker, results: Results) -> list[Leak]:
     if any(facet.count > len(one.keys) for facet in results.facets):
         found.append(Leak("facets", "more documents counted than the asker sees"))
     return found
+
+
+def _of_answers(given: Setting, one: Asker, asked: str, written: bool) -> list[Leak]:
+    """What an answer says and cites, and what the model that writes it is told."""
+    writer = FakeTextWriter(_repeated)
+    if written:
+        answered = asyncio.run(write(one.view, asked, writer=writer, encoder=given.encoder, bar=EVERY))
+    else:
+        answered = asyncio.run(answer(one.view, asked, encoder=given.encoder, bar=EVERY))
+    said = (*answered.sentences, *answered.offered)
+    cited = [place for sentence in said for place in sentence.citations]
+    found = _ids(given, one, "answers", [place.found.document.id for place in cited])
+    told = [answered.text, *answered.notes, *(sentence.text for sentence in said)]
+    found += _marks(one, "answers", [*told, *(msgspec.json.encode(place).decode() for place in cited)])
+    given.answers[f"{answered.method} {answered.status}"] += 1
+    given.answers["citations"] += len(cited)
+    prompts = [excerpt for prompt in writer.prompts for excerpt in prompt.excerpts]
+    given.answers["passages given to a model"] += len(prompts)
+    found += _marks(one, "prompts", [f"{excerpt.label}\n{excerpt.text}" for excerpt in prompts])
+    return found + _of_results(given, one, answered.results)
+
+
+def _repeated(prompt: Prompt) -> str:
+    """The beginning of every passage, cited."""
+    return "\n".join(f"{excerpt.text.split('. ')[0]}. [{at}]" for at, excerpt in enumerate(prompt.excerpts, 1))
 
 
 def _counts(given: Setting, one: Asker, mark: str) -> list[Leak]:
@@ -239,6 +270,7 @@ def triples(size: int, count: int, seed: int, home: Path) -> dict[str, Any]:
         "documents": size,
         "documents_of_nobody": len(nobody),
         "askers": len(people),
+        "answers": dict(given.answers),
         "leaks": len(found),
         "leaks_by_place": dict(Counter(leak.where for leak in found)),
         "examples": [list(leak) for leak in found[:10]],
