@@ -122,6 +122,7 @@ class Room(NamedTuple):
         steps: the most map steps; more are refused before anything is asked.
         lanes: steps asked at a time.
         until: `time.monotonic()` after which no step is begun.
+        enough: tokens of notes that need not be joined any further; 0 joins them into one.
     """
 
     material: int
@@ -129,6 +130,7 @@ class Room(NamedTuple):
     steps: int = 200
     lanes: int = 2
     until: float = float("inf")
+    enough: int = 0
 
 
 class MapReduce:
@@ -154,13 +156,17 @@ class MapReduce:
 
     def plan(self, pieces: Sequence[Piece]) -> list[tuple[int, int]]:
         """The pieces of each map step, as places; each as many as fit. Raises InputError where there are too many."""
-        found = grouped([one.tokens for one in pieces], self._room.material)
+        found = self.groups(pieces)
         if len(found) > self._room.steps:
             raise InputError(
                 f"The text would take {len(found):,} steps; {self._room.steps:,} is the most.",
                 fix="Ask about a part of it, or use a tier with a longer context.",
             )
         return found
+
+    def groups(self, pieces: Sequence[Piece]) -> list[tuple[int, int]]:
+        """The same, however many there are."""
+        return grouped([one.tokens for one in pieces], self._room.material)
 
     async def run(self, pieces: Sequence[Piece]) -> Outcome:
         """Read all pieces, join what was told. A step that fails is in `Outcome.steps`; the others go on.
@@ -174,7 +180,7 @@ class MapReduce:
         steps = [one.step for one in results]
         notes = [one.note for one in results if one.note is not None and one.note.text]
         level = 0
-        while len(notes) > 1:
+        while len(notes) > 1 and sum(self._count(one.text) for one in notes) > self._room.enough:
             level += 1
             joined = await self._level(notes, level)
             steps += [one.step for one in joined if one.step is not None]

@@ -8,6 +8,11 @@ from rightsized.cascade.tier import Tier
 from rightsized.core.errors import ContextLengthError, ForbiddenError, RightsizedError, UnsupportedError
 from rightsized.core.generation import Generation
 
+SHORTEN = (
+    "Shorten it, or name a tier that reads more. For a document: rightsized search context and summary. To have long "
+    'chats read in parts, uncertified: [gateway] long_inputs = "map-reduce".'
+)
+
 
 def none_left(generation: Generation, tiers: Sequence[Tier]) -> RightsizedError:
     """The error to raise where each of these tiers is vetoed for the request."""
@@ -15,7 +20,7 @@ def none_left(generation: Generation, tiers: Sequence[Tier]) -> RightsizedError:
     if any(tier.forbidden(generation) for tier in tiers):
         return ForbiddenError(f"No tier may take this request. {why}.", fix=_let_in(generation, tiers))
     if any("tokens are needed" in tier.unfit(generation) for tier in tiers):
-        return ContextLengthError(f"The prompt is too long for every tier. {why}.")
+        return ContextLengthError(f"The prompt is too long for every tier. {why}.", fix=SHORTEN)
     return UnsupportedError(f"No tier can take this request. {why}.")
 
 

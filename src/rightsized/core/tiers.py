@@ -88,6 +88,8 @@ class GatewayConfig(Struct, frozen=True, forbid_unknown_fields=True):
     sticky: bool = True  # a conversation stays on its tier unless it must move up
     cache_entries: int = 0  # exact repeats answered from memory; 0 = off
     cache_seconds: float = 3600.0  # how long such an answer may be given again
+    long_inputs: Literal["refuse", "map-reduce"] = "refuse"  # chats too long for every tier: refused, or read in parts
+    long_steps: int = 40  # the most parts that such a chat is read in; longer ones are refused
 
 
 class EngineContext(NamedTuple):

@@ -133,13 +133,18 @@ class Reply(Frozen, frozen=True):
         return self.output.label if self.output else None
 
     @property
+    def steps(self) -> int:
+        """Texts that were taken on the way to the answer: more than one where a long chat was read in pieces."""
+        return max(1, sum(one.accepted for one in self.attempts))
+
+    @property
     def suggestion(self) -> Prediction | None:
         """The most capable tier's prediction, answered or not: what a reviewer may start from."""
         return next((a.prediction for a in reversed(self.attempts) if a.prediction), self.output)
 
 
 class Begun(Frozen, frozen=True):
-    """The start of a stream: the decision it belongs to, and who writes."""
+    """The start of a stream: the decision it belongs to, and who writes. `steps` as in the Reply, where it is known."""
 
     id: str
     rung: str
@@ -147,6 +152,7 @@ class Begun(Frozen, frozen=True):
     model: str
     state: State
     certified: bool
+    steps: int = 1
 
 
 class Decision(Frozen, frozen=True):

@@ -48,6 +48,7 @@ from rightsized.tasks.deadline import Timed, cut_off, end_of, too_late
 from rightsized.tasks.detection import Detection
 from rightsized.tasks.gateway_protocol import GatewayStatus, ModelEntry
 from rightsized.tasks.gateway_status import gateway_status, tier_status
+from rightsized.tasks.long_inputs import LongInputs
 from rightsized.tasks.opened import Encoders
 from rightsized.tasks.policies import destination, open_policy
 from rightsized.tasks.queue import ReviewQueue
@@ -110,6 +111,9 @@ class LocalGateway:
         inner: Answerer = self.ladder
         if gateway.cache_entries:
             inner = Cached(self.ladder, entries=gateway.cache_entries, seconds=gateway.cache_seconds)
+        self._costs: Ladder | LongInputs = self.ladder
+        if gateway.long_inputs == "map-reduce":
+            inner = self._costs = LongInputs(inner, self.ladder, steps=gateway.long_steps)
         places = [destination(tier.config, tier.generator) for tier in self._tiers]
         ruled = Timed(
             Policy(safe(inner, self._policy, self._config, self._tiers, self._encoders), self._policy, places)
@@ -219,14 +223,13 @@ class LocalGateway:
             with self._reserved(request) as reservation:
                 written = False
                 try:
-                    async with closing(until(_end_with_record(request), self._answerer.stream(request))) as pieces:
+                    piecewise = until(_end_with_record(request), self._answerer.stream(request), too_late)
+                    async with closing(piecewise) as pieces:
                         async for piece in pieces:
                             if isinstance(piece, Reply):
                                 reservation.settle(piece.cost, _tokens(piece))
                             written = True
                             yield piece
-                except TimeoutError:
-                    raise too_late() from None
                 except RightsizedError as error:
                     if not written and not cut_off(request, error):  # what broke off half-way may be charged for
                         reservation.settle(_spent(request))
@@ -273,7 +276,7 @@ class LocalGateway:
         if key is not None and key.limits.budget_usd and generation is not None:
             written = asked_tokens(generation)
             usage = Usage(prompt_tokens(generation), UNLIMITED_TOKENS if written is None else written)
-            most = self.ladder.most_cost(generation, usage)
+            most = self._costs.most_cost(generation, usage)
         return self._spending.reserved(key, most)
 
     def _version(self) -> str:

@@ -114,10 +114,13 @@ def _shown(name: bytes) -> str:
 def answered_by(answer: Reply | Begun) -> Headers:
     """The header fields that say who answered, under which decision, and whether a certificate covers it.
 
+    `x-rightsized-steps` says that a chat too long for every tier was read in parts, and in how many steps.
     OpenAI's clients show `x-request-id` with every answer and every failure; it is the decision's id as well.
     """
     decision = answer.id.encode("latin-1", "replace")
+    steps = [(b"x-rightsized-steps", b"%d" % answer.steps)] if answer.steps > 1 else []
     return [
+        *steps,
         (b"x-request-id", decision),
         (b"x-rightsized-decision", decision),
         (b"x-rightsized-tier", b"%d" % answer.tier),
