@@ -178,6 +178,45 @@ def test_a_folder_of_safetensors_decides_over_its_config(tmp_path: Path) -> None
         open_blueprint(tmp_path)
 
 
+def test_a_second_copy_of_the_weights_is_not_counted(tmp_path: Path) -> None:
+    """Mistral's repositories hold all tensors again, in a layout and under names of their own."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    config = {"model_type": "novel", "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2}
+    (tmp_path / "config.json").write_text(json.dumps(config | {"vocab_size": 256}), "utf-8")
+    save_file({"a.weight": np.zeros((256, 64), np.float16)}, tmp_path / "model.safetensors")
+    once = open_blueprint(tmp_path)
+    save_file({"other.weight": np.zeros((256, 64), np.float16)}, tmp_path / "consolidated.safetensors")
+    assert open_blueprint(tmp_path) == once
+    (tmp_path / "model.safetensors").unlink()
+    assert [tensor.name for tensor in open_blueprint(tmp_path).tensors] == ["other.weight"]
+
+
+def test_a_checkpoint_packed_by_a_method_of_its_own_is_planned_as_it_is_unpacked(tmp_path: Path) -> None:
+    """GPTQ and its kin store 32-bit integers; the converter makes floats of them."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    (tmp_path / "config.json").write_text(json.dumps(TINYLLAMA | {"torch_dtype": "float16"}), "utf-8")
+    save_file({"model.layers.0.mlp.up_proj.qweight": np.zeros((64, 64), np.int32)}, tmp_path / "model.safetensors")
+    found = plan(open_blueprint(tmp_path), model="m", memory=10**9, context=2048)
+    assert found.stored == "F16"
+    assert found.choice is not None
+    assert found.choice.quantisation == "Q6_K"
+
+
+def test_a_model_that_reads_images_is_planned_from_its_text_part() -> None:
+    """Published `config.json` files of Gemma 3 leave out what transformers assumes."""
+    text = {"model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34}
+    gemma = from_config(
+        {"model_type": "gemma3", "text_config": text | {"sliding_window": 1024}, "torch_dtype": "bfloat16"}
+    )
+    assert gemma.parameters == pytest.approx(3.88e9, rel=0.002)  # the language model of Gemma 3 4B
+    assert (gemma.heads, gemma.key_heads[0], gemma.context, gemma.stored) == (8, 4, 131072, "BF16")
+    assert sum(gemma.window_layers) == 29
+
+
 def test_an_unknown_family_is_counted_from_its_files(tmp_path: Path) -> None:
     import numpy as np
     from safetensors.numpy import save_file

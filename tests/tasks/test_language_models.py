@@ -139,6 +139,8 @@ def test_a_tiny_model_takes_what_was_planned(store: ModelStore, qwen2: Path) -> 
         if f.quantisation == "F32"
     ]
     assert planned.total == pytest.approx(speed.resident, rel=0.25)
+    several = measure_speed(path, context=512, flash_attention=True, cache_type="q8_0", slots=4)
+    assert min(several.prompt, several.answer) > 0
     assert min(speed.prompt, speed.answer) > 0
 
 

@@ -49,7 +49,13 @@ def fit(options: FitModel) -> Result:
         return Result(found, _text(found), status=status)
     from rightsized.tasks.language_models import measure_speed
 
-    speed = measure_speed(path, context=found.context, flash_attention=found.flash_attention)
+    speed = measure_speed(
+        path,
+        context=found.context,
+        flash_attention=found.flash_attention,
+        cache_type=found.cache_type,
+        slots=found.slots,
+    )
     said = (
         f"Measured here with {speed.threads} threads: {speed.prompt:.1f} tokens/s of a prompt, "
         f"{speed.answer:.1f} tokens/s of an answer, {speed.resident / 1e9:.2f} GB resident."

@@ -7,6 +7,7 @@ that is not here is planned from its safetensors headers (`planner_checkpoint`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rightsized.core.errors import InputError
@@ -35,11 +36,12 @@ class Sizes(NamedTuple):
 
 
 class Family(NamedTuple):
-    """How one family is laid out. `tied` is what transformers assumes where a config does not say."""
+    """How one family is laid out. `tied` and `defaults` are what transformers assumes where a config does not say."""
 
     architecture: str
     shapes: Callable[[Sizes], Shapes]
     tied: bool = False
+    defaults: Mapping[str, int] = MappingProxyType({})
 
 
 def sizes(config: Mapping[str, Any], family: Family) -> Sizes:
@@ -48,6 +50,7 @@ def sizes(config: Mapping[str, Any], family: Family) -> Sizes:
     Raises:
         InputError: one that every model needs is missing.
     """
+    config = {**family.defaults, **config}
     width = _needed(config, "hidden_size", "n_embd")
     heads = _needed(config, "num_attention_heads", "n_head")
     several = not config.get("multi_query", True)
@@ -225,6 +228,16 @@ def _first(config: Mapping[str, Any], *names: str, default: int) -> int:
     return default
 
 
+# The published models that read images leave these out of their `text_config`.
+_GEMMA3 = MappingProxyType(
+    {
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "vocab_size": 262_208,
+        "max_position_embeddings": 131_072,
+    }
+)
 FAMILIES: Mapping[str, Family] = {
     "llama": Family("llama", _llama),
     "mistral": Family("llama", _llama),
@@ -234,7 +247,7 @@ FAMILIES: Mapping[str, Family] = {
     "qwen3_moe": Family("qwen3moe", _qwen3),
     "gemma": Family("gemma", _llama, tied=True),
     "gemma2": Family("gemma2", _gemma2, tied=True),
-    "gemma3_text": Family("gemma3", _gemma3, tied=True),
+    "gemma3_text": Family("gemma3", _gemma3, tied=True, defaults=_GEMMA3),
     "phi": Family("phi2", _phi),
     "phi3": Family("phi3", _phi3),
     "starcoder2": Family("starcoder2", _starcoder2, tied=True),

@@ -124,8 +124,10 @@ class Speed(Frozen, frozen=True):
     threads: int
 
 
-def measure_speed(path: Path, *, context: int, flash_attention: bool) -> Speed:
-    """Run a GGUF file once, with all cores, on a prompt of 128 tokens or half the context.
+def measure_speed(
+    path: Path, *, context: int, flash_attention: bool = False, cache_type: str = "f16", slots: int = 1
+) -> Speed:
+    """Run a GGUF file once, with all cores, on a prompt of 128 tokens or half the context, as a tier with these options.
 
     Raises:
         InputError: the path is no GGUF file. JobError: llama.cpp does not load or run it.
@@ -136,7 +138,8 @@ def measure_speed(path: Path, *, context: int, flash_attention: bool) -> Speed:
         raise InputError(f"{path} is no GGUF file; only one can be run.", fix="Run: rightsized models convert FOLDER")
     threads, prompt = cores(), min(128, context // 2)
     with Peer(score_command(path, context), path.name) as child:
-        found = child.ask("speed", prompt=prompt, answer=32, threads=threads, flash_attention=flash_attention)
+        run = {"flash_attention": flash_attention, "cache_type": cache_type, "slots": slots}
+        found = child.ask("speed", prompt=prompt, answer=32, threads=threads, run=run)
     return Speed(found["prompt"], found["answer"], int(found["resident"]), threads)
 
 

@@ -16,6 +16,7 @@ def family_of(model_type: str) -> Family:
     if model_type not in FAMILIES:
         raise StoreError(
             f"Encoders of type {model_type!r} are not supported.",
-            fix=f"Supported types: {', '.join(sorted(FAMILIES))}.",
+            fix=f"Supported types: {', '.join(sorted(FAMILIES))}. "
+            "A model that writes becomes a GGUF file: rightsized models convert SOURCE",
         )
     return FAMILIES[model_type]

@@ -60,11 +60,14 @@ class Converted:
             sums.append(-float(chances[np.arange(len(sequence) - 1), sequence[1:]].sum()))
         return sums
 
-    def speed(self, prompt: int, answer: int, threads: int, flash_attention: bool) -> dict[str, float]:
-        """Tokens a second of a prompt and of an answer, and resident bytes afterwards, as a tier would run it."""
+    def speed(self, prompt: int, answer: int, threads: int, run: dict[str, Any]) -> dict[str, float]:
+        """Tokens a second of a prompt and of an answer, and resident bytes afterwards, as a tier would run it.
+
+        `run`: flash_attention, cache_type and slots, as in a tier's options.
+        """
         import psutil
 
-        self._server = self._open(threads=threads, exact=False, flash_attention=flash_attention)
+        self._server = self._open(threads, **run)
         order = {"prompt": [i % 50 + 10 for i in range(prompt)], "n_predict": answer, "temperature": 0}
         timings = self._ask("/completion", {**order, "ignore_eos": True, "cache_prompt": False})["timings"]
         found = {"prompt": timings["prompt_per_second"], "answer": timings["predicted_per_second"]}
@@ -95,17 +98,19 @@ class Converted:
     def _opened_server(self) -> Any:
         if self._server is None:
             threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
-            self._server = self._open(threads=threads, exact=True, flash_attention=False)
+            self._server = self._open(threads, cache_type="f32", exact=True)
         return self._server
 
-    def _open(self, *, threads: int, exact: bool, flash_attention: bool) -> Any:
+    def _open(
+        self, threads: int, *, cache_type: str, flash_attention: bool = False, slots: int = 1, exact: bool = False
+    ) -> Any:
         import xllamacpp
 
         parameters = xllamacpp.CommonParams()
-        parameters.model.path, parameters.n_ctx, parameters.n_parallel = self._path, self._context, 1
+        parameters.model.path, parameters.n_parallel, parameters.kv_unified = self._path, slots, False
+        parameters.n_ctx = self._context * slots
         parameters.warmup, parameters.port, parameters.n_gpu_layers = False, 0, 0
-        kinds = xllamacpp.ggml_type
-        kind = kinds.GGML_TYPE_F32 if exact else kinds.GGML_TYPE_F16
+        kind = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{cache_type.upper()}")
         parameters.cache_type_k = parameters.cache_type_v = kind
         flash = "ENABLED" if flash_attention else "DISABLED"
         parameters.flash_attn_type = getattr(xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{flash}")
