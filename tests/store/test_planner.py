@@ -203,7 +203,7 @@ def test_a_checkpoint_packed_by_a_method_of_its_own_is_planned_as_it_is_unpacked
     found = plan(open_blueprint(tmp_path), model="m", memory=10**9, context=2048)
     assert found.stored == "F16"
     assert found.choice is not None
-    assert found.choice.quantisation == "Q6_K"
+    assert found.choice.quantisation == "Q4_K_M"
 
 
 def test_a_model_that_reads_images_is_planned_from_its_text_part() -> None:

@@ -127,7 +127,7 @@ class Speed(Frozen, frozen=True):
 def measure_speed(
     path: Path, *, context: int, flash_attention: bool = False, cache_type: str = "f16", slots: int = 1
 ) -> Speed:
-    """Run a GGUF file once, with all cores, on a prompt of 128 tokens or half the context, as a tier with these options.
+    """Run a GGUF file once, as a tier with these options, with all cores: 128 tokens of a prompt, or half the context.
 
     Raises:
         InputError: the path is no GGUF file. JobError: llama.cpp does not load or run it.
