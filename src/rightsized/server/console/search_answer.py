@@ -26,11 +26,15 @@ class SaidView(NamedTuple):
 
 
 class AnswerView(NamedTuple):
-    """An answer as the page shows it; `note` says how far it can be relied on, `notes` what was done, in sentences."""
+    """An answer as the page shows it; `note` says how far it can be relied on, `notes` what was done, in sentences.
+
+    `decision` is the one under which a model wrote; empty where none did.
+    """
 
     sentences: list[SaidView]
     note: str
     notes: tuple[str, ...] = ()
+    decision: str = ""
 
 
 def answer_view(found: Answer, here: Here) -> AnswerView | None:
@@ -39,7 +43,7 @@ def answer_view(found: Answer, here: Here) -> AnswerView | None:
     if not shown and not found.notes:
         return None
     said = [SaidView(" ".join(one.text.split()), _places(one.citations, here)) for one in shown]
-    return AnswerView(said, _note(found), found.notes)
+    return AnswerView(said, _note(found), found.notes, found.written.decision if found.written else "")
 
 
 def _note(found: Answer) -> str:
