@@ -16,12 +16,15 @@ from rightsized.apps.search.query.stems import places
 from rightsized.apps.search.types import Box, Highlight, Line, Passage
 
 Stems = dict[str, frozenset[str]]
+Held = Sequence[tuple[int, int, str]]  # the places of a question's words in a passage, as `places` gives them
 
 
-def highlights(passage: Passage, stems: Stems, lines: Sequence[Line] = ()) -> tuple[Highlight, ...]:
-    """The words of the question in the passage, in order; marks that touch are one."""
+def highlights(
+    passage: Passage, stems: Stems, lines: Sequence[Line] = (), found: Held | None = None
+) -> tuple[Highlight, ...]:
+    """The words of the question in the passage, in order; marks that touch are one. `found`: where they are known."""
     joined: list[tuple[int, int]] = []
-    for start, end, _ in sorted(places(passage.text, stems)):
+    for start, end, _ in sorted(places(passage.text, stems) if found is None else found):
         if joined and start <= joined[-1][1]:
             joined[-1] = joined[-1][0], max(end, joined[-1][1])
         else:
@@ -29,12 +32,14 @@ def highlights(passage: Passage, stems: Stems, lines: Sequence[Line] = ()) -> tu
     return tuple(mark(passage.start + start, passage.start + end, lines) for start, end in joined)
 
 
-def best_sentence(passage: Passage, stems: Stems, weights: dict[str, float], lines: Sequence[Line] = ()) -> Highlight:
+def best_sentence(
+    passage: Passage, stems: Stems, weights: dict[str, float], lines: Sequence[Line] = (), found: Held | None = None
+) -> Highlight:
     """The sentence with most of the question's words, the rare ones counting more; the first where none has any."""
     spans = sentences(passage.text) or [(0, len(passage.text))]
     held: list[set[str]] = [set() for _ in spans]
     starts = [start for start, _ in spans]
-    for start, _, word in places(passage.text, stems):
+    for start, _, word in places(passage.text, stems) if found is None else found:
         held[max(0, bisect_right(starts, start) - 1)].add(word)
     scores = [sum(weights.get(word, 1.0) for word in some) for some in held]
     start, end = spans[max(range(len(spans)), key=lambda at: (scores[at], -at))]
@@ -43,9 +48,13 @@ def best_sentence(passage: Passage, stems: Stems, weights: dict[str, float], lin
 
 def weights(passages: Iterable[Passage], stems: Stems) -> dict[str, float]:
     """How much each of the question's words tells: the fewer of these passages have it, the more."""
-    some = list(passages)
-    counts = Counter(word for one in some for word in {word for _, _, word in places(one.text, stems)})
-    return {word: math.log1p((len(some) + 1) / count) for word, count in counts.items()}
+    return weights_of([list(places(one.text, stems)) for one in passages])
+
+
+def weights_of(found: Sequence[Held]) -> dict[str, float]:
+    """The same where the words were found already: their places in each passage."""
+    counts = Counter(word for held in found for word in {word for _, _, word in held})
+    return {word: math.log1p((len(found) + 1) / count) for word, count in counts.items()}
 
 
 def mark(start: int, end: int, lines: Sequence[Line]) -> Highlight:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.folding import Folder
-from rightsized.apps.search.query.highlighting import best_sentence, highlights, weights
+from rightsized.apps.search.query.highlighting import best_sentence, highlights, weights_of
 from rightsized.apps.search.query.ordering import Ordered
 from rightsized.apps.search.query.results import Settings
-from rightsized.apps.search.query.stems import wanted
+from rightsized.apps.search.query.stems import places, wanted
 from rightsized.apps.search.types import Facet, Filters, Found, Hit, Line
 
 CHUNK = 2  # pages of passages that are read at once
@@ -83,15 +83,16 @@ class _Marker:
         languages = [facet.value for facet in view.facets(Filters(), ["language"])][:MOST_LANGUAGES]
         self._view = view
         self._stems = wanted(words, languages or [DEFAULT_LANGUAGE])
-        self._weights = weights((one.passage for one in some), self._stems)
+        self._found = {one.row: list(places(one.passage.text, self._stems)) for one in some}
+        self._weights = weights_of(list(self._found.values()))
         self._lines: dict[str, tuple[Line, ...]] = {}
 
     def marked(self, hit: Hit) -> Hit:
         from msgspec.structs import replace
 
-        lines, passage = self._of(hit.found), hit.found.passage
-        sentence = best_sentence(passage, self._stems, self._weights, lines)
-        return replace(hit, highlights=highlights(passage, self._stems, lines), sentence=sentence)
+        lines, passage, found = self._of(hit.found), hit.found.passage, self._found[hit.found.row]
+        sentence = best_sentence(passage, self._stems, self._weights, lines, found)
+        return replace(hit, highlights=highlights(passage, self._stems, lines, found), sentence=sentence)
 
     def _of(self, found: Found) -> tuple[Line, ...]:
         document = found.document
