@@ -219,3 +219,19 @@ def test_a_policy_is_part_of_what_is_tested(copied: Path, made: tuple[Path, Chat
     calibrate_chat(plan)
     policy.write_text("version = 1\n" + rule.format("other-name", "for another reason"))
     assert served(copied, [generation_of(held.rows[0])])[1] == ""
+
+
+def test_a_tier_whose_key_is_not_at_hand_can_be_looked_at(
+    made: tuple[Path, ChatPlan, ChatReport], tmp_path: Path
+) -> None:
+    remote = TIERS.replace(
+        f'engine = "fake"\ntier = 1\noptions = {{answer = "{LARGE}"}}\n',
+        'tier = 1\nmodel = "big"\nurl = "https://192.0.2.1/v1"\nkey_env = "NO_SUCH_KEY"\ndata_classes = ["public"]\n',
+    )
+    plan = msgspec.structs.replace(made[1], home=str(tmp_path), settings=settings(tmp_path, remote))
+    barred = [one.barred for one in prepare(plan).every()]
+    assert {why.get("large", "") for why in barred} == {
+        "internal data may not be sent there",
+        "health data may not be sent there",
+        "the data must stay in eu; this tier is in no region that is named",  # public data, of which it may have all
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -48,11 +48,13 @@ class _Timer:
             self._handle.cancel()
 
 
-async def until(deadline: float, pieces: AsyncIterator[T]) -> AsyncGenerator[T, None]:
+async def until(
+    deadline: float, pieces: AsyncIterator[T], late: Callable[[], Exception] = TimeoutError
+) -> AsyncGenerator[T, None]:
     """The pieces, as long as they come before `deadline`, on the clock of the event loop (`time.monotonic()`).
 
     One timer for the whole stream; what the reader does between two pieces is never cut off.
-    Raises TimeoutError.
+    Raises what `late` makes.
     """
     timer = _Timer(deadline)
     try:
@@ -70,6 +72,6 @@ async def until(deadline: float, pieces: AsyncIterator[T]) -> AsyncGenerator[T, 
                 finally:
                     timer.waiting = False
                 yield piece
-        raise TimeoutError
+        raise late()
     finally:
         timer.stop()

@@ -16,7 +16,7 @@ from rightsized.core.errors import RightsizedError
 from rightsized.core.types import Certificate, State
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
-from rightsized.tasks.chat_admission import routing_digests
+from rightsized.tasks.chat_admission import ROUTING, routing_digests
 from rightsized.tasks.chat_cascade import OpenedCascade, gateways, open_calibrated, without_data
 from rightsized.tasks.chat_identity import serving_tiers
 from rightsized.tasks.counts import version_counts
@@ -31,6 +31,8 @@ from rightsized.tasks.standing import (
     standing_alarm_of,
 )
 from rightsized.tasks.versions import TaskStore
+
+UNPINNED = "; the rules of tiers are not among them: its rows were not held against any"
 
 
 def is_cascade(home: Home, name: str) -> bool:
@@ -91,7 +93,8 @@ def _digests(config: Config, opened: OpenedCascade) -> Check:
         return Check("digests", False, f"the settings name no tier {absent[0]!r}, which it was calibrated with")
     far = msgspec.structs.replace(without_data(opened.certificate), expires=float("inf"))
     void = why_void(far, now=time.time(), requests=0, digests=opened.digests)
-    return Check("digests", not void, void or f"{len(opened.digests)} digests are those of the certificate")
+    pinned = "" if ROUTING in far.digests else UNPINNED
+    return Check("digests", not void, void or f"{len(far.digests)} digests are those of the certificate{pinned}")
 
 
 def _reference(opened: OpenedCascade) -> Check:

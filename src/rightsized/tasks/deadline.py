@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator
 from rightsized.core.errors import RightsizedError, UpstreamTimeoutError
 from rightsized.core.generation import Piece
 from rightsized.core.protocols import Answerer
-from rightsized.core.streams import closing, until
+from rightsized.core.streams import until
 from rightsized.core.types import Begun, Reply, Request
 
 AFTER_DEADLINE_S = 0.05  # between a request's deadline, which the engines know, and our own end of waiting for it
@@ -33,14 +33,9 @@ class Timed(Answerer):
         except TimeoutError:
             raise too_late() from None
 
-    async def stream(self, request: Request) -> AsyncGenerator[Begun | Piece | Reply, None]:
+    def stream(self, request: Request) -> AsyncGenerator[Begun | Piece | Reply, None]:
         """As the answerer inside, in pieces; what the reader does between two of them is never cut off."""
-        try:
-            async with closing(until(end_of(request), self._inner.stream(request))) as pieces:
-                async for piece in pieces:
-                    yield piece
-        except TimeoutError:
-            raise too_late() from None
+        return until(end_of(request), self._inner.stream(request), too_late)
 
 
 def end_of(request: Request) -> float:
