@@ -247,6 +247,9 @@ def documents_are_taken_in(stage: Stage) -> None:
 @step(SERVING)
 def documents_are_searched(stage: Stage) -> None:
     found = json.loads(stage.call("/v1/search", {"collection": "company", "query": "carrying over leave"}))
+    assert json.loads(stage.call("/v1/suggest", {"collection": "company", "text": "annual lea"}))["suggestions"]
+    like = {"collection": "company", "document": found["hits"][0]["document"]["id"]}
+    assert json.loads(stage.call("/v1/similar", like))["hits"]
     address = f"/search/company/{found['hits'][0]['document']['id']}"
     assert b"<mark" in stage.call(f"{address}?start={found['hits'][0]['start']}&end={found['hits'][0]['end']}")
     pdf = next(hit["document"]["id"] for hit in found["hits"] if hit["document"]["media_type"] == "application/pdf")
