@@ -254,6 +254,8 @@ def documents_are_searched(stage: Stage) -> None:
     assert b"<mark" in stage.call(f"{address}?start={found['hits'][0]['start']}&end={found['hits'][0]['end']}")
     pdf = next(hit["document"]["id"] for hit in found["hits"] if hit["document"]["media_type"] == "application/pdf")
     assert stage.call(f"/search/company/{pdf}/pages/1").startswith(b"\x89PNG")
+    for page in ("clauses?q=carried+over", "summary"):
+        assert b"?start=" in stage.call(f"/search/company/{pdf}/{page}")
 
 
 @step(SERVING)
