@@ -16,6 +16,8 @@ from rightsized.cli.serve import notes
 from rightsized.core.config import load
 from rightsized.core.errors import ForbiddenError, UpstreamError
 from rightsized.core.generation import Caller, Generation
+from rightsized.store.home import Home
+from rightsized.store.keys import KeyStore, Limits
 from rightsized.tasks.service import LocalService
 
 TOML = """
@@ -161,6 +163,17 @@ def test_tiers_that_nothing_can_reach_are_said_at_the_start_and_by_gateway(tmp_p
     assert first == "cloud: nothing can be sent there: models.example is not in [egress] allow."
     assert second == "gpu: nothing may be sent there: data_classes is not set."
     assert first in rightsized(tmp_path, "gateway")
+
+
+def test_a_budget_that_a_tier_without_a_price_would_not_count_is_noted(tmp_path: Path) -> None:
+    file = tmp_path / "rightsized.toml"
+    both = SHUT.replace('allow = ["gpu.example"]', 'allow = ["models.example", "gpu.example"]')
+    file.write_text(both.replace("[egress]", 'data_classes = ["public"]\nprice_out = 3.0\n\n[egress]'))
+    config = load(file, environment={}, flags={"home": str(tmp_path)})
+    assert notes(config) == []
+    KeyStore(Home(tmp_path)).create("bot", limits=Limits(budget_usd=5.0))
+    assert notes(config) == ["cloud: no price is set, so it counts as free: budgets of keys do not bind there."]
+    assert "not set" in rightsized(tmp_path, "gateway")
 
 
 def test_a_server_for_others_without_tls_is_noted(tmp_path: Path) -> None:

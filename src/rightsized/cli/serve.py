@@ -68,13 +68,26 @@ def serve_home(config: Config, as_json: bool, stream: tuple[str, list[str]] | No
 
 
 def notes(config: Config) -> list[str]:
-    """What a server's start should tell its owner: tiers that nothing can reach, and secrets sent in clear."""
+    """What a server's start should tell its owner: tiers that nothing can reach, budgets that do not count, and secrets
+    sent in clear."""
     from rightsized.core.egress import is_loopback
 
     found = [f"{tier.name}: {why}." for tier in config.tiers if (why := tier.unreachable(config.egress.allow))]
+    found += _uncounted(config)
     if not is_loopback(config.server.host) or config.server.host in EVERYWHERE:
         found += [] if config.server.tls_cert else [_CLEAR.format(host=config.server.host)]
     return found
+
+
+def _uncounted(config: Config) -> list[str]:
+    """Tiers elsewhere without a price, where some key has a budget: what they cost is in no budget."""
+    from rightsized.store.home import Home
+    from rightsized.store.keys import KeyStore
+
+    if not any(key.limits.budget_usd for key in KeyStore(Home(config.home)).all()):
+        return []
+    unpriced = [tier.name for tier in config.tiers if tier.elsewhere and not tier.price_in and not tier.price_out]
+    return [f"{name}: no price is set, so it counts as free: budgets of keys do not bind there." for name in unpriced]
 
 
 _CLEAR = (

@@ -65,6 +65,11 @@ class TierConfig(Struct, frozen=True, forbid_unknown_fields=True):
         hidden = self.pseudonymise and data_class == "personal"
         return data_class in self.data_classes or (hidden and "internal" in self.data_classes)
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether its url is that of another machine."""
+        return bool(self.url) and not is_loopback(urlsplit(self.url).hostname or "")
+
     def unreachable(self, allowed: Collection[str]) -> str:
         """Why nothing can be sent there under `[egress] allow`; empty where it can, or where it runs here."""
         host = urlsplit(self.url).hostname or ""

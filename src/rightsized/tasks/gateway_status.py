@@ -100,9 +100,9 @@ def status_at_rest(config: Config) -> GatewayStatus:
 
 
 def prices(tier: TierStatus) -> str:
-    """Both prices in words; `free` where neither is set."""
+    """Both prices in words; where neither is set, `free` on the premises and `not set` elsewhere."""
     if not tier.price_in and not tier.price_out:
-        return "free"
+        return "free" if tier.on_premises else "not set"
     return f"{tier.price_in:g} in, {tier.price_out:g} out"
 
 

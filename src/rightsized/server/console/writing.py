@@ -177,7 +177,7 @@ def may_be_sent(tier: TierStatus) -> str:
 def price(tier: TierStatus) -> str:
     """Prices in words."""
     said = prices(tier)
-    return said if said == "free" else f"{said} US dollars a million tokens"
+    return said if said in ("free", "not set") else f"{said} US dollars a million tokens"
 
 
 def preview(item: QueueItem) -> str:
