@@ -18,6 +18,7 @@ from rightsized.core.generation import Caller, Delta, Generation, words_of
 from rightsized.core.types import Begun, Reply
 from rightsized.engines.fake_generator import FakeGenerator
 from rightsized.ledger.log import SqliteLedger
+from rightsized.server.openai.asked import answered_by
 from rightsized.tasks.gateway import LocalGateway
 from rightsized.tasks.long_inputs import MAP, NOTHING, REDUCE
 from rightsized.tasks.long_text import EDGE, NOTED, PIECE, long_text
@@ -124,6 +125,13 @@ def test_every_step_fits_and_the_last_has_the_client_s_own_wishes(tmp_path: Path
     assert all("stop" not in one.body and ASKED in words_of(one) for one in maps)
     assert last.body["stop"] == ["END"] and last.body["max_tokens"] == 300
     assert last.body["messages"][0]["content"] == "Be exact." and NOTED in last.body["messages"][1]["content"]
+
+
+def test_a_header_field_says_in_how_many_steps(tmp_path: Path) -> None:
+    reply, seen = ran(tmp_path, chat(f"{ASKED}\n\n{text()}"))
+    assert (b"x-rightsized-steps", b"%d" % len(seen)) in answered_by(reply)
+    plain, _ = ran(tmp_path / "plain", chat("Hello."))
+    assert not any(name == b"x-rightsized-steps" for name, _ in answered_by(plain))
 
 
 def test_a_chat_that_fits_is_left_alone(tmp_path: Path) -> None:
