@@ -122,6 +122,8 @@ def measured(collection: Collection, cached: Embedder, questions: Sequence[Judge
         )
     plain: dict[str, Any] = msgspec.to_builtins(replace(report, model="", digest=""))
     kept = {name: plain[name] for name in ("trained", "deciding", "other", "kept", "reason")}
+    for name in ("seconds", "memory_mb"):  # of a process that does other things as well
+        kept["trained"].pop(name)
     return {"questions": len(questions), **kept}
 
 

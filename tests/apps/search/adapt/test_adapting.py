@@ -185,3 +185,7 @@ def test_halves_keep_groups_together_and_lose_none() -> None:
     assert sorted([*first, *second]) == list(range(70)) and first and second
     assert not {questions[i].group for i in first} & {questions[i].group for i in second}
     assert np.array_equal(halves(questions, 0)[0], first)
+    assert abs(len(first) - len(second)) <= 10
+    alone = [replace(one, group="") for one in questions]
+    assert [len(half) for half in halves(alone, 0)] == [35, 35]
+    assert halves(alone, 0) != halves(alone, 1)

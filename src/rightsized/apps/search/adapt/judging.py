@@ -86,9 +86,15 @@ def judged(
 
 
 def halves(questions: Sequence[JudgedQuestion], seed: int) -> tuple[list[int], list[int]]:
-    """Numbers of the questions of the half that may be looked at and of the half that decides, groups whole."""
-    parts: tuple[list[int], list[int]] = ([], [])
+    """Numbers of the questions of the half that may be looked at and of the half that decides, groups whole.
+
+    Groups come in an order that the seed draws, each to the part with fewer questions.
+    """
+    groups: dict[str, list[int]] = {}
     for number, question in enumerate(questions):
-        unit = f"{seed}\0{question.group or question.text}".encode("utf-8", "surrogatepass")
-        parts[hashlib.sha256(unit).digest()[0] % 2].append(number)
-    return parts
+        groups.setdefault(question.group or f"\0{question.text}", []).append(number)
+    first: list[int] = []
+    second: list[int] = []
+    for name in sorted(groups, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode("utf-8", "replace")).digest()):
+        (first if len(first) < len(second) else second).extend(groups[name])
+    return sorted(first), sorted(second)
