@@ -320,7 +320,7 @@ def test_a_task_that_abstains_says_so(openai: Client) -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "param"),
     [
-        ({"model": "task:nowhere"}, 404, None),
+        ({"model": "task:nowhere"}, 404, "model"),
         ({"n": 2}, 400, "n"),
         ({"logprobs": True}, 400, "logprobs"),
         ({"messages": [{"role": "assistant", "content": "hello"}]}, 400, "messages"),
