@@ -2,7 +2,7 @@
 
 The held-out fifth of a fold is the population: draws of n rows with replacement, the true risk on all of it. The
 verifier is fixed; selection data are its out-of-fold predictions on the other four fifths. There are two tiers: local
-means that the weak answer stands; all else goes to the strong model.
+means that the weak answer stands; all else goes to the strong model, prompts too unlike the train prompts included.
 """
 
 from __future__ import annotations
@@ -51,6 +51,11 @@ def scores_of(predicted: Floats, weak: Floats, strong: Floats, loss: Loss, right
     return Scores(predicted[:, 0][:, None], _column(weak >= right_at - 1e-12))
 
 
+def inside(predicted: Floats, outside: Bools) -> Floats:
+    """The predictions, NaN where a prompt is not given to the weak tier: NaN goes up."""
+    return np.where(outside[:, None], np.nan, predicted)
+
+
 def cells(table: Table, replay: Replay, asked: Asked) -> list[dict[str, Any]]:
     """One cell for each size and budget, over all folds together."""
     found = []
@@ -63,8 +68,11 @@ def cells(table: Table, replay: Replay, asked: Asked) -> list[dict[str, Any]]:
 
 def _population(table: Table, fold: Fold, asked: Asked) -> Population:
     held, chosen = (
-        scores_of(part, table.weak[rows], table.strong[rows], asked.loss, asked.right_at)
-        for part, rows in ((fold.scored, fold.held), (fold.chosen, fold.train))
+        scores_of(inside(part, out), table.weak[rows], table.strong[rows], asked.loss, asked.right_at)
+        for part, rows, out in (
+            (fold.scored, fold.held, fold.outside_held),
+            (fold.chosen, fold.train, fold.outside_train),
+        )
     )
     return Population(table.name, 1, held, chosen, COSTS)
 

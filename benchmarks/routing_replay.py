@@ -6,6 +6,7 @@ and the held-out fifth is its population.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 
 from benchmarks import harness
 from benchmarks.routing_data import Floats, Table
+from rightsized.cascade.scores import Bools
 from rightsized.engines.onnx import OnnxEncoder
 from rightsized.engines.signals.signal import Exchange
+from rightsized.tune.domain import fit_domain
 from rightsized.tune.uplift import Labelled, fit_verifier
 from rightsized.tune.verifier import make_folds
 
@@ -26,12 +29,15 @@ class Fold:
     """One fold: which rows trained and which were held out, with predictions for both, (rows, 3).
 
     Columns: right given the answer, right from the prompt alone, the strong model right from the prompt alone.
+    `outside_train`, `outside_held` bool (rows,): too unlike the train prompts to be given to a tier that is checked.
     """
 
     train: Rows
     held: Rows
     chosen: Floats
     scored: Floats
+    outside_train: Bools
+    outside_held: Bools
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,4 +79,16 @@ def _fold(table: Table, vectors: NDArray[np.float32], encoder: OnnxEncoder, trai
     assert fitted.better is not None
     serving = fitted.verifier
     scored = np.array([serving.predict(exchanges[i], vectors[i]) for i in held], np.float64)
-    return Fold(train, held, np.stack([fitted.after, fitted.own, fitted.better], axis=1), scored)
+    chosen = np.stack([fitted.after, fitted.own, fitted.better], axis=1)
+    return Fold(train, held, chosen, scored, *outside(vectors[train], vectors[held], data.groups))
+
+
+def outside(train: NDArray[np.float32], held: NDArray[np.float32], groups: Sequence[str] = ()) -> tuple[Bools, Bools]:
+    """Which prompts lie outside the domain of the train prompts: those themselves, out-of-fold, and the others.
+
+    None does where the train prompts are too few to tell, as in the product.
+    """
+    fitted = fit_domain(train, groups)
+    if fitted is None:
+        return np.zeros(len(train), np.bool_), np.zeros(len(held), np.bool_)
+    return fitted.outside, np.array([bool(fitted.domain.outside(vector)) for vector in held], np.bool_)

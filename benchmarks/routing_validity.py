@@ -14,17 +14,17 @@ As in the product, a prompt too unlike the train prompts has no score, in select
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks import harness, models, routing_models
 from benchmarks.certificate_validity import DELTA, DRAWS, EPSILONS, PROMISES, QUICK_DRAWS, SIZES, Simulation, verdict
 from benchmarks.certificate_validity import Table as Population
 from benchmarks.routing_data import Columns, Floats, read
+from benchmarks.routing_replay import outside as outside_of
 from benchmarks.routing_sampled import Sampled, sampled
 from rightsized.cascade.scores import Bools, Scores, regret
 from rightsized.core.types import Loss
@@ -32,7 +32,6 @@ from rightsized.engines.onnx import OnnxEncoder
 from rightsized.engines.signals.signal import Exchange
 from rightsized.tasks.tables import read_rows
 from rightsized.tune.choose import fit_scores
-from rightsized.tune.domain import fit_domain
 from rightsized.tune.duplicates import normalise
 from rightsized.tune.uplift import Labelled, fit_verifier, rows_of
 from rightsized.tune.verifier import make_folds
@@ -85,18 +84,11 @@ def gsm8k(folder: Path, encoder: OnnxEncoder) -> tuple[Half, Half]:
         scored.append(said[:, 0])
         better.append((fitted.better if fitted.better is not None else np.zeros(len(train)), said[:, 2]))
     right = np.stack([table.weak, table.strong], axis=1)
-    outside = _outside(vectors[train], vectors[held])
+    outside = outside_of(vectors[train], vectors[held])
     return (
         Half(np.stack(chosen, axis=1), right[train], table.strong[train], better[0][0], outside[0]),
         Half(np.stack(scored, axis=1), right[held], table.strong[held], better[0][1], outside[1]),
     )
-
-
-def _outside(train: NDArray[np.float32], held: NDArray[np.float32], groups: Sequence[str] = ()) -> tuple[Bools, Bools]:
-    """Which rows lie outside the domain of the train rows: those themselves, out-of-fold, and the others."""
-    fitted = fit_domain(train, groups)
-    assert fitted is not None
-    return fitted.outside, np.array([bool(fitted.domain.outside(vector)) for vector in held])
 
 
 def banking(folder: Path, encoder: OnnxEncoder, *, samples: bool) -> tuple[Half, Half]:
@@ -106,7 +98,7 @@ def banking(folder: Path, encoder: OnnxEncoder, *, samples: bool) -> tuple[Half,
         train, held = train.without_samples(), held.without_samples()
     fitted = fit_verifier(Labelled(train.exchanges, train.right, train.last_right, train.vectors), "small", encoder)
     said = np.array([fitted.verifier.predict(e, v) for e, v in zip(held.exchanges, held.vectors, strict=True)])
-    outside = _outside(train.vectors, held.vectors)
+    outside = outside_of(train.vectors, held.vectors)
     assert fitted.better is not None
     return _made(fitted.after, fitted.better, train, outside[0]), _made(said[:, 0], said[:, 2], held, outside[1])
 
@@ -134,7 +126,7 @@ def nine(folder: Path, encoder: OnnxEncoder) -> tuple[Half, Half]:
     model = fit_scores(rowed.prompt, scores[train], make_folds(len(train), 0, data.groups))
     unseen = np.stack([rowed.features.prompt_row(prompts[i], vectors[i]) for i in held])
     parts = ((model.out_of_fold, train), (model.expected(unseen), held))
-    outside = _outside(vectors[train], vectors[held], data.groups)
+    outside = outside_of(vectors[train], vectors[held], data.groups)
     first, second = (_half(np.clip(f, 0, 1), scores[at], o) for (f, at), o in zip(parts, outside, strict=True))
     return first, second
 

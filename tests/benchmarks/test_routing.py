@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from benchmarks import routing_metrics as metrics
-from benchmarks.routing_certificate import scores_of
+from benchmarks.routing_certificate import inside, scores_of
 from benchmarks.routing_data import Columns, read
+from benchmarks.routing_replay import outside
 from chat_samples import sum_rows
 from rightsized.core.errors import DataError
 
@@ -49,6 +50,18 @@ def test_losses() -> None:
     assert error.correct[:, 0].tolist() == [False, False, True]
     assert regret.correct[:, 0].tolist() == [False, True, True]
     assert regret.scores[:, 0].tolist() == pytest.approx([0.28, 0.92, 0.91])
+
+
+def test_a_prompt_unlike_the_train_prompts_goes_to_the_strong_model() -> None:
+    random = np.random.default_rng(1)
+    train = random.normal(0, 0.05, (200, 8)).astype(np.float32) + 1.0
+    held = np.concatenate([train[:5] + 0.001, -train[:5]])
+    _, strange = outside(train, held)
+    assert strange.tolist() == [False] * 5 + [True] * 5
+    predicted = inside(np.full((10, 3), 0.9), strange)
+    scored = scores_of(predicted, np.ones(10), np.ones(10), "regret")
+    assert np.isnan(scored.scores[:, 0]).tolist() == strange.tolist()
+    assert not outside(train[:20], held)[1].any()  # too few to tell
 
 
 def table(path: Path, rows: list[dict[str, object]]) -> Path:
