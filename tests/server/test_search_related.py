@@ -159,6 +159,25 @@ def test_a_question_that_is_a_title_has_that_document_first(client: Client, keys
     assert hits[0]["document"]["id"] == title["document"]
 
 
+def test_the_page_of_a_document_leads_to_those_like_it(client: Client, keys: dict[str, str]) -> None:
+    known = ids(client, keys["hr"])
+    address = f"/search/company/{known[FILES[0]]}"
+
+    def shown(path: str, who: str) -> Answer:
+        return client.send("GET", path, headers={"accept": "text/html", "authorization": f"Bearer {keys[who]}"})
+
+    assert f"{address}/similar" in shown(address, "everyone").text
+    client.service.record.looked.clear()
+    page = shown(f"{address}/similar?q=leave", "everyone")
+    assert page.status == 200 and "remote-work" in page.text and "salary" not in page.text
+    (looked,) = client.service.record.looked
+    assert set(looked.documents) == {f"company/{known[key]}" for key in FILES[:2]}
+    assert "salary-bands" in shown(f"{address}/similar", "hr").text
+    hidden = [shown(f"/search/company/{one}/similar", "everyone") for one in (known[FILES[2]], "0" * 20)]
+    assert [one.status for one in hidden] == [404, 404]
+    assert hidden[0].text.replace(known[FILES[2]], "ID") == hidden[1].text.replace("0" * 20, "ID")
+
+
 class Gatewayed(Searching):
     """The service with a gateway that reranks by length."""
 

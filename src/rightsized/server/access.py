@@ -85,6 +85,7 @@ PAGES = (
     Route("GET", "/search/{name}", "search"),
     Route("GET", "/search/{name}/{id}", "search"),
     Route("GET", "/search/{name}/{id}/pages/{page}", "search"),
+    Route("GET", "/search/{name}/{id}/similar", "search"),
     Route("GET", "/search/{name}/{id}/clauses", "search"),
     Route("GET", "/search/{name}/{id}/summary", "search"),
     Route("GET", "/jobs", "look"),

@@ -72,6 +72,7 @@ class Console:
             "/search/{name}": {"GET": self._search.results},
             "/search/{name}/{id}": {"GET": self._search.document},
             "/search/{name}/{id}/pages/{page}": {"GET": self._search.page_image},
+            "/search/{name}/{id}/similar": {"GET": self._search.similar},
             "/search/{name}/{id}/clauses": {"GET": self._long.clauses},
             "/search/{name}/{id}/summary": {"GET": self._long.summary},
             "/jobs": {"GET": self.jobs},

@@ -17,7 +17,7 @@ from rightsized.apps.search.parsers.wire import Page
 from rightsized.apps.search.places import page_name, place
 from rightsized.apps.search.query.highlighting import mark
 from rightsized.apps.search.query.results import Results, Settings
-from rightsized.apps.search.service import FACETS, Question, SearchService
+from rightsized.apps.search.service import FACETS, Like, Question, SearchService
 from rightsized.apps.search.types import Document, Facet, Filters, Found, Highlight, Hit
 from rightsized.core.errors import NotFoundError, RightsizedError
 from rightsized.core.generation import Caller
@@ -143,6 +143,18 @@ class SearchPages:
             page=page or (1 if document.pages else 0),
             image=_image(name, document, page, start, end),
         )
+
+    async def similar(self, asked: Asked) -> Response:
+        """Documents that are like one."""
+        name, principals = asked.path["name"], principals_of(asked.identity)
+        view = await asyncio.to_thread(self._service.view, name, principals)
+        document = view.document(asked.path["id"])
+        hits = await self._service.similar(name, Like(document.id, limit=PAGE), principals)
+        ids = [document.id, *(hit.found.document.id for hit in hits)]
+        await self._service.seen(documents_seen(asked.identity, "search", name, ids))
+        question = asked.query.get("q", "")
+        shown = [hit_view(hit, Here(name, {"q": question})) for hit in hits]
+        return self._show("similar.html", name=name, document=document, question=question, hits=shown)
 
     async def page_image(self, asked: Asked) -> Response:
         """A page of a document as a picture."""
