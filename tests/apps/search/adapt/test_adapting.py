@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from adapt_samples import BASE, NAME, TEXTS, World, domain, world
+from adapt_samples import ASKED, BASE, NAME, TEXTS, TITLED, World, domain, world
 from msgspec.structs import replace
 
 from rightsized.apps.search.adapt import adapting
@@ -20,6 +20,7 @@ from rightsized.apps.search.adapt.training import Base
 from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.index.check import check
 from rightsized.apps.search.rank.tuning import JudgedQuestion
+from rightsized.core.egress import Egress
 from rightsized.core.errors import DataError, NotFoundError, UnsupportedError
 from rightsized.tasks.adapted import FACTS
 from rightsized.tasks.encoders import open_encoder
@@ -130,6 +131,20 @@ def test_a_collection_that_is_open_elsewhere_takes_the_encoder_over(made: World)
         assert held.encoder.digest == report.digest == held.view(()).encoder
         go_back(made.collection, made.encoder)
         assert opened.open(NAME).encoder.digest == made.encoder.digest
+    finally:
+        opened.close()
+
+
+def test_what_is_taken_in_later_goes_through_the_collections_own_encoder(made: World, tmp_path: Path) -> None:
+    report = adapted(made, made.questions)
+    (tmp_path / "later").mkdir()
+    (tmp_path / "later" / "new.txt").write_text("n o p q r s t u v w x y z", "utf-8")
+    opened = collections(made)
+    try:
+        (done,) = opened.take_in(NAME, [str(tmp_path / "later")], Egress())
+        assert (done.added, done.encoded) == (1, 1)
+        assert opened.open(NAME).view(()).encoder == report.digest
+        assert opened.standing(NAME).documents == TITLED + ASKED + 1
     finally:
         opened.close()
 
