@@ -32,6 +32,18 @@ def written(tmp_path: Path, source: MemorySource) -> Iterator[Collection]:
     collection.close()
 
 
+def test_what_facets_need_is_read_with_the_state_once_somebody_asked(written: Collection, source: MemorySource) -> None:
+    kept = Snapshots(written.folder, written.folder / database.FILE)
+    first = kept.current()
+    assert not first.catalogue.knows_fields
+    assert first.catalogue.counts("type", first.catalogue.visible(first.catalogue.visible_classes([])).documents)
+    source.put("b.txt", "Beta\n\nSecond words.")
+    sync(written, source, STEPS)
+    kept.refresh()
+    assert kept.current() is not first and kept.current().catalogue.knows_fields
+    kept.close()
+
+
 def test_a_slow_reading_is_done_aside(
     written: Collection, source: MemorySource, monkeypatch: pytest.MonkeyPatch
 ) -> None:

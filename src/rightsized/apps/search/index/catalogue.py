@@ -50,6 +50,15 @@ class Catalogue:
     def generation(self) -> int:
         return self.columns.generation
 
+    @property
+    def knows_fields(self) -> bool:
+        """Whether the columns of metadata have been read."""
+        return "_fields" in self.__dict__
+
+    def read_fields(self) -> None:
+        """Read the columns of metadata now, so that no question waits for it: 20 microseconds a document."""
+        _ = self._fields
+
     def visible_classes(self, principals: Sequence[str]) -> NDArray[np.int64]:
         """Numbers of the access classes that one of the principals, or everyone, is in."""
         numbers = {number for one in (EVERYONE, *principals) for number in self._classes_of.get(one, ())}

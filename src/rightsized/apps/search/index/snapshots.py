@@ -101,6 +101,8 @@ class Snapshots:
 
     def _load(self) -> Snapshot:
         catalogue = Catalogue(self._reader)
+        if self._snapshot is not None and self._snapshot.catalogue.knows_fields:
+            catalogue.read_fields()  # who asked before will ask again
         held = dense.load(self._folder / dense.FOLDER)
         numbers = catalogue.columns.contents
         at = np.searchsorted(numbers, held.contents)
