@@ -3,12 +3,13 @@
     python -m benchmarks.tar --json
 
 Passages of contracts (CUAD), each topic a kind of clause. Every learner begins with the same one relevant passage and
-reads in batches of 20. `question` orders (BM25, vectors) are given the topic's question instead and learn nothing.
-Random order is what is expected of it. The features, the model and the shares of a batch are those that serve.
+reads in batches of 20; the product is started from a second one as well. Orders by the topic's question (BM25, cosine)
+learn nothing. Random order is what is expected of it. Features, model and shares of a batch are those that serve.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import statistics
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import harness, models
+from benchmarks import harness, models, search_peers
 from benchmarks.peer import Peer, PeerUnavailable
 from benchmarks.tar_data import Corpus, Topic, read
 from rightsized.apps.search.discovery.coding.cache import Part
@@ -40,6 +41,7 @@ PEERS: dict[str, Callable[[], Peer]] = {
     "asreview": partial(Peer, "asreview", ("asreview==3.0.8",), "asreview_peer.py"),
     "scikit-learn CAL": partial(Peer, "sklearn-cal", SKLEARN, "cal_peer.py"),
 }
+Topics = dict[str, dict[str, list[int]]]  # documents read, by topic and share, one a start
 Order = Callable[[Topic, int, int], Sequence[int]]  # topic, first passage, seed: passages in the order of reading
 
 
@@ -83,18 +85,42 @@ def expected(count: int, topic: Topic) -> dict[str, float]:
     return {f"{share:.0%}": round(math.ceil(share * total) * (count + 1) / (total + 1), 1) for share in SHARES}
 
 
-def measure(corpus: Corpus, name: str, order: Order, seeds: int) -> dict[str, Any]:
+class Kept:
+    """Topics that are done, a file for each order, so that a run that was interrupted goes on."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def of(self, name: str) -> Topics:
+        path = self._path(name)
+        return json.loads(path.read_bytes()) if path and path.exists() else {}
+
+    def keep(self, name: str, topics: Topics) -> None:
+        path = self._path(name)
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(topics), "utf-8")
+
+    def _path(self, name: str) -> Path | None:
+        return self._folder / f"{name}.json" if self._folder else None
+
+
+def measure(corpus: Corpus, name: str, order: Order, seeds: int, kept: Kept) -> dict[str, Any]:
     """Every topic from `seeds` different first passages."""
-    topics: dict[str, dict[str, list[int]]] = {}
+    topics = kept.of(name)
     for topic in corpus.topics:
+        if topic.name in topics:
+            continue
         starts = np.random.default_rng(len(topic.relevant)).permutation(topic.relevant)[:seeds].tolist()
         runs = [reached(order(topic, first, seed), topic) for seed, first in enumerate(starts)]
         topics[topic.name] = {share: [run[share] for run in runs] for share in runs[0]}
+        kept.keep(name, topics)
         harness.note(f"{name}: {topic.name} {topics[topic.name]}")
-    return {"name": name, "topics": topics, "mean": summary(topics)}
+    first = {topic: {share: runs[:1] for share, runs in one.items()} for topic, one in topics.items()}
+    return {"name": name, "topics": topics, "from the first start": summary(first), "from all": summary(topics)}
 
 
-def summary(topics: dict[str, dict[str, list[int]]]) -> dict[str, float]:
+def summary(topics: Topics) -> dict[str, float]:
     """Mean and median over topics of the mean over first passages."""
     found: dict[str, float] = {}
     for share in (f"{one:.0%}" for one in SHARES):
@@ -107,6 +133,22 @@ def by_question(corpus: Corpus, vectors: NDArray[np.float32], questions: NDArray
     """By cosine to the topic's question."""
     place = {topic.name: at for at, topic in enumerate(corpus.topics)}
     return lambda topic, _, __: np.argsort(-(vectors @ questions[place[topic.name]]), kind="stable").tolist()
+
+
+def by_words(corpus: Corpus, folder: Path) -> Order:
+    """By BM25 (bm25s as its documentation shows it) of the topic's question. Raises PeerUnavailable."""
+    rows = [{"id": at, "text": text, "document": ""} for at, text in enumerate(corpus.texts)]
+    questions = [{"text": topic.question, "document": ""} for topic in corpus.topics]
+    (folder / "rows.json").write_text(json.dumps(rows), "utf-8")
+    (folder / "questions.json").write_text(json.dumps(questions), "utf-8")
+    for name in ("rows", "questions"):  # it asks for vectors and does not use them
+        np.save(folder / f"{name}.npy", np.zeros((1, 1), dtype=np.float32), allow_pickle=False)
+    with search_peers.PEERS["bm25s"]() as peer:
+        ranked: list[list[int]] = peer.call("rank", folder=str(folder), depth=len(corpus.texts))
+    everything = range(len(corpus.texts))
+    whole = (list(dict.fromkeys([*one, *everything])) for one in ranked)  # without any of the words: last
+    orders = {topic.name: order for topic, order in zip(corpus.topics, whole, strict=True)}
+    return lambda topic, _, __: orders[topic.name]
 
 
 def by_peer(corpus: Corpus, peer: Peer, folder: Path, *, seeded: bool) -> Order:
@@ -124,29 +166,45 @@ def by_peer(corpus: Corpus, peer: Peer, folder: Path, *, seeded: bool) -> Order:
     return order
 
 
-def peers(corpus: Corpus, seeds: int) -> Iterator[dict[str, Any]]:
+def peers(corpus: Corpus, kept: Kept, only: str) -> Iterator[dict[str, Any]]:
+    """Each from the first of the starts."""
     with tempfile.TemporaryDirectory() as folder:
+        if not only:
+            try:
+                yield measure(corpus, "BM25 of the question", by_words(corpus, Path(folder)), 1, kept)
+            except PeerUnavailable as error:
+                yield {"name": "BM25 of the question", "unavailable": str(error)}
         for name, make in PEERS.items():
+            if not name.startswith(only):
+                continue
             try:
                 with make() as peer:
-                    yield measure(corpus, name, by_peer(corpus, peer, Path(folder), seeded="CAL" in name), seeds)
+                    yield measure(corpus, name, by_peer(corpus, peer, Path(folder), seeded="CAL" in name), 1, kept)
             except PeerUnavailable as error:
                 yield {"name": name, "unavailable": str(error)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    asked = harness.options("tar", "Documents read to reach a share of the relevant ones.", None, arguments)
+    def configure(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--keep", type=Path, help="folder for what is done: an interrupted run goes on from it")
+        parser.add_argument("--only-peer", default="", help="measure the peer whose name begins so, and write nothing")
+
+    asked = harness.options("tar", "Documents read to reach a share of the relevant ones.", configure, arguments)
     corpus = read(asked.data)
     corpus = corpus._replace(topics=corpus.topics[::6]) if asked.quick else corpus
-    seeds = 1 if asked.quick else SEEDS
+    seeds, kept = 1 if asked.quick else SEEDS, Kept(asked.extra.keep)
+    if asked.extra.only_peer:
+        missing = [one["unavailable"] for one in peers(corpus, kept, asked.extra.only_peer) if "unavailable" in one]
+        harness.note("\n".join(missing) or "done")
+        return len(missing)
     encoder = models.encoder(sessions=1)
     cached = Embedder(models.home(), encoder)
     vectors = cached.vectors(corpus.texts), cached.vectors([topic.question for topic in corpus.topics])
     features, count = Features(corpus.texts, vectors[0]), len(corpus.texts)
     found = [
-        measure(corpus, "rightsized", partial(ours, features, count), seeds),
-        measure(corpus, "cosine to the question", by_question(corpus, *vectors), 1),
-        *peers(corpus, seeds),
+        measure(corpus, "rightsized", partial(ours, features, count), seeds, kept),
+        measure(corpus, "cosine to the question", by_question(corpus, *vectors), 1, kept),
+        *peers(corpus, kept, ""),
     ]
     random = {topic.name: expected(count, topic) for topic in corpus.topics}
     data = {
@@ -161,7 +219,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         },
         "orders": found,
     }
-    return harness.finish(asked, data, [f"{one['name']}: {one.get('mean', one.get('unavailable'))}" for one in found])
+    return harness.finish(
+        asked, data, [f"{one['name']}: {one.get('from all', one.get('unavailable'))}" for one in found]
+    )
 
 
 if __name__ == "__main__":

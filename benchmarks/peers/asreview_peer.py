@@ -1,14 +1,19 @@
 """ASReview's own simulation with its default model (ELAS u4: tf-idf of words and pairs, linear SVM, balanced)."""
 
 import json
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from asreview.learner import ActiveLearningCycle
-from asreview.models import get_ai_config
-from asreview.simulation.simulate import Simulate
 from wire import serve
+
+os.chdir(tempfile.gettempdir())  # it leaves a cache of its own data sets where it is started
+
+from asreview.learner import ActiveLearningCycle  # noqa: E402 - see above
+from asreview.models import get_ai_config  # noqa: E402
+from asreview.simulation.simulate import Simulate  # noqa: E402
 
 
 class Enough:
@@ -29,7 +34,8 @@ def review(texts, relevant, prior, batch, share):
     cycle = ActiveLearningCycle.from_meta(get_ai_config("elas_u4")["value"])
     cycle.n_query = batch
     run = Simulate(frame, labels, [cycle], stopper=Enough(share), print_progress=False)
-    run.label([prior])
+    other = np.random.default_rng(0).choice(np.flatnonzero(labels == 0))  # it wants one of each kind
+    run.label([prior, int(other)])
     run.review()
     return [int(one) for one in run._results["record_id"]]
 

@@ -17,10 +17,8 @@ from rightsized.cli.tables import aligned
 from rightsized.core.errors import DataError
 
 if TYPE_CHECKING:
-    from rightsized.apps.search.discovery.coding.ranking import Example
     from rightsized.apps.search.discovery.review import Review
     from rightsized.apps.search.discovery.stopping.standing import Standing
-    from rightsized.core.protocols import Encoder
 
 _EXCERPT = 300  # characters of a document shown in a batch
 
@@ -48,13 +46,13 @@ class SampleOptions(SetOptions):
 def next_documents(options: NextOptions) -> Result:
     """Give you documents to read: the likeliest, and some at random; nobody else is given them meanwhile."""
     from rightsized.apps.search.discovery.coding.choosing import next_batch
+    from rightsized.apps.search.discovery.desk import example
 
     with reviewed(options) as (collections, review), progress_bars(options.json) as progress:
         collection = collections.open(options.collection)
         with features(collection, review) as cache:
-            example = _example(review, collection.encoder, bool(review.view.encoder))
-            seconds = options.hours * 3600
-            found = next_batch(review, cache, options.n, example=example, seconds=seconds, progress=progress)
+            seconds, wanted = options.hours * 3600, example(collection, review)
+            found = next_batch(review, cache, options.n, example=wanted, seconds=seconds, progress=progress)
         review.note("text", found, "batch")
         rows = [_shown(review, document) for document in found]
     told = [f"{one['key']}  {one['id']}\n{one['excerpt']}\n" for one in rows]
@@ -120,21 +118,6 @@ def certify(options: SetOptions) -> Result:
         secret = Home(options.settings().home).secret(SIGNING_SECRET)
         found = make(review, options.collection, secret, __version__)
     return Result(msgspec.to_builtins(found), found.sentence)
-
-
-def _example(review: Review, encoder: Encoder, vectors: bool) -> Example | None:
-    """What the set is for, as a document: its note, and the words that it was searched with."""
-    import numpy as np
-
-    from rightsized.apps.search.discovery.coding.ranking import Example
-    from rightsized.apps.search.discovery.coding.terms import terms
-
-    texts = [review.set.note, *(one.text for _, one, _, _ in review.store.criteria(review.set))]
-    text = " ".join(filter(None, dict.fromkeys(texts)))
-    if not text:
-        return None
-    vector = encoder.encode_now(text).vector if vectors else np.zeros(0, dtype=np.float32)
-    return Example(terms(text), vector)
 
 
 def _shown(review: Review, document: str) -> dict[str, Any]:

@@ -227,6 +227,16 @@ class SearchService:
             file.flush()
             return sandbox.draw(Path(file.name), known.key, page)
 
+    def names(self) -> list[str]:
+        """Every collection, whoever may see something in it."""
+        return self._collections.names()
+
+    def opened(self, name: str) -> Collection:
+        """A collection itself, for what is kept beside it. Raises NotFoundError, which names no other collection."""
+        if name not in self._collections.names():
+            raise NotFoundError(f"There is no collection {name!r}.", fix="See: rightsized search list")
+        return self._collections.open(name)
+
     def close(self) -> None:
         """Close what was opened."""
         self._collections.close()

@@ -20,6 +20,7 @@ from rightsized.server.console.decisions import DecisionPages
 from rightsized.server.console.models import ModelPages
 from rightsized.server.console.record import RecordPage
 from rightsized.server.console.request import Asked, may, page
+from rightsized.server.console.reviews import ReviewPages
 from rightsized.server.console.search import SearchPages
 from rightsized.server.console.search_long import LongPages
 from rightsized.server.endpoint import Respond
@@ -49,6 +50,7 @@ class Console:
     def __init__(self, service: Service, documents: SearchService, limit: int, uses: TenantUses) -> None:
         self._service, self._limit = service, limit
         self._search, self._long = SearchPages(documents, self._show), LongPages(documents, self._show)
+        self._reviews = ReviewPages(documents, self._show)
         self._models = ModelPages(service, self._show, uses)
         self._record = RecordPage(service, self._show)
 
@@ -75,6 +77,9 @@ class Console:
             "/search/{name}/{id}/similar": {"GET": self._search.similar},
             "/search/{name}/{id}/clauses": {"GET": self._long.clauses},
             "/search/{name}/{id}/summary": {"GET": self._long.summary},
+            "/reviews": {"GET": self._reviews.sets},
+            "/reviews/{name}/{set}": {"GET": self._reviews.desk, "POST": self._reviews.decide},
+            "/reviews/{name}/{set}/next": {"POST": self._reviews.lend},
             "/jobs": {"GET": self.jobs},
             "/jobs/{id}/cancel": {"POST": self.cancel},
             "/problems/{code}": {"GET": self.kinds},
