@@ -120,6 +120,19 @@ def test_facets_of_rows_count_their_visible_documents(collection: Collection) ->
         assert view.facets(Filters(), ["author"], []) == []
 
 
+def test_a_document_that_came_after_a_view_is_not_there_for_it(tmp_path: Path) -> None:
+    made, source = open_collection(tmp_path, "docs", CountingEncoder(), create=True), MemorySource()
+    for key in ("a.txt", "b.txt"):  # before it there is nothing, and then one document
+        view = made.view([])
+        source.put(key, f"{key}\n\nNew words.")
+        sync(made, source, STEPS)
+        (new,) = [one for one in made.view([]).documents(Filters()) if one.key == key]
+        with pytest.raises(NotFoundError):
+            view.document(new.id)
+        assert made.view([]).document(new.id).key == key
+    made.close()
+
+
 def test_a_word_is_known_where_a_visible_passage_has_it(collection: Collection) -> None:
     for group in [*GROUPS, "nobody"]:
         view = collection.view([group])

@@ -245,10 +245,11 @@ class IndexView:
 
     def _known(self, document: str) -> tuple[Document, int]:
         """A visible document and its content. Hidden and unknown take the same path to the same words."""
-        numbers, known = np.array(self._reader.numbers([document]), dtype=np.int64), self._catalogue.columns.documents
-        at = np.searchsorted(known, numbers)
-        at = at[(known.take(at, mode="clip") == numbers) & self._visible.documents.take(at, mode="clip")]
-        found = self._reader.documents(self._catalogue.columns.documents[at].tolist()) if len(at) else {}
+        numbers, held = np.array(self._reader.numbers([document]), dtype=np.int64), self._catalogue.columns.documents
+        at = np.searchsorted(held, numbers)
+        at, numbers = at[at < len(held)], numbers[at < len(held)]  # one that came after this view is not there yet
+        at = at[(held[at] == numbers) & self._visible.documents[at]]
+        found = self._reader.documents(held[at].tolist()) if len(at) else {}
         for known, content in found.values():
             if self._sees(known):
                 return known, content
