@@ -50,7 +50,7 @@ def test_what_the_passage_says_is_borne_out_by_its_place(said: str) -> None:
         ("Unused leave may not be paid out.", "exception"),
         ("Five days may not be carried over.", "does not deny"),
         ("At least five days may be carried over.", "turns round"),
-        ("Employees must carry over five days.", "turns round"),
+        ("Employees must carry over five days.", ""),
         ("Smoking is allowed in the foundry.", "turns round"),
         ("Everybody gets 60 days.", "tells its reader"),
         ("Managers get a company car.", ""),

@@ -26,6 +26,7 @@ _WORDS |= {
 }  # fmt: skip
 _WORDS |= {word: str(value) for word, value in _TENS.items()}
 _WORDS |= {"hundred": "100", "thousand": "1000", "half": "0.5", "dozen": "12", "once": "1", "twice": "2", "double": "2"}
+COUNTED = frozenset(_WORDS)  # words for numbers
 _UNSAID = frozenset({"one", "first", "second", "half"})  # as often a word as a number: looked for, never asked for
 _TOKEN = re.compile(
     r"\d+(?:[.,:'’\u00a0\u202f]\d+)*(?:st|nd|rd|th)?(?![^\W\d_])"  # 1,140  2.1  23:00  12.3.4  3rd

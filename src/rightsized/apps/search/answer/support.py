@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from rightsized.apps.search.answer import facts, polarity
@@ -93,10 +93,23 @@ def content(text: str) -> frozenset[str]:
     return frozenset(_stem(word) for word in facts.tokens(text) if word.lower() not in STOPWORDS and word[0].isalpha())
 
 
+@lru_cache(maxsize=4096)
+def telling(text: str) -> frozenset[str]:
+    """The same without what counts and is counted: numbers and units are looked at by themselves."""
+    return content(text) - _counting()
+
+
 @lru_cache(maxsize=65_536)
 def _stem(word: str) -> str:
     """Empty for no word."""
     return " ".join(analysis.words(word, analysis.stemmed_as(LANGUAGE))) or word.lower()
+
+
+@cache
+def _counting() -> frozenset[str]:
+    """Stems of words for numbers and units, but for those that mean something else as often."""
+    units = (word for word, unit in facts.UNITS.items() if unit != "person" and not word.startswith("annual"))
+    return frozenset(_stem(word) for word in (*facts.COUNTED, *units))
 
 
 def _read(source: Source) -> Iterator[_Sentence]:
@@ -132,7 +145,7 @@ def _best(claim: str, read: list[_Sentence], common: frozenset[str]) -> Verdict:
 
 def _coverage(claim: str, one: _Sentence) -> tuple[float, float]:
     """The share of the claim's words in the sentence itself, and in it with its context."""
-    wanted, own = content(claim), content(one.text)
+    wanted, own = telling(claim) or content(claim), content(one.text)
     if not wanted:
         return 0.0, 0.0
     return len(wanted & own) / len(wanted), len(wanted & (own | content(one.context))) / len(wanted)
