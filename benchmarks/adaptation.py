@@ -66,13 +66,14 @@ def main() -> int:
     encoder = models.encoder(sessions=1)
     cached = Embedder(models.home(), encoder)
     result["encoder"] = encoder.digest
-    for task in SETS:
-        if task.name.startswith(chosen):
-            harness.note(task.name)
-            result["sets"][task.name] = of_set(task, given.data, cached, most)
     if SAMPLE.startswith(chosen):
         harness.note(SAMPLE)
         result["sets"][SAMPLE] = of_sample(cached)
+    for task in SETS:
+        if task.name.startswith(chosen):
+            harness.note(task.name)
+            found = result["sets"][task.name] = of_set(task, given.data, cached, most)
+            harness.note(found["reason"])
     encoder.close()
     return harness.finish(given, result, _lines(result))
 
