@@ -33,7 +33,7 @@ from tests.engines import tiny_gguf
 
 CONTEXT = 4096  # tokens that both read
 LONGEST = 3  # contracts
-SHORT = 8_000  # characters at least of the one that the model of random weights reads: a letter is a token to it
+SHORT = 4_000  # characters at least of the one that the model of random weights reads: a letter is a token to it
 INVENTED = "The supplier owes nine hundred million euros to the moon [1]."
 _PART = re.compile(r"<passage (\d+)>\n(.*?)\n</passage>", re.DOTALL)
 
@@ -96,6 +96,7 @@ def _row(found: WrittenSummary, text: str, wall: float) -> dict[str, Any]:
         "parts": len(maps),
         "joins": len(found.steps) - len(maps),
         "failed_steps": sum(not one.done for one in found.steps),
+        "reasons": sorted({one.reason for one in found.steps if not one.done}),
         "sentences_written": found.written,
         "left_out": found.left_out,
         "shown": len(found.sentences),
