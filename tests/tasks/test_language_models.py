@@ -219,6 +219,16 @@ def test_an_adapter_whose_scale_is_lost_is_found_out(
     assert any("logits" in line for line in found.differences)
 
 
+@pytest.mark.long
+def test_an_adapter_that_cannot_be_compared_is_not_installed(store: ModelStore, tmp_path: Path) -> None:
+    adapter = _adapter(tmp_path / "adapter", use_dora=True)
+    order = Conversion(str(adapter), outtype="f32", base=str(checkpoint("llama")), python=parity_python())
+    with pytest.raises(JobError, match="more than pairs of LoRA matrices") as caught:
+        convert_and_prove(order, store=store, egress=Egress())
+    assert "raise" not in caught.value.message
+    assert store.list() == []
+
+
 def test_a_checkpoint_of_the_hub_is_proved_while_it_is_here(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = HubServer(checkpoint("qwen2"))
     monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)

@@ -119,5 +119,5 @@ def _environment() -> dict[str, str]:
 
 def _tail(said: str) -> str:
     lines = [line for line in said.splitlines() if line.strip()]
-    errors = [line.strip() for line in lines if "error" in line.lower()]
+    errors = [line.strip() for line in lines if "error" in line.lower() and not line.strip().startswith("raise ")]
     return (" ".join(errors[-3:]) or " ".join(lines[-3:]) or "it said nothing")[-_LAST:]
