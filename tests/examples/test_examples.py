@@ -99,6 +99,14 @@ def test_gateway(home: Path) -> None:
     ]
 
 
+def test_ask_documents(home: Path) -> None:
+    out = run("ask_documents.py", home)
+    assert "(extract, uncertified)" in out and "answered (write, uncertified)" in out
+    assert "The usual measure is up to two days a week.  [remote-work.html:" in out and "car" not in out.split()
+    assert "1 of 2 sentences left out" in out and "written by small, decision " in out
+    assert "A certificate would need about" in out
+
+
 def test_every_example_is_listed_and_tested() -> None:
     index = (EXAMPLES / "README.md").read_text("utf-8")
     tests = Path(__file__).read_text("utf-8")

@@ -72,9 +72,20 @@ async def _calibrated(options: CalibrateOptions, progress: Progress) -> tuple[Ca
     return found, read.problems
 
 
-def _told(found: Calibrated, problems: tuple[str, ...]) -> str:
+def _standing(found: Calibrated) -> str:
+    """The certificate's sentence where it promises something; else that answers go on without a promise."""
     certificate = found.kept.certificate
-    lines = [certificate.sentence, "", *found.findings]
+    if certificate.state == "certified":
+        return certificate.sentence
+    budget = f"{100 * certificate.epsilon:.10g}%"
+    told = (
+        certificate.sentence if certificate.state == "estimated" else f"No threshold keeps the error within {budget}."
+    )
+    return f"No certificate: answers are given as before, uncertified. {told}"
+
+
+def _told(found: Calibrated, problems: tuple[str, ...]) -> str:
+    lines = [_standing(found), "", *found.findings]
     if found.learned:
         lines.append("What tells right from wrong was learned from the train questions.")
     lines += problems[:_PROBLEMS_SHOWN]
