@@ -102,6 +102,19 @@ def test_without_a_key_only_health_is_open(tmp_path: Path, keys: dict[str, tuple
     assert "Bearer" in problem["fix"]
 
 
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [("/v1/embeddings", {"input": ["abba", "gab"]}), ("/v1/rerank", {"query": "abba", "documents": ["gab", "cab"]})],
+)
+def test_tokens_that_an_encoder_read_count_as_well(tmp_path: Path, path: str, more: dict[str, object]) -> None:
+    shown = KeyStore(Home(tmp_path)).create("bot", limits=Limits(tokens_per_minute=1))[1]
+    with guarded(tmp_path) as client:
+        first, second = [client.post(path, {"model": "letters", **more}, **bearer(shown)) for _ in range(2)]
+    assert first.status == 200
+    assert first.json["usage"]["prompt_tokens"] > 1
+    assert (second.status, second.json["error"]["type"]) == (429, "rate_limit_error")
+
+
 def test_a_refusal_never_repeats_the_key(tmp_path: Path, keys: dict[str, tuple[ApiKey, str]]) -> None:
     wrong = keys["client"][1][:-1] + ("A" if keys["client"][1][-1] != "A" else "B")
     with guarded(tmp_path) as client:

@@ -48,7 +48,7 @@ class App:
         self._metrics = Metrics(service, config.server.metric_tenants)
         self._guard = Guard(config.server.host)
         self._classify = Classify(service, self._metrics, limit)
-        self._openai = Surface(service, config.gateway, self._metrics, limit)
+        self._openai = Surface(service, config.gateway, self._metrics, limit, self._gate.used)
         self._documents = documents_of(service, config)
         self._console = Console(service, self._documents, limit, self._metrics.uses)
         self._router = self._build_router(limit)

@@ -15,6 +15,7 @@ from typing import Protocol, cast
 
 from rightsized.core.config import Config
 from rightsized.core.errors import ConfigError, ForbiddenError, RateLimitError, UnauthorizedError
+from rightsized.core.generation import Caller
 from rightsized.core.roles import LOCAL_ADMIN, Identity, Permission, who_may
 from rightsized.server.access import OPEN, needed
 from rightsized.server.guards import is_loopback
@@ -110,6 +111,7 @@ class Gate:
                 fix="Make one: rightsized keys create NAME --role client (or --role admin for everything).",
             )
         holder = KeyHolder(keys, spending, all_kinds=required)
+        self._keys, self._spending = keys, spending
         self._ways: tuple[Identifier, ...] = (
             (LocalCommand(home), *identifiers, holder) if required else (holder, *identifiers, Anybody())
         )
@@ -126,6 +128,12 @@ class Gate:
         if not identity.may(cast("Permission", needs)):
             raise _refused(identity, cast("Permission", needs))
         connection[IDENTITY], connection[CALLER] = identity, identity.caller
+
+    def used(self, caller: Caller, tokens: int) -> None:
+        """Count tokens that were read without a tier, so that a key's tokens a minute bind there too."""
+        key = self._keys.get(caller.key) if caller.key else None
+        with self._spending.reserved(key, 0.0) as reservation:
+            reservation.settle(0.0, tokens)
 
     def _identity(self, headers: Headers) -> Identity:
         for way in self._ways:

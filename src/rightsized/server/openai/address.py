@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from rightsized.core.errors import BusyError, RateLimitError
-from rightsized.core.generation import Operation
+from rightsized.core.generation import Caller, Operation
 from rightsized.core.tiers import GatewayConfig
 from rightsized.server.openai.asked import CALLER
 from rightsized.server.openai.errors import ErrorBody, ErrorDetail, Failure, NeedsPersonError, from_exception
@@ -28,12 +28,13 @@ Work = Callable[[Exchange], Awaitable[None]]
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What every address works with. `limit` is the largest body, bytes."""
+    """What every address works with. `limit` is the largest body, bytes; `used` counts tokens that no tier counted."""
 
     service: Service
     config: GatewayConfig
     figures: Figures
     limit: int
+    used: Callable[[Caller, int], None]
 
     @property
     def keep_alive(self) -> float | None:

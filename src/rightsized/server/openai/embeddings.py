@@ -59,6 +59,7 @@ class Embeddings:
         if not all(isinstance(text, str) for text in texts):
             raise InvalidError("This model reads texts, not numbers of another model's tokens.", "input")
         made = await encode(encoder, texts)
+        self._parts.used(asked.caller, made.tokens)
         rows = [
             {"object": "embedding", "index": number, "embedding": _written(row, fields)}
             for number, row in enumerate(made.rows)

@@ -60,6 +60,7 @@ class Rerank:
     async def _here(self, fields: RerankRequest, texts: list[str], asked: Asked) -> tuple[Scores, dict[str, Any]]:
         encoder = await open_encoder(self._parts.service, fields.model, "rerank", asked)
         made = await encode(encoder, [fields.query, *texts])
+        self._parts.used(asked.caller, made.tokens)
         cosines = made.rows[1:] @ made.rows[0]
         usage = {"prompt_tokens": made.tokens, "total_tokens": made.tokens, "cut_inputs": made.cut, "cost_usd": 0.0}
         return dict(enumerate(map(float, cosines))), usage

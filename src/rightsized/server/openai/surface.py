@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from rightsized.core.generation import Caller
 from rightsized.core.tiers import GatewayConfig
 from rightsized.server.metrics import Metrics
 from rightsized.server.openai.address import Address, Parts
@@ -19,10 +22,12 @@ from rightsized.tasks.service_protocol import Service
 
 
 class Surface:
-    """Finds the address for a path. `limit` is the largest body, bytes."""
+    """Finds the address for a path. `limit` is the largest body, bytes; `used` counts tokens that no tier counted."""
 
-    def __init__(self, service: Service, config: GatewayConfig, metrics: Metrics, limit: int) -> None:
-        parts = Parts(service, config, Figures(service, metrics), limit)
+    def __init__(
+        self, service: Service, config: GatewayConfig, metrics: Metrics, limit: int, used: Callable[[Caller, int], None]
+    ) -> None:
+        parts = Parts(service, config, Figures(service, metrics), limit, used)
         chat = Writing("chat", ChatRequest, check_chat, parts)
         completions = Writing("completions", CompletionRequest, check_completion, parts)
         models = Models(parts)
