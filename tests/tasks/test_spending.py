@@ -10,7 +10,7 @@ import pytest
 from test_gateway import TWO, chat, settings
 
 from rightsized.core.errors import RateLimitError, UpstreamError
-from rightsized.core.generation import Caller
+from rightsized.core.generation import Caller, Delta
 from rightsized.core.types import Attempt, Decision
 from rightsized.ledger.log import SqliteLedger
 from rightsized.store.home import Home
@@ -107,6 +107,30 @@ def test_the_budget_binds_streams_and_survives_a_restart(tmp_path: Path) -> None
 
     asyncio.run(main(4))  # each costs 1 + 2 tokens, 0.30; 1.10 are set aside: 4 * 0.30 + 1.10 > 2
     asyncio.run(main(0))  # a new process: what was spent is read from the ledger
+
+
+def test_leaving_a_stream_does_not_save_tokens(tmp_path: Path) -> None:
+    bot = key(tmp_path, tokens_per_minute=8)
+    asked = chat("one", model="small", stream=True)
+    asked.body["max_tokens"] = 10
+    clock = Clock()
+
+    async def main() -> None:
+        gateway = LocalGateway(settings(tmp_path, TWO), spending=(spending := Spending(clock=clock)))
+        await gateway.start()
+        spending.admit(bot)
+        pieces = gateway.stream(asked, Caller(key=bot.id))
+        async for piece in pieces:
+            if isinstance(piece, Delta | tuple):
+                break
+        await pieces.aclose()
+        with pytest.raises(RateLimitError, match="8 tokens a minute"):
+            spending.admit(bot)
+        clock.now += 60
+        spending.admit(bot)
+        await gateway.close()
+
+    asyncio.run(main())
 
 
 def test_what_failed_before_it_wrote_costs_nothing(tmp_path: Path) -> None:

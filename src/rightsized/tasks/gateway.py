@@ -269,15 +269,16 @@ class LocalGateway:
             self._in_flight -= 1
 
     def _reserved(self, request: Request) -> AbstractContextManager[Reservation]:
-        """Sets aside what every tier that may be asked could charge for the request, drafts included."""
+        """Sets aside what every tier that may be asked could charge for the request, drafts included. Its tokens count
+        where it is not settled, as where a client leaves a stream."""
         key = self._keys.get(request.key) if request.key else None
         generation = request.generation
-        most = 0.0
-        if key is not None and key.limits.budget_usd and generation is not None:
-            written = asked_tokens(generation)
-            usage = Usage(prompt_tokens(generation), UNLIMITED_TOKENS if written is None else written)
-            most = self._costs.most_cost(generation, usage)
-        return self._spending.reserved(key, most)
+        if key is None or generation is None or not (key.limits.budget_usd or key.limits.tokens_per_minute):
+            return self._spending.reserved(key, 0.0)
+        written = asked_tokens(generation)
+        usage = Usage(prompt_tokens(generation), UNLIMITED_TOKENS if written is None else written)
+        most = self._costs.most_cost(generation, usage) if key.limits.budget_usd else 0.0
+        return self._spending.reserved(key, most, usage.prompt_tokens + usage.completion_tokens)
 
     def _version(self) -> str:
         """Names what answers: the tiers, their models and how they stand together."""

@@ -41,9 +41,11 @@ class _Account:
 
 @dataclass
 class Reservation:
-    """Money set aside for one request. `settle` says what it did cost; unsettled, the whole of it counts as spent."""
+    """Money set aside for one request, and the tokens it may use. `settle` says what it did cost and use; unsettled,
+    the whole of both counts."""
 
     most: float
+    most_tokens: int = 0
     cost: float | None = None
     tokens: int = 0
 
@@ -76,9 +78,9 @@ class Spending:
             account.requests -= 1
 
     @contextmanager
-    def reserved(self, key: ApiKey | None, most: float) -> Iterator[Reservation]:
+    def reserved(self, key: ApiKey | None, most: float, most_tokens: int = 0) -> Iterator[Reservation]:
         """Set aside `most` US dollars for a request. Raises RateLimitError where the budget does not hold them."""
-        reservation = Reservation(most)
+        reservation = Reservation(most, most_tokens)
         if key is None:
             yield reservation
             return
@@ -98,7 +100,7 @@ class Spending:
         finally:
             account.set_aside -= most
             account.spent += most if reservation.cost is None else reservation.cost
-            account.tokens -= reservation.tokens
+            account.tokens -= most_tokens if reservation.cost is None else reservation.tokens
 
     def spent(self, key: ApiKey) -> float:
         """US dollars spent in this period."""
