@@ -71,7 +71,7 @@ def main() -> None:
         judged = Path(work) / "judged.jsonl"
         judged.write_text("".join(json.dumps(one) + "\n" for one in JUDGED), "utf-8")
         found = rightsized("search", "calibrate", "papers", "--data", str(judged), "--max-error", "0.1")
-        print(found["kept"]["certificate"]["sentence"])
+        print(f"calibrated on {len(JUDGED)} judged questions: {found['kept']['certificate']['state']}")
         for one in found["findings"]:
             print(f"  {one}")
 
