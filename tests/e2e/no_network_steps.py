@@ -259,6 +259,15 @@ def documents_are_searched(stage: Stage) -> None:
 
 
 @step(SERVING)
+def documents_are_answered(stage: Stage) -> None:
+    """By extracts, and by whatever model writes here; what it says is checked, so that it may abstain."""
+    for method in ("extract", "write"):
+        asked = {"collection": "company", "question": "How many days of leave may be carried over?", "method": method}
+        found = json.loads(stage.call("/v1/answer", asked))
+        assert found["method"] == method and found["search"]["hits"] and found["promise"]
+
+
+@step(SERVING)
 def auditors_look(stage: Stage) -> None:
     assert json.loads(stage.call("/v1/policy"))["policy"]["requests"][0]["id"] == "no-secrets-near"
     assert json.loads(stage.call("/v1/egress"))["opened"] == []
