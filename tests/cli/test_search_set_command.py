@@ -69,7 +69,7 @@ def test_from_a_search_to_a_production(home: Path, papers: Path, tmp_path: Path)
 
     decide(batch)
     decide(as_json(home, "set", "next", "mails", "pumps", "-n", "6"))
-    sample = as_json(home, "set", "sample", "mails", "pumps", "--recall", "0.7")
+    sample = as_json(home, "set", "sample", "mails", "pumps", "--recall", "0.7", "--size", "14")  # all that is left
     refused = as_json(home, "set", "certify", "mails", "pumps", status=1)
     assert "have not been decided on" in json.dumps(refused)
     decide(as_json(home, "set", "next", "mails", "pumps", "-n", str(len(sample["drawn"]))))
