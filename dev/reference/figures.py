@@ -224,4 +224,7 @@ ROWS = (
     Row("search_latency", documents.latency),
     Row("search_acl", documents.leaks),
     Row("search_crash", documents.kills),
+    Row("long_documents", documents.contexts),
+    Row("tar", documents.review),
+    Row("tar_recall", documents.stopping),
 )
