@@ -35,7 +35,7 @@ from benchmarks.search_acl_corpus import (
     marks_of,
     visible,
 )
-from rightsized.apps.search.answer.answering import Bar, answer
+from rightsized.apps.search.answer.answering import Bar, Inquiry, answer
 from rightsized.apps.search.answer.written import write
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.clauses import And, Not, Or, Phrase, Terms
@@ -152,7 +152,7 @@ def _of_answers(given: Setting, one: Asker, asked: str, written: bool) -> list[L
     """What an answer says and cites, and what the model that writes it is told."""
     writer = FakeTextWriter(_repeated)
     if written:
-        answered = asyncio.run(write(one.view, asked, writer=writer, encoder=given.encoder, bar=EVERY))
+        answered = asyncio.run(write(one.view, asked, writer, Inquiry(given.encoder, bar=EVERY)))
     else:
         answered = asyncio.run(answer(one.view, asked, encoder=given.encoder, bar=EVERY))
     said = (*answered.sentences, *answered.offered)

@@ -22,7 +22,7 @@ from answer_rooms import (
     writer,
 )
 
-from rightsized.apps.search.answer.answering import Bar
+from rightsized.apps.search.answer.answering import Bar, Inquiry
 from rightsized.apps.search.answer.records import Answer
 from rightsized.apps.search.answer.written import MOST_READ, packed, write
 from rightsized.apps.search.index.collection import Collection
@@ -54,7 +54,7 @@ def asked(room: Room, *turns: Behaviour, principals: tuple[str, ...] = (), **mor
 
     async def work(gateway: LocalGateway, upstream: Upstream, ledger: SqliteLedger) -> tuple[Answer, Upstream]:
         view = collection.view(principals)
-        return await write(view, QUESTION, writer=writer(gateway), encoder=Counting(), bar=OPEN), upstream
+        return await write(view, QUESTION, writer(gateway), Inquiry(Counting(), bar=OPEN)), upstream
 
     found: tuple[Answer, Upstream] = with_gateway(root, turns, work, **more)
     return found
@@ -186,7 +186,7 @@ def test_who_asked_and_what_it_held_is_on_record(room: Room) -> None:
 
     async def work(gateway: LocalGateway, upstream: Upstream, ledger: SqliteLedger) -> Decision | None:
         view = collection.view(())
-        found = await write(view, QUESTION, writer=writer(gateway), encoder=Counting(), bar=OPEN)
+        found = await write(view, QUESTION, writer(gateway), Inquiry(Counting(), bar=OPEN))
         assert found.written is not None
         return ledger.reader.get(found.written.decision)
 
@@ -199,7 +199,7 @@ def test_a_collection_may_hold_less_than_secrets_but_a_key_is_never_undercut(roo
 
     async def work(gateway: LocalGateway, upstream: Upstream, ledger: SqliteLedger) -> int:
         view = collection.view(())
-        await write(view, QUESTION, writer=writer(gateway, "internal"), encoder=Counting(), bar=OPEN)
+        await write(view, QUESTION, writer(gateway, "internal"), Inquiry(Counting(), bar=OPEN))
         return len(upstream.seen)
 
     assert with_gateway(root, [saying(RIGHT)], work, classes='["internal"]') == 1
@@ -208,15 +208,15 @@ def test_a_collection_may_hold_less_than_secrets_but_a_key_is_never_undercut(roo
 async def test_a_busy_gateway_is_told_to_the_asker(room: Room) -> None:
     busy = FakeTextWriter([BusyError("Too many at once.")])
     with pytest.raises(BusyError):
-        await write(room[1].view(()), QUESTION, writer=busy, encoder=Counting(), bar=OPEN)
+        await write(room[1].view(()), QUESTION, busy, Inquiry(Counting(), bar=OPEN))
     down = FakeTextWriter([UpstreamError("It is down.")])
-    found = await write(room[1].view(()), QUESTION, writer=down, encoder=Counting(), bar=OPEN)
+    found = await write(room[1].view(()), QUESTION, down, Inquiry(Counting(), bar=OPEN))
     assert found.notes == ("Nothing was written: It is down.",)
 
 
 async def test_weak_evidence_keeps_a_supported_answer_back(room: Room) -> None:
     said = numbered_later = FakeTextWriter(lambda prompt: RIGHT.format(leave=_place(prompt)))
-    found = await write(room[1].view(()), QUESTION, writer=said, encoder=Counting(), bar=Bar(least=0.999))
+    found = await write(room[1].view(()), QUESTION, said, Inquiry(Counting(), bar=Bar(least=0.999)))
     assert found.status == "abstained" and not found.offered and found.probability > 0
     assert len(numbered_later.prompts) == 1
 

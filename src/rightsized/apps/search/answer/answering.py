@@ -45,6 +45,17 @@ class Bar(NamedTuple):
 EVIDENCE = Bar()
 
 
+class Inquiry(NamedTuple):
+    """How a question is asked: as `search`, with the `bar` that answers are measured by."""
+
+    encoder: Encoder | None
+    filters: Filters = EVERYTHING
+    limit: int = 10
+    settings: Settings = PLAIN
+    ranking: Ranking = FUSED
+    bar: Bar = EVIDENCE
+
+
 class Reading(NamedTuple):
     """What an answer is made from: the results as they are shown, all passages that were read, and their sentences."""
 
@@ -75,38 +86,27 @@ async def answer(
     Raises:
         InputError, BusyError: as `search`.
     """
-    read = await reading(
-        view, question, encoder=encoder, filters=filters, limit=limit, settings=settings, ranking=ranking, bar=bar
-    )
+    read = await reading(view, question, Inquiry(encoder, filters, limit, settings, ranking, bar))
     return await asyncio.to_thread(extract, view, read, bar)
 
 
-async def reading(
-    view: View,
-    question: str,
-    *,
-    encoder: Encoder | None,
-    filters: Filters,
-    limit: int,
-    settings: Settings,
-    ranking: Ranking,
-    bar: Bar,
-    deep: int = PASSAGES,
-) -> Reading:
+async def reading(view: View, question: str, how: Inquiry, deep: int = PASSAGES) -> Reading:
     """Search, and describe the sentences of the first passages. `deep`: passages wanted, whatever is shown of them."""
     found = await search(
         view,
         question,
-        encoder=encoder,
-        filters=filters,
-        limit=max(limit, deep),
-        settings=settings,
-        ranking=ranking,
+        encoder=how.encoder,
+        filters=how.filters,
+        limit=max(how.limit, deep),
+        settings=how.settings,
+        ranking=how.ranking,
     )
-    fits = encoder is not None and encoder.digest == view.encoder
-    words = asked_words(question, found, settings)
-    evidence = await gathered(words, found.hits, encoder if fits else None)
-    return Reading(replace(found, hits=found.hits[:limit]), found.hits, evidence, choose(evidence, bar.weights))
+    fits = how.encoder is not None and how.encoder.digest == view.encoder
+    words = asked_words(question, found, how.settings)
+    evidence = await gathered(words, found.hits, how.encoder if fits else None)
+    return Reading(
+        replace(found, hits=found.hits[: how.limit]), found.hits, evidence, choose(evidence, how.bar.weights)
+    )
 
 
 def asked_words(question: str, found: Results, settings: Settings) -> str:

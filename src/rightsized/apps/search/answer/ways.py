@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
+from typing import Any
 
-from rightsized.apps.search.answer.answering import answer
+from rightsized.apps.search.answer.answering import Inquiry, answer
 from rightsized.apps.search.answer.records import Answer, Method
 from rightsized.apps.search.answer.written import write
+from rightsized.apps.search.protocols import View
 from rightsized.apps.search.writing import TextWriter
 
 Ask = Callable[..., Awaitable[Answer]]  # as `answering.answer`
@@ -32,7 +33,11 @@ def _extract(opened: Open) -> Way:
 
 def _write(opened: Open) -> Way:
     writer = opened()
-    return Way(partial(write, writer=writer), writer.identity)
+
+    async def ask(view: View, question: str, **how: Any) -> Answer:
+        return await write(view, question, writer, Inquiry(**how))
+
+    return Way(ask, writer.identity)
 
 
 WAYS: dict[Method, Callable[[Open], Way]] = {"extract": _extract, "write": _write}

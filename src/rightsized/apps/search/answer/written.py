@@ -15,10 +15,8 @@ import numpy as np
 from msgspec.structs import replace
 
 from rightsized.apps.search.answer.answering import (
-    EVERYTHING,
-    EVIDENCE,
-    PLAIN,
     Bar,
+    Inquiry,
     Reading,
     as_tested,
     extract,
@@ -30,9 +28,7 @@ from rightsized.apps.search.answer.records import Answer, Cited, Said, WrittenBy
 from rightsized.apps.search.answer.support import Source, Support, common_words, judged
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.highlighting import mark
-from rightsized.apps.search.query.results import Ranking, Settings
-from rightsized.apps.search.query.search import FUSED
-from rightsized.apps.search.types import Filters, Hit
+from rightsized.apps.search.types import Hit
 from rightsized.apps.search.writing import Excerpt, Prompt, Text, TextWriter
 from rightsized.core.errors import (
     ContextLengthError,
@@ -71,32 +67,19 @@ class _Shown(NamedTuple):
     places: tuple[tuple[Hit, Support], ...]
 
 
-async def write(
-    view: View,
-    question: str,
-    *,
-    writer: TextWriter,
-    encoder: Encoder | None,
-    filters: Filters = EVERYTHING,
-    limit: int = 10,
-    settings: Settings = PLAIN,
-    ranking: Ranking = FUSED,
-    bar: Bar = EVIDENCE,
-) -> Answer:
+async def write(view: View, question: str, writer: TextWriter, how: Inquiry) -> Answer:
     """Let a model answer from the first passages; abstain, and offer the extract, where its answer does not hold.
 
     Args:
         view: the asker's: nothing else is given to the model.
         writer: writes for this asker and collection.
-        encoder: the collection's; without one sentences are compared by words alone.
+        how: without the collection's encoder sentences are compared by words alone.
     Raises:
         InputError, BusyError, RateLimitError, UnsupportedError: nothing was written, and somebody should know.
     """
-    read = await reading(
-        view, question, encoder=encoder, filters=filters, limit=limit, settings=settings, ranking=ranking, bar=bar,
-        deep=MOST_PASSAGES,
-    )  # fmt: skip
-    bar = as_tested(bar, read.found)
+    read = await reading(view, question, how, MOST_PASSAGES)
+    encoder = how.encoder
+    bar = as_tested(how.bar, read.found)
     taken = packed(read.passages[:MOST_PASSAGES], writer.context)
     fallback = await asyncio.to_thread(_abstained, view, read, bar)
     if not taken:
