@@ -16,6 +16,7 @@ from rightsized.apps.search.adapt.own import NO_STAMP, serving_own, stamp
 from rightsized.apps.search.connectors.addresses import Addresses
 from rightsized.apps.search.connectors.listing import open_connector
 from rightsized.apps.search.index import check, inspection
+from rightsized.apps.search.discovery.coding.cache import forget
 from rightsized.apps.search.index.collection import FOLDER, Collection, folder_of, open_collection
 from rightsized.apps.search.index.database import FILE, lock_writer
 from rightsized.apps.search.index.reader import Reader
@@ -183,7 +184,9 @@ class Collections:
     def compact(self, name: str) -> tuple[int, int]:
         """Leave nothing on the disk of what was deleted; its bytes before and after. Raises HomeLockedError."""
         before = inspection.bytes_of(self._folder(name))
-        self.open(name).compact()
+        collection = self.open(name)
+        collection.compact()
+        forget(collection.folder, collection.contents())
         return before, inspection.bytes_of(self._folder(name))
 
     def remove(self, name: str) -> None:

@@ -13,7 +13,7 @@ from discovery_samples import ANNA, BO
 from review_rooms import Room
 
 from rightsized.apps.search.discovery.coding.batches import Batches
-from rightsized.apps.search.discovery.coding.cache import FILE, FeatureCache
+from rightsized.apps.search.discovery.coding.cache import FILE, FeatureCache, forget
 from rightsized.apps.search.discovery.coding.choosing import next_batch
 from rightsized.apps.search.discovery.records import Asker, Criterion
 from rightsized.apps.search.discovery.review import Review, gathered
@@ -137,7 +137,7 @@ def test_what_the_collection_forgets_is_forgotten_here(room: Room) -> None:
     room.sync()
     with room.collection.writing() as writer:
         writer.sweep()
-    room.cache.keep_only(room.collection.contents())
+    forget(room.collection.folder, room.collection.contents())
     assert list(room.cache.parts([content])) == []
 
 

@@ -122,6 +122,16 @@ class FeatureCache:
             return self._connection.execute(sql, values).fetchall()
 
 
+def forget(folder: Path, contents: Iterable[str]) -> None:
+    """Leave nothing in the folder's cache, where there is one, but of these contents."""
+    if (folder / FILE).exists():
+        cache = FeatureCache(folder, "", 0)
+        try:
+            cache.keep_only(contents)
+        finally:
+            cache.close()
+
+
 def mean_vector(view: View, document: str) -> NDArray[np.float32] | None:
     """The mean of the vectors of a document's passages, float32 (dimension,); None where some are not embedded yet."""
     numbers = [found.row for found in view.passages(document)]
