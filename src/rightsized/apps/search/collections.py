@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, cast
 from rightsized.apps.search.adapt.own import NO_STAMP, serving_own, stamp
 from rightsized.apps.search.connectors.addresses import Addresses
 from rightsized.apps.search.connectors.listing import open_connector
-from rightsized.apps.search.index import check, inspection
 from rightsized.apps.search.discovery.coding.cache import forget
+from rightsized.apps.search.index import check, inspection
 from rightsized.apps.search.index.collection import FOLDER, Collection, folder_of, open_collection
 from rightsized.apps.search.index.database import FILE, lock_writer
 from rightsized.apps.search.index.reader import Reader
