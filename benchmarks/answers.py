@@ -27,17 +27,16 @@ from numpy.typing import NDArray
 
 from benchmarks import harness, models
 from benchmarks.answers_checks import checks
-from benchmarks.answers_data import PASSAGES, SETS, Seen, cases, seen
+from benchmarks.answers_data import SETS, Seen, cases, seen
 from rightsized.apps.search.answer import fitting
 from rightsized.apps.search.answer.answering import LEAST
 from rightsized.apps.search.answer.calibrating import COSTS, Asked, learn
 from rightsized.apps.search.answer.choosing import DEFAULT, SIGNALS, Floats, choose
-from rightsized.apps.search.answer.evidence import COLUMNS
+from rightsized.apps.search.answer.evidence import COLUMNS, PASSAGES
 from rightsized.apps.search.evaluate.bootstrap import interval
-from rightsized.cascade.calibrate import calibrate
-from rightsized.cascade.path import as_configuration, outcomes
-from rightsized.cascade.plan import Plan
+from rightsized.cascade.path import outcomes
 from rightsized.cascade.scores import Scores
+from rightsized.cascade.selection import Test, choose_path, walk
 from rightsized.core.types import Promise
 from rightsized.tasks.embeddings import Embedder
 
@@ -45,8 +44,8 @@ MOST = {"policyqa": 800, "obliqa": 600}  # questions drawn of sets with more
 BUDGETS = (0.1, 0.2, 0.3)
 PROMISES: tuple[Promise, ...] = ("selective_error", "wrong_local_rate")
 SAMPLE = 400  # calibrate questions drawn
-DRAWS = 200
-BOOTSTRAPS = 100  # of a calibration: fewer than the product's 300, for time
+DRAWS = 1000
+BOOTSTRAPS = 300
 DELTA = 0.05
 SEED = 20261128
 Bools = NDArray[np.bool_]
@@ -68,8 +67,8 @@ class Table(NamedTuple):
     groups: list[str]
 
     def rows(self, some: Bools) -> Table:
-        picked = [column[some] for column in self[:-1]]
-        return Table(*picked, [name for name, kept in zip(self.groups, some, strict=True) if kept])  # type: ignore[arg-type]  # columns of one tuple
+        picked: list[Any] = [column[some] for column in self[:-1]]
+        return Table._make([*picked, [name for name, kept in zip(self.groups, some, strict=True) if kept]])
 
 
 def table(found: Sequence[Seen]) -> Table:
@@ -96,8 +95,8 @@ def table(found: Sequence[Seen]) -> Table:
                 group,
             )
         )
-    columns = [np.array(column) for column in list(zip(*rows, strict=True))[:-1]]
-    return Table(*columns, [row[-1] for row in rows])  # type: ignore[arg-type]  # columns of one tuple
+    columns: list[Any] = [np.array(column) for column in list(zip(*rows, strict=True))[:-1]]
+    return Table._make([*columns, [row[-1] for row in rows]])
 
 
 def auroc(scores: Floats, right: Bools) -> float:
@@ -164,28 +163,28 @@ def promises(whole: Table, draws: int) -> list[dict[str, Any]]:
 
 
 def _cell(promise: Promise, budget: float, selection: Scores, pool: Scores, draws: int) -> dict[str, Any]:
+    """As `cascade.calibrate` does, but for the path, which draws of one size share."""
     dice = np.random.default_rng([SEED, int(1000 * budget)])
-    kept, broken, shares = 0, 0, []
-    for seed in range(draws):
+    test = Test(promise, budget, DELTA, SAMPLE)
+    path = choose_path(test, selection, COSTS, seed=0, bootstraps=BOOTSTRAPS)
+    local, wrong = outcomes(path.configurations, pool).count()
+    broken = wrong > budget * (local if promise == "selective_error" else pool.n)
+    kept, violations, share = 0, 0, 0.0
+    for _ in range(draws):
         drawn = pool.rows(dice.integers(0, pool.n, SAMPLE))
-        plan = Plan(promise, budget, DELTA, COSTS, seed=seed, bootstraps=BOOTSTRAPS)
-        found = calibrate(plan, selection, drawn)
-        if found.state != "certified":
-            shares.append(0.0)
-            continue
-        local, wrong = outcomes(as_configuration(found.thresholds)[None, :], pool).count()
-        trials = int(local[0]) if promise == "selective_error" else pool.n
-        kept += 1
-        broken += int(wrong[0]) > budget * trials
-        shares.append(int(local[0]) / pool.n)
+        last = walk(test.passes(*outcomes(path.configurations, drawn).count()), path.start)
+        if last >= 0 and np.isfinite(path.configurations[last]).any():
+            kept += 1
+            violations += int(broken[last])
+            share += int(local[last]) / pool.n
     return {
         "promise": promise,
         "max_error": budget,
         "calibrate": SAMPLE,
         "draws": draws,
         "certified": kept / draws,
-        "violations": broken / draws,
-        "mean_share_answered": float(np.mean(shares)),
+        "violations": violations / draws,
+        "mean_share_answered": share / draws,
     }
 
 
@@ -199,7 +198,7 @@ def main() -> int:
     plain = models.encoder(sessions=1)
     cached = Embedder(models.home(), plain)
     result: dict[str, Any] = {"signals": list(SIGNALS), "weights": msgspec.to_builtins(DEFAULT), "sets": {}}
-    draws = 20 if given.quick else given.extra.draws
+    draws = 50 if given.quick else given.extra.draws
     for name in SETS:
         if not name.startswith(given.extra.only):
             continue
