@@ -259,6 +259,16 @@ def documents_are_searched(stage: Stage) -> None:
 
 
 @step(SERVING)
+def documents_are_reviewed(stage: Stage) -> None:
+    """By commands, whose looks the server puts on record, and on the pages."""
+    made = stage.cli("search", "set", "create", "company", "leave", "--terms", "leave")
+    assert made["documents"] > 0
+    assert stage.cli("search", "set", "next", "company", "leave", "-n", "2")
+    assert b"/reviews/company/leave" in stage.call("/reviews")
+    assert b"read" in stage.call("/reviews/company/leave")
+
+
+@step(SERVING)
 def documents_are_answered(stage: Stage) -> None:
     """By extracts, and by whatever model writes here; what it says is checked, so that it may abstain."""
     for method in ("extract", "write"):
