@@ -10,7 +10,6 @@ from rightsized.core.frozen import Frozen
 Kind = Literal["heading", "run-in heading", "title", "first sentence"]
 Method = Literal["projection", "layers"]
 METHODS: tuple[Method, ...] = ("projection", "layers")
-KINDS: tuple[Kind, ...] = ("heading", "run-in heading", "title", "first sentence")
 FEWEST_PAIRS = 64  # below which nothing is learnt
 
 
