@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rightsized.cascade.generate import Calibrated, Ladder, LadderSetup
+from rightsized.cascade.parameters import parameters
 from rightsized.cascade.promise import Promise
 from rightsized.cascade.samples import AT_ONCE, SamplePlan, draw, sample_of
 from rightsized.cascade.tier import Tier
@@ -68,7 +69,9 @@ def ladder(small: FakeGenerator, verifier: Agrees, **settings: Any) -> Ladder:
         Tier(TierConfig("small", url="http://x", **settings), small),
         Tier(TierConfig("large", url="http://x", tier=1), FakeGenerator("large", lambda g: "large says")),
     )
-    calibrated = Calibrated(("small", "large"), (0.8,), (), verifier, samples={"small": PLAN})
+    calibrated = Calibrated(
+        ("small", "large"), (0.8,), (), verifier, samples={"small": PLAN}, parameters=(parameters(BODY),)
+    )
     return Ladder(LadderSetup(tiers, Promise("certified", "c1"), calibrated))
 
 

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from itertools import count
 
 import msgspec
-import numpy as np
 from fake_record import FakeRecord
+from letter_encoder import LetterEncoder
 
 from rightsized.core.errors import BusyError, InputError, JobError, NotFoundError
 from rightsized.core.generation import Caller, DataClass
-from rightsized.core.protocols import Encoded, Encoder
+from rightsized.core.protocols import Encoder
 from rightsized.core.types import (
     Attempt,
     Certificate,
@@ -95,26 +95,6 @@ WAITING = (
     ("feedback", "My login works on the phone but not on the laptop since the update, error 403."),
     ("abstained", "wat is de prijs van twee dozen"),
 )
-
-
-class LetterEncoder:
-    """Vectors of how often each letter occurs. Reads ten words."""
-
-    digest, dimension, max_tokens = "sha256:" + "1e" * 32, 26, 10
-
-    def encode_now(self, text: str) -> Encoded:
-        words = text.lower().split()
-        read = "".join(words[: self.max_tokens])
-        counts = np.array([read.count(chr(97 + i)) for i in range(self.dimension)], dtype=np.float32)
-        if not counts.any():
-            raise InputError("The text has no letters.")
-        return Encoded(counts / np.linalg.norm(counts), len(words), len(words) > self.max_tokens)
-
-    async def encode(self, text: str) -> Encoded:
-        await asyncio.sleep(0)
-        return self.encode_now(text)
-
-    def close(self) -> None: ...
 
 
 class FakeService:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -11,14 +10,13 @@ from typing import Any
 
 import pytest
 from live_server import Answer, Client, running
+from sample_home import sample_home
 from scripted_gateway import ScriptedGateway
 from test_search_api import Counting, Searching
 
-from rightsized import data
 from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.passages.sentences import sentences
 from rightsized.apps.search.types import Filters
-from rightsized.core.egress import Egress
 from rightsized.core.generation import Caller, Completion, Generation, Usage
 from rightsized.core.types import Reply
 from rightsized.store.home import Home
@@ -48,16 +46,7 @@ class Copying(ScriptedGateway):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root, samples = tmp_path_factory.mktemp("long"), data.folder("documents")
-    for name in FILES:
-        (root / "documents" / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(samples / name, root / "documents" / name)
-    Path(shutil.copy(samples / ".rightsized-access.toml", root / "documents")).chmod(0o644)
-    home = Home(root / "home").ensure()
-    collections = Collections(home, Counting)
-    collections.take_in("company", [str(root / "documents")], Egress.at(str(home.path), ()))
-    collections.close()
-    return home.path
+    return sample_home(tmp_path_factory.mktemp("long"))
 
 
 @pytest.fixture(scope="module")

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from live_server import Answer, Client, running
+from sample_home import sample_home
 from scripted_gateway import ScriptedGateway
-from test_search_api import Counting, Searching
+from test_search_api import Searching
 
-from rightsized import data
-from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.rank.tier_reranker import ServedReranker
 from rightsized.apps.search.service import Question, SearchService
 from rightsized.core.config import Config, SearchConfig, ServerConfig
-from rightsized.core.egress import Egress
 from rightsized.core.generation import Caller
 from rightsized.core.tiers import TierConfig
 from rightsized.server.app import documents_of
@@ -32,17 +29,7 @@ LEAVE = "How many days of leave may be carried over?"
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root, samples = tmp_path_factory.mktemp("related"), data.folder("documents")
-    for name in FILES:
-        (root / "documents" / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(samples / name, root / "documents" / name)
-    access = Path(shutil.copy(samples / ".rightsized-access.toml", root / "documents"))
-    access.chmod(0o644)
-    home = Home(root / "home").ensure()
-    collections = Collections(home, Counting)
-    collections.take_in("company", [str(root / "documents")], Egress.at(str(home.path), ()))
-    collections.close()
-    return home.path
+    return sample_home(tmp_path_factory.mktemp("related"))
 
 
 @pytest.fixture(scope="module")

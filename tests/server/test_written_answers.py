@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from live_server import Answer, Client, running
+from sample_home import sample_home
 from scripted_gateway import ScriptedGateway
-from test_search_api import Counting, Searching
+from test_search_api import Searching
 
-from rightsized import data
-from rightsized.apps.search.collections import Collections
-from rightsized.core.egress import Egress
 from rightsized.core.errors import RateLimitError
 from rightsized.core.generation import Completion, Generation
 from rightsized.store.home import Home
@@ -47,16 +44,7 @@ class Answering(Searching):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root, samples = tmp_path_factory.mktemp("written"), data.folder("documents")
-    for name in ("policies/annual-leave.pdf", "policies/remote-work.html", "hr/salary-bands-2026.xlsx"):
-        (root / "documents" / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(samples / name, root / "documents" / name)
-    Path(shutil.copy(samples / ".rightsized-access.toml", root / "documents")).chmod(0o644)
-    home = Home(root / "home").ensure()
-    collections = Collections(home, Counting)
-    collections.take_in("company", [str(root / "documents")], Egress.at(str(home.path), ()))
-    collections.close()
-    return home.path
+    return sample_home(tmp_path_factory.mktemp("written"))
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,7 @@ class Run:
         self.state, self.certificate = state, certificate
         self.attempts = [] if request.trace is None else request.trace
         self.as_tested = True  # whether the path so far is the one calibration tested
+        self.untested = ""  # what of the request itself the test did not cover, in words
         self.blame: RightsizedError | None = None  # the first failure that the request itself is to blame for
         self._began = time.perf_counter()
 
@@ -45,8 +46,10 @@ class Run:
         return any(attempt.completion is not None for attempt in self.attempts)
 
     def uncertified(self, reason: str) -> None:
-        """Note that this request leaves the path that was tested."""
-        self.as_tested = False
+        """Note that this request leaves the path that was tested; the answer says why. Nothing where it is empty."""
+        if reason:
+            self.as_tested = False
+            self.untested = self.untested or reason
 
     def passed_over(self, tier: Tier, reason: str) -> None:
         """A tier that may not be asked, or is not to be."""
@@ -124,8 +127,10 @@ class Run:
 
     def answered(self, *, certified: bool) -> Reply:
         """The reply of the last attempt."""
-        last = self.attempts[-1]
-        return self._reply(last.rung, last.tier, last.model, last.score, certified, last.completion)
+        last, written = self.attempts[-1], self.attempts[-1].completion
+        if written is not None and self.untested and self.state == "certified":
+            written = structs.replace(written, warnings=(*written.warnings, f"Not certified: {self.untested}."))
+        return self._reply(last.rung, last.tier, last.model, last.score, certified, written)
 
     def abstained(self) -> Reply:
         """Every tier was passed over: a person must answer."""

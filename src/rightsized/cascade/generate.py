@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from rightsized.cascade.attempt import Run
 from rightsized.cascade.logprobs import with_logprobs, without_logprobs
+from rightsized.cascade.parameters import UNSAID, why_cut, why_untested
 from rightsized.cascade.promise import Promise
 from rightsized.cascade.refusals import none_left
 from rightsized.cascade.replay import pieces_of
@@ -73,6 +74,7 @@ class Calibrated:
         samples: tiers whose check reads further samples, and how those are drawn.
         afresh: each request begins at the first tier, whatever its conversation did before: a promise about the answers
             given here is about all that pass the check, not about those of conversations that never moved up.
+        parameters: of the requests that were tested; the promise covers no others.
     """
 
     names: tuple[str, ...]
@@ -82,6 +84,7 @@ class Calibrated:
     logprobs: frozenset[str] = frozenset()
     samples: Mapping[str, SamplePlan] = field(default_factory=dict)
     afresh: bool = False
+    parameters: tuple[str, ...] = (UNSAID,)
 
 
 @dataclass(frozen=True)
@@ -188,6 +191,8 @@ class Ladder(Answerer):
             run = Run(request, generation, state if cascaded else "none", self.setup.promise.certificate)
             if (generation.body.get("n") or 1) != 1:
                 run.uncertified("only the first of several answers is checked")
+            if self.setup.calibrated is not None:
+                run.uncertified(why_untested(generation, self.setup.calibrated.parameters))
             steps = self._allowed(run, cascaded) if cascaded else self._default(run)
         else:
             run = Run(request, generation, "none", "")
@@ -328,6 +333,8 @@ class Ladder(Answerer):
         if step.bar != ALWAYS and not run.generation.body.get("logprobs"):
             drawn = replace(drawn, completion=without_logprobs(drawn.completion))  # they were for the check
         run.tried(step.tier, drawn, started, score=score, bar=step.bar, accepted=accepted)
+        if accepted:
+            run.uncertified(why_cut(run.generation, drawn.completion))
         if isinstance(drawn.missing, BusyError):  # as for an answer: load must not move requests up
             raise drawn.missing
         return drawn.completion if accepted else None

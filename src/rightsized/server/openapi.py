@@ -19,7 +19,7 @@ _ANSWERED_BY = {
     "X-Rightsized-Tier": "3 task-specific model, 2 small language model, 1 large one, 0 a person.",
     "X-Rightsized-Rung": "The rung of the ladder that answered.",
     "X-Rightsized-State": "State of the promise under which the answer was given.",
-    "X-Rightsized-Steps": "In how many steps a chat too long for every tier was read; absent where it was read at once.",
+    "X-Rightsized-Steps": "In how many steps a chat too long for every tier was read; absent where it was one.",
 }
 _WHEN = " Sent where a tier or a task answered; the state is `certified` or `uncertified`."
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.cascade.estimates import estimate_thresholds
+from rightsized.cascade.parameters import parameters_of
 from rightsized.cascade.reference import REFERENCE_TEXTS, Reference
 from rightsized.cascade.scores import Scores
 from rightsized.core.config import EngineConfig
@@ -199,6 +200,7 @@ class _Stage:
             tuple(sorted(slices.logprobs.intersection(checked))),
             {tier: self.plan.samples[tier] for tier in checked if tier in slices.sampled},
             domain,
+            parameters_of(row.body for row in (slices.calibrate or slices.train).rows),
         )
 
     def _digests(self, rules: Rules) -> dict[str, str]:

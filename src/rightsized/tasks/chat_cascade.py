@@ -16,6 +16,7 @@ from msgspec import field
 
 from rightsized.cascade.certificate import public_key, verify_certificate, why_void
 from rightsized.cascade.generate import ALWAYS, Calibrated
+from rightsized.cascade.parameters import UNSAID
 from rightsized.cascade.reference import Reference, why_drifted
 from rightsized.cascade.samples import SamplePlan
 from rightsized.core.generation import Generation
@@ -36,7 +37,8 @@ class CascadeFile(Frozen, frozen=True):
     """`cascade.json`: tiers in order of cost, thresholds and skips (None: never answers, never skipped).
 
     `logprobs`: tiers whose check reads the log probabilities of what they wrote. `samples`: those whose check reads
-    further samples. `domain`: prompts too far from those learned from are passed up.
+    further samples. `domain`: prompts too far from those learned from are passed up. `parameters`: those of the rows
+    that were tested, such as `{"temperature":0}`.
     """
 
     names: tuple[str, ...]
@@ -48,11 +50,14 @@ class CascadeFile(Frozen, frozen=True):
     logprobs: tuple[str, ...] = ()
     samples: dict[str, SamplePlan] = field(default_factory=dict)
     domain: bool = False
+    parameters: tuple[str, ...] = (UNSAID,)
 
     @property
     def digest(self) -> str:
         """Of all the rules but the thresholds, which the certificate holds itself."""
-        rules = msgspec.structs.replace(self, thresholds=())
+        rules = msgspec.to_builtins(msgspec.structs.replace(self, thresholds=()))
+        if self.parameters == (UNSAID,):  # as it is of cascades from before there were any
+            del rules["parameters"]
         return "sha256:" + hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()
 
 
@@ -130,6 +135,7 @@ def open_calibrated(
         logprobs,
         record.samples,
         afresh=certificate.promise == "selective_error",
+        parameters=record.parameters,
     )
     void = why_void(without_data(certificate), now=now, requests=requests, digests=digests)
     again = rescored(verifiers, encoder, reference, record.loss)

@@ -3,7 +3,7 @@
 A row: {"prompt": text | "messages": [...], "answers": {tier: text}, and either "correct": {tier: true|false} or
 "expected": text}. Optional: "label_kind", "logprobs": {tier: [...]}, "samples": {tier: [text, ...]}, "judge": {tier:
 true|false} beside people's labels, "conversation", "domain", "response_format", and what the request declared
-("data_class" and others, see `chat_declared`).
+("data_class" and others, see `chat_declared`). "parameters" is how it wants to be answered, such as {"temperature": 0}.
 
 A row of `queue export` says where its label comes from. A model or a user picked it, so it only trains; it may hold the
 answers of some tiers only, and then teaches about those.
@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from rightsized.cascade.parameters import OTHER
 from rightsized.core.errors import DataError
 from rightsized.core.generation import Generation, words_of
 from rightsized.engines.signals import numbers
@@ -36,7 +37,7 @@ from rightsized.tune.duplicates import normalise
 
 FIELDS = (
     "prompt", "messages", "correct", "expected", "label_kind", "logprobs", "samples", "judge", "conversation",
-    "domain", "response_format", SOURCE_COLUMN, *DECLARED,
+    "domain", "response_format", "parameters", SOURCE_COLUMN, *DECLARED,
 )  # fmt: skip
 TESTS = "executed tests"
 
@@ -216,8 +217,13 @@ def body_of(given: dict[str, Any], where: str) -> dict[str, Any]:
         messages = [{"role": "user", "content": prompt}]
     if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
         raise DataError(f"{where}: there is no prompt.", fix='Give "prompt": text, or "messages": a list of messages.')
-    wanted = given.get("response_format")
-    return {"messages": messages} | ({"response_format": wanted} if isinstance(wanted, dict) else {})
+    wanted, said = given.get("response_format"), given.get("parameters") or {}
+    if not isinstance(said, dict) or not OTHER.isdisjoint(said):
+        raise DataError(
+            f"{where}: 'parameters' is {said!r:.60}; it holds what a request says of how its answer is written.",
+            fix='Such as {"temperature": 0}. Messages, response_format and max_tokens are fields of their own.',
+        )
+    return said | {"messages": messages} | ({"response_format": wanted} if isinstance(wanted, dict) else {})
 
 
 def _mapping(value: Any, where: str, name: str) -> dict[str, Any]:
