@@ -19,6 +19,7 @@ from rightsized.core.pseudonyms import PseudonymConfig
 
 MOST_SAMPLES = 16  # further answers a check compares: each costs a call
 RESERVED = ("auto", "task", "person")
+ANY_LANGUAGE = "any"
 ENGINES = "rightsized.engines"
 
 
@@ -36,7 +37,7 @@ class TierConfig(Struct, frozen=True, forbid_unknown_fields=True):
     headers: dict[str, str] = field(default_factory=dict)  # more headers for a remote server
     operations: tuple[Operation, ...] = ("chat", "completions")  # what it is asked for
     context: int = 0  # tokens it reads, prompt and answer together; 0 = not checked here
-    languages: tuple[str, ...] = ()  # ISO 639-1 codes it is used for; empty: any
+    languages: tuple[str, ...] = ()  # ISO 639-1 codes it is used for; unset: those of its card; "any": all
     data_classes: tuple[DataClass, ...] | None = None  # what it may be sent; unset: on this machine all, else nothing
     region: str = ""  # where it runs, for requests that must stay in a region; unset: on this machine any, else none
     price_in: float = 0.0  # US dollars a million prompt tokens

@@ -41,6 +41,7 @@ from rightsized.tasks.chat_identity import open_tier
 from rightsized.tasks.detection import Detection
 from rightsized.tasks.policies import destination, open_policy
 from rightsized.tasks.pseudonyms import detector_digest
+from rightsized.tasks.tier_languages import with_languages
 
 AT_ONCE = 64  # rows looked at side by side
 ROUTING, LIMITS = "routing", "limits."
@@ -53,7 +54,7 @@ def tiers_to_look_at(config: Config, names: Sequence[str]) -> list[Tier]:
 
     Raises ConfigError, NotFoundError, MissingExtraError: one cannot be opened, or no language can be told.
     """
-    known = {tier.name: tier for tier in config.tiers}
+    known = {tier.name: tier for tier in with_languages(config).tiers}
     chosen = [known[name] for name in names if name in known]
     language = LanguageDetector() if any(tier.languages for tier in chosen) else unknown_language
     return [Tier(tier, _generator(tier, config), language) for tier in chosen]
@@ -154,7 +155,7 @@ def routing_digests(config: Config, policy: PolicyStore | None = None) -> dict[s
     Args:
         policy: the one in force; None reads that of the home.
     """
-    found = {f"{LIMITS}{tier.name}": _digest(_limits(tier)) for tier in config.tiers}
+    found = {f"{LIMITS}{tier.name}": _digest(_limits(tier)) for tier in with_languages(config).tiers}
     return found | {ROUTING: _routing(config, policy or open_policy(config))}
 
 

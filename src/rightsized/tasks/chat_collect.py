@@ -31,6 +31,7 @@ from rightsized.tasks.chat_data import body_of
 from rightsized.tasks.chat_declared import Declared, declared_of
 from rightsized.tasks.chat_exchange import exchange_of
 from rightsized.tasks.chat_identity import open_tier, sample_plans
+from rightsized.tasks.tier_languages import with_languages
 
 SUFFIX = ".jsonl"
 AT_ONCE = 8  # rows under way at a time; a tier's own limit binds as well
@@ -165,7 +166,7 @@ async def _row(work: _Work, number: int) -> _Asked:
 
 
 def _tiers(config: Config, plan: CollectPlan) -> list[Tier]:
-    known = {tier.name: tier for tier in config.tiers}
+    known = {tier.name: tier for tier in with_languages(config).tiers}
     for name in plan.tiers:
         if name not in known:
             raise NotFoundError(

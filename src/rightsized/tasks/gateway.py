@@ -55,6 +55,7 @@ from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.reply_cache import Cached
 from rightsized.tasks.safety import safe
 from rightsized.tasks.spending import Reservation, Spending
+from rightsized.tasks.tier_languages import with_languages
 
 UNLIMITED_TOKENS = 1024  # counted against a budget for an answer whose length the request does not limit
 WRITTEN: tuple[Operation, ...] = ("chat", "completions")  # what `auto` answers; vectors need a model's name
@@ -82,6 +83,7 @@ class LocalGateway:
         spending: Spending | None = None,
         policy: PolicyStore | None = None,
     ) -> None:
+        config = with_languages(config)
         self._config, self._ledger, self._coin, self._encoders = config, ledger, coin, encoders
         self._keys, self._policy = KeyStore(Home(config.home)), policy or open_policy(config)
         self._detection = Detection(config, self._policy)
