@@ -28,7 +28,7 @@ class Answering:
         self.noted: list[Any] = []
         self._fails = fails
 
-    async def answer(self, name: str, question: Any, principals: Any) -> Answer:
+    async def answer(self, name: str, question: Any, principals: Any, *more: Any) -> Answer:
         said = Said("It is so.", (Cited("It is so.", found("third"), Highlight(0, 9)),))
         return Answer("answered", "extract", (said,), 0.5, Results((Hit(found("first"), 1.0),), 1))
 

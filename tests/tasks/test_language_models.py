@@ -178,7 +178,10 @@ def _adapter(folder: Path, **more: object) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("more", [{}, {"use_rslora": True}], ids=["plain", "rank-stabilised"])
+@pytest.mark.parametrize(
+    "more",
+    [pytest.param({}, id="plain", marks=pytest.mark.long), pytest.param({"use_rslora": True}, id="rank-stabilised")],
+)
 def test_a_lora_adapter_answers_as_the_original_does(
     store: ModelStore, tmp_path: Path, more: dict[str, object]
 ) -> None:
