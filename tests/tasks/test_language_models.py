@@ -85,7 +85,7 @@ def _converted(store: ModelStore, folder: Path, **more: str) -> str:
     return convert(order, store=store, egress=Egress()).name
 
 
-OFTEN = ("llama", "starcoder2")  # the others take as long again and find the same: pytest -m long
+OFTEN = ("llama",)  # the others take as long each and find the same: pytest -m long
 
 
 @pytest.mark.parametrize("name", [n if n in OFTEN else pytest.param(n, marks=pytest.mark.long) for n in NAMES])
@@ -209,6 +209,7 @@ def test_a_lora_adapter_answers_as_the_original_does(
     assert {t.name for t in header.tensors} == {f"blk.0.{part}.weight.lora_{side}" for part in parts for side in "ab"}
 
 
+@pytest.mark.long
 def test_an_adapter_whose_scale_is_lost_is_found_out(
     store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,8 @@ WEATHER = {"type": "function", "function": {"name": "weather", "parameters": CIT
 
 
 def where(url, model):
-    return {"model": f"openai/{model}", "api_base": url + "/v1", "api_key": "unused", "messages": ASKED}
+    one_try = {"max_retries": 0}  # of the client below it, which else waits as long as a 429 says
+    return {"model": f"openai/{model}", "api_base": url + "/v1", "api_key": "unused", "messages": ASKED, **one_try}
 
 
 def chat(url, model="small"):
