@@ -12,8 +12,8 @@ from wire import serve
 os.chdir(tempfile.gettempdir())  # it leaves a cache of its own data sets where it is started
 
 from asreview.learner import ActiveLearningCycle  # noqa: E402 - see above
-from asreview.models import get_ai_config  # noqa: E402
-from asreview.simulation.simulate import Simulate  # noqa: E402
+from asreview.models import get_ai_config  # noqa: E402 - as above
+from asreview.simulation.simulate import Simulate  # noqa: E402 - as above
 
 
 class Enough:

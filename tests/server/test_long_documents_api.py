@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from live_server import Answer, Client, running
-from sample_home import sample_home
+from sample_home import FILES, sample_home
 from scripted_gateway import ScriptedGateway
 from test_search_api import Counting, Searching
 
@@ -22,7 +22,6 @@ from rightsized.core.types import Reply
 from rightsized.store.home import Home
 from rightsized.store.keys import KeyStore
 
-FILES = ("policies/annual-leave.pdf", "policies/remote-work.html", "hr/salary-bands-2026.xlsx")
 QUESTION = "How many days of leave may be carried over?"
 
 

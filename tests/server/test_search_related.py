@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from live_server import Answer, Client, running
-from sample_home import sample_home
+from sample_home import FILES, sample_home
 from scripted_gateway import ScriptedGateway
 from test_search_api import Searching
 
@@ -23,7 +23,6 @@ from rightsized.store.home import Home
 from rightsized.store.keys import KeyStore
 from rightsized.tasks.remote import RunningServer
 
-FILES = ("policies/annual-leave.pdf", "policies/remote-work.html", "hr/salary-bands-2026.xlsx")
 LEAVE = "How many days of leave may be carried over?"
 
 

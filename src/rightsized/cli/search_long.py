@@ -10,10 +10,10 @@ import msgspec
 import typer
 from rich.text import Text
 
-from rightsized.cli.commands import Common, Result
+from rightsized.cli.commands import Result
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.search_opened import asking, writing
-from rightsized.cli.search_query import asker
+from rightsized.cli.search_query import AsOptions, asker
 from rightsized.cli.tables import aligned
 
 if TYPE_CHECKING:
@@ -27,15 +27,10 @@ _BELOW_SHOWN = 5  # clauses below the line, listed for people; --json gives all
 
 
 @dataclass(frozen=True, kw_only=True)
-class DocumentOptions(Common):
+class DocumentOptions(AsOptions):
     """What every command on a document takes."""
 
-    collection: Annotated[str, typer.Argument(help="Name of the collection.")]
     document: Annotated[str, typer.Argument(help="The document: its id, path, file name or title.")]
-    as_: Annotated[
-        list[str] | None,
-        typer.Option("--as", help="See as user:NAME, group:NAME or everyone; may be repeated. Default: your login."),
-    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

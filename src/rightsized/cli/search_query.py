@@ -22,15 +22,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskOptions(Common):
-    """What every question to a collection takes."""
+class AsOptions(Common):
+    """What everything asked of a collection takes."""
 
     collection: Annotated[str, typer.Argument(help="Name of the collection.")]
-    question: Annotated[str, typer.Argument(help="A question, in your own words or with search syntax.")]
     as_: Annotated[
         list[str] | None,
         typer.Option("--as", help="See as user:NAME, group:NAME or everyone; may be repeated. Default: your login."),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskOptions(AsOptions):
+    """What every question to a collection takes."""
+
+    question: Annotated[str, typer.Argument(help="A question, in your own words or with search syntax.")]
     limit: Annotated[int, typer.Option(help="Most passages shown.", min=1, max=100)] = 5
     scope: Annotated[
         bool, typer.Option("--scope/--no-scope", help="Search in documents alone that the question names.")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from rightsized.cli.commands import Common, Result
+from rightsized.cli.commands import Result
 from rightsized.cli.search_opened import asking
-from rightsized.cli.search_query import asker, told_hits
+from rightsized.cli.search_query import AsOptions, asker, told_hits
 from rightsized.cli.tables import aligned
 from rightsized.core.errors import NotFoundError
 
@@ -21,17 +21,6 @@ if TYPE_CHECKING:
     from rightsized.apps.search.types import Hit
 
 _KINDS = {"title": "a document", "word": "a word goes on", "spelling": "did you mean"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class AsOptions(Common):
-    """What everything asked of a collection takes."""
-
-    collection: Annotated[str, typer.Argument(help="Name of the collection.")]
-    as_: Annotated[
-        list[str] | None,
-        typer.Option("--as", help="See as user:NAME, group:NAME or everyone; may be repeated. Default: your login."),
-    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

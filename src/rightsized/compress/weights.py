@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from rightsized.compress.int8 import quantise
@@ -78,7 +79,7 @@ def _add_projection(graph: onnx.GraphProto, matrix: FloatArray) -> None:
     graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(matrix), PROJECTION))
 
 
-def _stored(name: str, value: FloatArray, places: Mapping[str, int]) -> dict[str, FloatArray]:
+def _stored(name: str, value: FloatArray, places: Mapping[str, int]) -> dict[str, NDArray[Any]]:
     """What a graph keeps of an array: itself, or its 8-bit form."""
     if name in places:
         return {name: value}
@@ -86,7 +87,7 @@ def _stored(name: str, value: FloatArray, places: Mapping[str, int]) -> dict[str
         raise IntegrityError(f"The graph holds no weight {name!r}.")
     rows = name in _TABLES
     steps, scale = quantise(value, axis=1 if rows else 0)
-    return {f"{name}.int8": steps, f"{name}.scale": scale[:, None] if rows else scale}  # type: ignore[dict-item]  # int8
+    return {f"{name}.int8": steps, f"{name}.scale": scale[:, None] if rows else scale}
 
 
 def _blueprint(graph: onnx.GraphProto, arrays: Mapping[str, FloatArray]) -> Blueprint:

@@ -33,7 +33,7 @@ def mine_negatives(
     found = []
     for done, pair in enumerate(pairs):
         progress("Mining negatives", done, len(pairs))
-        found.append(_negative(view, pair, encoder, random.Random(f"{seed}\0{pair.asks}\0{pair.row}")))  # noqa: S311
+        found.append(_negative(view, pair, encoder, random.Random(f"{seed}\0{pair.asks}\0{pair.row}")))  # noqa: S311 - the same draw for the same seed
     progress("Mining negatives", len(pairs), len(pairs))
     return found
 

@@ -12,12 +12,12 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from rightsized.apps.search.answer.records import Answer
 from rightsized.apps.search.protocols import View
+from rightsized.apps.search.rank.judgements import json_lines
 from rightsized.apps.search.types import Filters, Found
 from rightsized.core.errors import DataError
 from rightsized.core.frozen import Frozen
@@ -131,18 +131,11 @@ def _passages(row: _Row, passages: Sequence[Found]) -> frozenset[int]:
 
 
 def _rows(path: Path) -> list[tuple[int, _Row]]:
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from None
     found = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, given in json_lines(path):
         try:
-            given = msgspec.json.decode(line, type=dict[str, Any])
             row = msgspec.convert({name: value for name, value in given.items() if value is not None}, _Row)
-        except msgspec.MsgspecError as error:
+        except msgspec.ValidationError as error:
             raise DataError(
                 f"{path}, line {number}, is no judged question: {error}.",
                 fix='Such as {"text": "When does the lease end?", "document": "lease.pdf", "answer": "30 June 2027"}.',

@@ -7,7 +7,7 @@ as they stand in the document. The passages that hold them are the relevant ones
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,19 +56,27 @@ def read_judgements(path: Path, view: View) -> Read:
     return Read(tuple(questions), tuple(problems))
 
 
-def _lines(path: Path) -> list[tuple[str, str, str]]:
+def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a file of JSON lines, with their line numbers from 1; blank lines pass. Raises DataError."""
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from None
-    found = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            row = msgspec.json.decode(line, type=dict[str, Any])
+            yield number, msgspec.json.decode(line, type=dict[str, Any])
         except msgspec.DecodeError as error:
-            raise DataError(f"{path}, line {number}, is not a JSON object: {error}.") from None
+            raise DataError(
+                f"{path}, line {number}, is no judged question: it is not a JSON object: {error}.",
+                fix='Such as {"text": "When does the lease end?", "document": "lease.pdf", "answer": "30 June 2027"}.',
+            ) from None
+
+
+def _lines(path: Path) -> list[tuple[str, str, str]]:
+    found = []
+    for number, row in json_lines(path):
         text, document, answer = (row.get(name) or "" for name in _FIELDS)
         if not text or not all(isinstance(value, str) for value in (text, document, answer)):
             raise DataError(f"{path}, line {number}, needs a question in `text`, and texts in `document` and `answer`.")

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,11 +92,11 @@ def _named(digest: str, tier: str) -> str:
     return named if named.startswith("sha256:") else "sha256:" + hashlib.sha256(named.encode()).hexdigest()
 
 
-def scores_of(body: dict[str, object], count: int, tier: str) -> NDArray[np.float32]:
+def scores_of(body: dict[str, Any], count: int, tier: str) -> NDArray[np.float32]:
     """The scores in an answer of `rerank`, by the documents' places. Raises UpstreamError where one is missing."""
     found = np.full(count, np.nan, np.float32)
     try:
-        for row in body["results"]:  # type: ignore[attr-defined]  # whatever a server answered
+        for row in body["results"]:
             found[row["index"]] = row["relevance_score"]
     except (KeyError, TypeError, IndexError, ValueError):
         raise UpstreamError(f"Tier {tier!r} gave no list of scores.", retryable=False) from None
