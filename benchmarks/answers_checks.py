@@ -18,8 +18,8 @@ from benchmarks.answers_data import SEED, Seen
 from rightsized.apps.search.answer.facts import names
 from rightsized.apps.search.answer.support import Source, common_words, judged
 from rightsized.apps.search.answer.written import LEAST_COSINE
-from rightsized.apps.search.passages.sentences import sentences
 from rightsized.apps.search.types import Hit
+from rightsized.parsers.sentences import sentences
 from rightsized.tasks.embeddings import Embedder
 
 MOST = 300  # sentences of a set

@@ -20,15 +20,15 @@ from benchmarks import harness, models
 from benchmarks.long_data import contracts, indexed
 from rightsized.apps.search.long.records import WrittenSummary
 from rightsized.apps.search.long.written import Limits, write_summary
-from rightsized.apps.search.passages.sentences import sentences
 from rightsized.apps.search.protocols import View
-from rightsized.apps.search.writing import GatewayWriter
 from rightsized.core.config import Config
 from rightsized.core.generation import Caller, Generation
 from rightsized.core.tiers import TierConfig
 from rightsized.engines.fake_generator import FakeGenerator
 from rightsized.ledger.log import SqliteLedger
+from rightsized.parsers.sentences import sentences
 from rightsized.tasks.gateway import LocalGateway
+from rightsized.tasks.writing import GatewayWriter
 from tests.engines import tiny_gguf
 
 CONTEXT = 4096  # tokens that both read

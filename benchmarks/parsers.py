@@ -24,10 +24,10 @@ from benchmarks.documents import HEADER, MAKERS, Source, invent
 from benchmarks.documents_hostile import READ, TABLE, Hostile
 from benchmarks.documents_paged import RUNNING
 from benchmarks.peer import Peer, PeerUnavailable
-from rightsized.apps.search.parsers.limits import Limits
-from rightsized.apps.search.parsers.ocr import installed
-from rightsized.apps.search.parsers.sandbox import Pool
 from rightsized.core.errors import DocumentError
+from rightsized.parsers.limits import Limits
+from rightsized.parsers.ocr import installed
+from rightsized.parsers.sandbox import Pool
 
 PEER = ("markitdown[docx,outlook,pdf,pptx,xlsx]==0.1.9",)
 LIMITS = Limits(wall_seconds=300, cpu_seconds=200, memory_mb=1500)

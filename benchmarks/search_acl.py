@@ -44,9 +44,9 @@ from rightsized.apps.search.query.search import search
 from rightsized.apps.search.query.similar import similar
 from rightsized.apps.search.query.suggesting import suggestions
 from rightsized.apps.search.types import Filters
-from rightsized.apps.search.writing import FakeTextWriter, Prompt
 from rightsized.core.errors import NotFoundError
 from rightsized.engines.fake import FakeEncoder
+from rightsized.tasks.writing import FakeTextWriter, Prompt
 
 FIELDS = ("author", "folder", "type", "parties", "source")
 EVERY = Bar(least=0.0)  # answers whatever the evidence

@@ -16,9 +16,10 @@ from typing import NamedTuple
 from rightsized.apps.search.index.collection import Collection, open_collection
 from rightsized.apps.search.sync.run import sync
 from rightsized.apps.search.sync.steps import Steps
-from rightsized.apps.search.types import EVERYONE, Block, Item, Parsed, Passage
+from rightsized.apps.search.types import EVERYONE, Item, Passage
 from rightsized.core.errors import NotFoundError
 from rightsized.engines.fake import FakeEncoder
+from rightsized.parsers.types import Block, Parsed
 
 MARK = re.compile(r"\bq[bcdfgklmnprst][aeiou]\w{6}\b", re.IGNORECASE)
 PEOPLE, GROUPS = 12, 5

@@ -36,10 +36,11 @@ from rightsized.apps.search.index.collection import Collection, open_collection
 from rightsized.apps.search.index.writer import digest
 from rightsized.apps.search.sync.run import sync
 from rightsized.apps.search.sync.steps import Limits, Steps
-from rightsized.apps.search.types import Filters, Item, Parsed, Passage
+from rightsized.apps.search.types import Filters, Item, Passage
 from rightsized.core.errors import NotFoundError
 from rightsized.core.protocols import Encoded
 from rightsized.engines.fake import FakeEncoder
+from rightsized.parsers.types import Parsed
 
 KILLS, QUICK_KILLS = 50, 5
 FILES, CHANGES = 1500, 250  # at the start, and between two kills

@@ -36,8 +36,9 @@ from rightsized.apps.search.index.collection import Collection, open_collection
 from rightsized.apps.search.index.dense import search
 from rightsized.apps.search.index.records import Fresh, Put
 from rightsized.apps.search.query.clauses import Terms
-from rightsized.apps.search.types import Filters, Item, Parsed, Passage
+from rightsized.apps.search.types import Filters, Item, Passage
 from rightsized.engines.fake import FakeEncoder
+from rightsized.parsers.types import Parsed
 
 SIZES, QUICK_SIZES = (10_000, 100_000), (2_000,)
 QUERIES, QUICK_QUERIES = 300, 30

@@ -31,8 +31,9 @@ from rightsized.apps.search.index.pacing import STEP_SECONDS, remaining
 from rightsized.apps.search.index.records import Fresh, Put
 from rightsized.apps.search.index.view import IndexView
 from rightsized.apps.search.query.clauses import Terms
-from rightsized.apps.search.types import Filters, Item, Parsed, Passage
+from rightsized.apps.search.types import Filters, Item, Passage
 from rightsized.engines.fake import FakeEncoder
+from rightsized.parsers.types import Parsed
 
 DOCUMENTS, QUICK_DOCUMENTS = 4_000, 400  # of five passages
 ASKED, QUICK_ASKED = 1_500, 100  # of each kind

@@ -37,7 +37,7 @@ MAY_START = {
     "engines/cpu.py": "sysctl, a command of the system",
     "compress/gguf/child.py": "converter and comparison, inside the net",
     "tune/contrastive.py": "a script of ours in a Python that has torch, inside the net",
-    "apps/search/parsers/process.py": "our own worker, inside the net",
+    "parsers/process.py": "our own worker, inside the net",
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from document_texts import documents, normal, questions
 
-from rightsized.apps.search.parsers.sandbox import Pool
 from rightsized.data import folder
+from rightsized.parsers.sandbox import Pool
 
 NEEDS_OCR = {"scans/sling-inspection.png"}
 

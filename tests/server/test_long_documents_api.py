@@ -15,10 +15,10 @@ from scripted_gateway import ScriptedGateway
 from test_search_api import Counting, Searching
 
 from rightsized.apps.search.collections import Collections
-from rightsized.apps.search.passages.sentences import sentences
 from rightsized.apps.search.types import Filters
 from rightsized.core.generation import Caller, Completion, Generation, Usage
 from rightsized.core.types import Reply
+from rightsized.parsers.sentences import sentences
 from rightsized.store.home import Home
 from rightsized.store.keys import KeyStore
 

@@ -54,8 +54,8 @@ async def _calibrated(options: CalibrateOptions, progress: Progress) -> tuple[Ca
     from rightsized.apps.search.answer import promises, questions
     from rightsized.apps.search.answer.calibrating import AnswerPlan, Bench, calibrate_answers
     from rightsized.apps.search.answer.ways import WAYS
-    from rightsized.apps.search.writing import NOBODY
     from rightsized.core.principals import checked
+    from rightsized.tasks.writing import NOBODY
 
     targets = Targets(options.max_error, options.confidence, options.promise)
     opened = writing if options.method == "write" else asking

@@ -50,8 +50,8 @@ async def writing(config: Config) -> AsyncIterator[SearchService]:
     """The same with the models that write, opened for as long as this lasts. Raises HomeLockedError."""
     from rightsized.apps.search.rank.rerankers import reranking_of
     from rightsized.apps.search.service import SearchService
-    from rightsized.apps.search.writing import gateway_writers
     from rightsized.tasks.service import LocalService
+    from rightsized.tasks.writing import gateway_writers
 
     async with LocalService(config, purpose="search", record=True, gateway=True) as service:
         with opened(config) as collections:

@@ -12,7 +12,6 @@ from starlette.routing import Route, Router
 from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.rank.rerankers import reranking_of
 from rightsized.apps.search.service import SearchService
-from rightsized.apps.search.writing import gateway_writers
 from rightsized.core.config import Config
 from rightsized.core.egress import Egress
 from rightsized.core.errors import RateLimitError, RightsizedError, UnauthorizedError
@@ -33,6 +32,7 @@ from rightsized.store.home import Home
 from rightsized.tasks.accesses import Access
 from rightsized.tasks.service_protocol import Service
 from rightsized.tasks.spending import Spending
+from rightsized.tasks.writing import gateway_writers
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -21,16 +21,17 @@ from rightsized.apps.search.index.collection import FOLDER, Collection, folder_o
 from rightsized.apps.search.index.database import FILE, lock_writer
 from rightsized.apps.search.index.reader import Reader
 from rightsized.apps.search.long.counting import counter_of
-from rightsized.apps.search.parsers import sandbox
-from rightsized.apps.search.parsers.media_types import media_type
 from rightsized.apps.search.passages import split
 from rightsized.apps.search.query import names
 from rightsized.apps.search.sync.run import sync
 from rightsized.apps.search.sync.steps import Limits, Steps, SyncReport, detector, never
-from rightsized.apps.search.types import DeadLetter, Parsed, Passage
+from rightsized.apps.search.types import DeadLetter, Passage
 from rightsized.core.errors import NotFoundError, RightsizedError, StoreError
 from rightsized.core.frozen import Frozen
 from rightsized.core.protocols import Encoder, Progress, no_progress
+from rightsized.parsers import sandbox
+from rightsized.parsers.media_types import media_type
+from rightsized.parsers.types import Parsed
 from rightsized.store.home import Home
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from rightsized.apps.search.types import Document, Facet, Filters, Found, Item, Line, Parsed
+from rightsized.apps.search.types import Document, Facet, Filters, Found, Item
+from rightsized.parsers.types import Line, Parsed
 
 if TYPE_CHECKING:
     import numpy as np

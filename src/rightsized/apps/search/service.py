@@ -20,8 +20,6 @@ from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.index.collection import Collection
 from rightsized.apps.search.index.pacing import paced
 from rightsized.apps.search.long.service import LongDocuments
-from rightsized.apps.search.parsers import sandbox
-from rightsized.apps.search.parsers.wire import Page, PageImage
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.results import Ranking, Results, Settings
 from rightsized.apps.search.query.similar import ordinal_at, similar
@@ -29,13 +27,15 @@ from rightsized.apps.search.query.suggesting import Suggestion, suggestions
 from rightsized.apps.search.rank.rerankers import NOTHING, Reranking
 from rightsized.apps.search.rank.saved import Orderings
 from rightsized.apps.search.types import Filters, Hit
-from rightsized.apps.search.writing import NOBODY, Writers, no_writer
 from rightsized.core.egress import Egress
 from rightsized.core.errors import InputError, NotFoundError, RightsizedError, StoreError, UnsupportedError
 from rightsized.core.frozen import Frozen
 from rightsized.core.generation import Caller
 from rightsized.core.protocols import Encoder
+from rightsized.parsers import sandbox
+from rightsized.parsers.wire import Page, PageImage
 from rightsized.tasks.accesses import Access
+from rightsized.tasks.writing import NOBODY, Writers, no_writer
 
 T = TypeVar("T")
 

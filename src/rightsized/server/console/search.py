@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from rightsized.apps.search.answer.records import Answer, Method
-from rightsized.apps.search.parsers.wire import Page
 from rightsized.apps.search.places import page_name, place
 from rightsized.apps.search.query.highlighting import mark
 from rightsized.apps.search.query.results import Results, Settings
@@ -21,6 +20,7 @@ from rightsized.apps.search.service import FACETS, Like, Question, SearchService
 from rightsized.apps.search.types import Document, Facet, Filters, Found, Highlight, Hit
 from rightsized.core.errors import NotFoundError, RightsizedError
 from rightsized.core.generation import Caller
+from rightsized.parsers.wire import Page
 from rightsized.server import problems
 from rightsized.server.console.request import Asked
 from rightsized.server.console.search_answer import answer_view

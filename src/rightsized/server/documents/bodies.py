@@ -9,8 +9,9 @@ from msgspec import Meta, field
 from rightsized.apps.search.query.results import Correction, Scope
 from rightsized.apps.search.query.suggesting import Suggestion
 from rightsized.apps.search.service import MOST_CHARS, MOST_HITS, MOST_SUGGESTIONS, VisibleCollection
-from rightsized.apps.search.types import Box, Facet
+from rightsized.apps.search.types import Facet
 from rightsized.core.types import Frozen
+from rightsized.parsers.types import Box
 
 
 class DocumentFilters(Frozen, frozen=True):

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.index.collection import Collection
-from rightsized.apps.search.writing import GatewayWriter
 from rightsized.core.config import Config, load
 from rightsized.core.egress import Egress
 from rightsized.core.generation import Caller, DataClass
@@ -17,6 +16,7 @@ from rightsized.engines.fake import FakeEncoder
 from rightsized.ledger.log import SqliteLedger
 from rightsized.store.home import Home
 from rightsized.tasks.gateway import LocalGateway
+from rightsized.tasks.writing import GatewayWriter
 from tests.engines.upstream import ANSWER, Behaviour, Seen, Upstream, whole
 
 LEAVE = """# Annual leave

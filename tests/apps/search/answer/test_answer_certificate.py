@@ -24,11 +24,11 @@ from rightsized.apps.search.query.results import Ranking
 from rightsized.apps.search.query.search import FUSED
 from rightsized.apps.search.rank.ordering import Ordering
 from rightsized.apps.search.types import Filters
-from rightsized.apps.search.writing import NOBODY, no_writer
 from rightsized.cascade.attempts import read_book
 from rightsized.cascade.certificate import verify_certificate
 from rightsized.core.errors import DataError, IntegrityError
 from rightsized.core.types import Targets
+from rightsized.tasks.writing import NOBODY, no_writer
 
 THINGS = (
     "valve", "pump", "rotor", "seal", "flange", "gasket", "bearing", "shaft",

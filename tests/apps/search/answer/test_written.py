@@ -28,11 +28,11 @@ from rightsized.apps.search.answer.written import MOST_READ, packed, write
 from rightsized.apps.search.index.collection import Collection
 from rightsized.apps.search.query.search import search
 from rightsized.apps.search.types import Document, Found, Hit, Passage
-from rightsized.apps.search.writing import Excerpt, FakeTextWriter, Prompt, inert, messages
 from rightsized.core.errors import BusyError, UpstreamError
 from rightsized.core.types import Decision
 from rightsized.ledger.log import SqliteLedger
 from rightsized.tasks.gateway import LocalGateway
+from rightsized.tasks.writing import Excerpt, FakeTextWriter, Prompt, inert, messages
 from tests.engines.upstream import Behaviour, Upstream, reset, whole
 
 OPEN = Bar(least=0.0)

@@ -14,9 +14,10 @@ from rightsized.apps.search.index.collection import Collection, open_collection
 from rightsized.apps.search.passages import split
 from rightsized.apps.search.sync.run import sync
 from rightsized.apps.search.sync.steps import Limits, Steps
-from rightsized.apps.search.types import Filters, Parsed
+from rightsized.apps.search.types import Filters
 from rightsized.core.errors import StoreError
 from rightsized.engines.fake import FakeEncoder
+from rightsized.parsers.types import Parsed
 
 OPEN = '[[rule]]\nmatch = "**"\nallow = ["everyone"]\n'
 CLOSED = '[[rule]]\nmatch = "**"\nallow = ["group:legal"]\n'

@@ -10,14 +10,15 @@ from pathlib import Path
 
 from rightsized.apps.search.discovery.records import Asker
 from rightsized.apps.search.index.collection import Collection, open_collection
-from rightsized.apps.search.parsers.mail import mail_parsed
-from rightsized.apps.search.parsers.mbox import parse_mbox
-from rightsized.apps.search.parsers.text import parse_text
 from rightsized.apps.search.sync.run import sync
 from rightsized.apps.search.sync.steps import Steps
-from rightsized.apps.search.types import Item, Parsed, Passage
+from rightsized.apps.search.types import Item, Passage
 from rightsized.core.errors import NotFoundError
 from rightsized.engines.fake import FakeEncoder
+from rightsized.parsers.mail import mail_parsed
+from rightsized.parsers.mbox import parse_mbox
+from rightsized.parsers.text import parse_text
+from rightsized.parsers.types import Parsed
 
 ANNA = Asker("anna", ("user:anna", "group:legal"))
 BO = Asker("bo", ("user:bo",))

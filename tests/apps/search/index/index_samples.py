@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rightsized.apps.search.sync.steps import Steps
-from rightsized.apps.search.types import Block, Item, Parsed, Part, Passage
+from rightsized.apps.search.types import Item, Passage
 from rightsized.core.errors import DocumentError, NotFoundError
 from rightsized.core.protocols import Encoded
 from rightsized.engines.fake import FakeEncoder
+from rightsized.parsers.types import Block, Parsed, Part
 
 PART = re.compile(r"^=== (\S+)$", re.MULTILINE)
 

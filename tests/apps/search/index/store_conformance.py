@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from rightsized.apps.search.index.backend import StoreReader, StoreWriter
 from rightsized.apps.search.index.kernels import quantised
 from rightsized.apps.search.index.records import Content, Fresh, Member, Put
-from rightsized.apps.search.types import Block, Box, DeadLetter, Item, Line, Parsed, Passage
+from rightsized.apps.search.types import DeadLetter, Item, Passage
 from rightsized.core.errors import HomeLockedError
+from rightsized.parsers.types import Block, Box, Line, Parsed
 
 DIMENSION = 8
 RECIPE = "plain-1"

@@ -15,8 +15,9 @@ from rightsized.apps.search.index.collection import Collection, open_collection
 from rightsized.apps.search.query.clauses import Terms
 from rightsized.apps.search.sync.run import READING, sync
 from rightsized.apps.search.sync.steps import Limits
-from rightsized.apps.search.types import Filters, Item, Parsed
+from rightsized.apps.search.types import Filters, Item
 from rightsized.core.errors import DiskFullError, HomeLockedError, NotFoundError, StoreError, UnsupportedError
+from rightsized.parsers.types import Parsed
 
 EVERY = Filters()
 

@@ -18,11 +18,11 @@ from rightsized.apps.search.long.summary import MOST_SENTENCES, NO_MEANING, Want
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.results import Ranking
 from rightsized.apps.search.types import Document, Found, Passage
-from rightsized.apps.search.writing import no_writer
 from rightsized.core.errors import NotFoundError
 from rightsized.core.generation import Caller
 from rightsized.core.protocols import Encoded, Encoder
 from rightsized.engines.fake import FakeEncoder
+from rightsized.tasks.writing import no_writer
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from long_samples import FILLER, SPECIAL, Sample, taken_in
 
 from rightsized.apps.search.long.records import WrittenSummary
 from rightsized.apps.search.long.written import MAP, REDUCE, write_summary
-from rightsized.apps.search.writing import FakeTextWriter, Prompt, Text, TextWriter, tokens_of
 from rightsized.core.errors import ForbiddenError, NotFoundError, UpstreamError
+from rightsized.tasks.writing import FakeTextWriter, Prompt, Text, TextWriter, tokens_of
 
 CAPPED = SPECIAL["Liability"]
 INVENTED = "The supplier pays nine million euros [1]."

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from rightsized.apps.search.types import Block, Parsed
+from rightsized.parsers.types import Block, Parsed
 
 Written = tuple[Any, ...]  # (kind, text) or (kind, text, fields of Block); a row with head=True names the columns
 

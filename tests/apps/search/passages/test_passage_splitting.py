@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from rightsized.apps.search.parsers.markdown import parse_markdown
 from rightsized.apps.search.passages import split
-from rightsized.apps.search.types import Box, Line, Parsed
+from rightsized.parsers.markdown import parse_markdown
+from rightsized.parsers.types import Box, Line, Parsed
 from tests.apps.search.passages.documents import count, document, parsed
 
 SENTENCE = "The Supplier shall deliver the goods on time and in full. Late delivery costs 3.5 percent a week. "

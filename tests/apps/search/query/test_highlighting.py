@@ -10,7 +10,8 @@ from rightsized.apps.search.query.folding import Folder, runs, same
 from rightsized.apps.search.query.highlighting import best_sentence, highlights, mark, weights
 from rightsized.apps.search.query.spelling import distance
 from rightsized.apps.search.query.stems import wanted
-from rightsized.apps.search.types import Box, Document, Found, Line, Passage
+from rightsized.apps.search.types import Document, Found, Passage
+from rightsized.parsers.types import Box, Line
 
 LINES = (
     Line(0, 10, Box(1, 100.0, 50.0, 200.0, 60.0)),

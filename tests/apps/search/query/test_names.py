@@ -6,7 +6,8 @@ import pytest
 
 from rightsized.apps.search.query import names
 from rightsized.apps.search.query.naming import NameIndex
-from rightsized.apps.search.types import Document, Parsed
+from rightsized.apps.search.types import Document
+from rightsized.parsers.types import Parsed
 
 HEAD = (
     "SUPPLY AGREEMENT. This agreement is made as of 1 May 2020 by and between CASTROVIA STEEL GmbH & Co. KG, a German"

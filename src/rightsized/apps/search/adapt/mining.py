@@ -14,10 +14,10 @@ from math import ceil
 
 from rightsized.apps.search.adapt.headings import common, plain, run_in, telling
 from rightsized.apps.search.adapt.records import AdaptOptions, Kind, Pair
-from rightsized.apps.search.passages.sentences import sentences
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.types import Document, Filters, Found
 from rightsized.core.protocols import Progress, no_progress
+from rightsized.parsers.sentences import sentences
 from rightsized.tune.duplicates import normalise
 
 FEWEST_WORDS = 10  # of a passage that is learnt from

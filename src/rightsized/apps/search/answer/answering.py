@@ -20,8 +20,9 @@ from rightsized.apps.search.query.filtering import NAMED
 from rightsized.apps.search.query.highlighting import mark
 from rightsized.apps.search.query.results import Ranking, Results, Settings
 from rightsized.apps.search.query.search import FUSED, search
-from rightsized.apps.search.types import Filters, Hit, Line
+from rightsized.apps.search.types import Filters, Hit
 from rightsized.core.protocols import Encoder
+from rightsized.parsers.types import Line
 
 LEAST = 0.2  # probability below which nothing is answered
 EVERYTHING = Filters()

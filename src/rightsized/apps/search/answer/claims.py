@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from rightsized.apps.search.passages.sentences import sentences
+from rightsized.parsers.sentences import sentences
 
 NOT_FOUND = "NOT FOUND"  # what the model is asked to write where the passages do not answer
 _INSIDE = r"(?:passages?|sources?)?\s*#?\d{1,3}(?:\s*(?:,|;|and|&|-|–)\s*#?\d{1,3})*\s*"

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from rightsized.apps.search.answer import facts, polarity
 from rightsized.apps.search.index import analysis
-from rightsized.apps.search.passages.sentences import sentences
 from rightsized.apps.search.query.vocabulary import STOPWORDS
+from rightsized.parsers.sentences import sentences
 
 COVERAGE = 0.6  # of the sentence's words that carry meaning, in the source or what stands above it
 OWN = 0.3  # of them, in the source itself

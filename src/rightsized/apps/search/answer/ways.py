@@ -9,7 +9,7 @@ from rightsized.apps.search.answer.answering import Inquiry, answer
 from rightsized.apps.search.answer.records import Answer, Method
 from rightsized.apps.search.answer.written import write
 from rightsized.apps.search.protocols import View
-from rightsized.apps.search.writing import TextWriter
+from rightsized.tasks.writing import TextWriter
 
 Ask = Callable[..., Awaitable[Answer]]  # as `answering.answer`
 Open = Callable[[], TextWriter]  # raises UnsupportedError where nothing writes here

@@ -29,7 +29,6 @@ from rightsized.apps.search.answer.support import Source, Support, common_words,
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.highlighting import mark
 from rightsized.apps.search.types import Hit
-from rightsized.apps.search.writing import Excerpt, Prompt, Text, TextWriter
 from rightsized.core.errors import (
     ContextLengthError,
     EgressDeniedError,
@@ -38,6 +37,7 @@ from rightsized.core.errors import (
     UpstreamTimeoutError,
 )
 from rightsized.core.protocols import Encoder
+from rightsized.tasks.writing import Excerpt, Prompt, Text, TextWriter
 
 MOST_PASSAGES = 8  # that a model is given
 MOST_READ = 2400  # tokens of them, by length; less where the model reads less

@@ -22,8 +22,9 @@ from rightsized.apps.search.index.reader import STRETCH
 from rightsized.apps.search.index.records import Fresh, Put
 from rightsized.apps.search.index.writer import Writer
 from rightsized.apps.search.query.names import with_parties
-from rightsized.apps.search.types import EVERYONE, Block, Found, Item, Parsed, Passage
+from rightsized.apps.search.types import EVERYONE, Found, Item, Passage
 from rightsized.core.protocols import Encoder, Progress, no_progress
+from rightsized.parsers.types import Block, Parsed
 
 SOURCE = "beir"
 RECIPE = "beir-2"  # changes with how rows become passages

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from rightsized.apps.search.index.records import Columns, Content, Entry, Fresh, Listed, Member, Put, State, Stretch
-from rightsized.apps.search.types import Block, DeadLetter, Document, Line, Passage
+from rightsized.apps.search.types import DeadLetter, Document, Passage
+from rightsized.parsers.types import Block, Line
 
 if TYPE_CHECKING:
     import numpy as np

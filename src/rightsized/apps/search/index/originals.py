@@ -8,8 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from rightsized.apps.search.protocols import Connector, Parser
-from rightsized.apps.search.types import Document, Item, Part
+from rightsized.apps.search.types import Document, Item
 from rightsized.core.errors import StoreError
+from rightsized.parsers.types import Part
 
 SEPARATOR = "!/"  # between a document's key and the name of what is inside it
 

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from rightsized.apps.search.index import database
 from rightsized.apps.search.index.records import Columns, Content, Entry, Member, State, Stretch
-from rightsized.apps.search.types import Block, DeadLetter, Document, Line, Passage
+from rightsized.apps.search.types import DeadLetter, Document, Passage
 from rightsized.core.errors import NotFoundError
+from rightsized.parsers.types import Block, Line
 
 PART_CHARS = 32_768  # characters of text compressed together
 STRETCH = 256  # passages whose vectors are stored together

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from rightsized.apps.search.types import Item, Parsed, Passage
+from rightsized.apps.search.types import Item, Passage
+from rightsized.parsers.types import Parsed
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,8 +19,9 @@ from rightsized.apps.search.index.lexical_query import Translator
 from rightsized.apps.search.index.rarity import Frequencies, Rarity
 from rightsized.apps.search.protocols import Scores
 from rightsized.apps.search.query.clauses import Clause
-from rightsized.apps.search.types import EVERYONE, Document, Facet, Filters, Found, Line, Passage
+from rightsized.apps.search.types import EVERYONE, Document, Facet, Filters, Found, Passage
 from rightsized.core.errors import NotFoundError, UnsupportedError
+from rightsized.parsers.types import Line
 
 if TYPE_CHECKING:
     from rightsized.apps.search.index.originals import Originals

@@ -19,8 +19,9 @@ from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.highlighting import best_sentence, highlights, weights
 from rightsized.apps.search.query.results import Ranking
 from rightsized.apps.search.query.stems import wanted
-from rightsized.apps.search.types import Document, Filters, Found, Line, Passage
+from rightsized.apps.search.types import Document, Filters, Found, Passage
 from rightsized.core.protocols import Encoder
+from rightsized.parsers.types import Line
 
 LONGEST = 6  # passages of one clause, about 1,200 tokens: longer ones are ranked in stretches of so many
 MOST_LANGUAGES = 3  # in which words are marked

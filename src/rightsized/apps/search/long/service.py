@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rightsized.apps.search.long.summary import Wanted
     from rightsized.apps.search.protocols import View
     from rightsized.apps.search.query.results import Ranking
-    from rightsized.apps.search.writing import Writers
+    from rightsized.tasks.writing import Writers
 
 MOST_CLAUSES = 100  # above the line
 MOST_DOCUMENTS = 20  # in one question

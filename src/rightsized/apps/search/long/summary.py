@@ -18,12 +18,12 @@ from rightsized.apps.search.long.counting import Counter
 from rightsized.apps.search.long.meaning import Read, centre, read
 from rightsized.apps.search.long.parts import PassageRun, parts
 from rightsized.apps.search.long.records import Section, Sentence, Summary
-from rightsized.apps.search.passages.sentences import sentences
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.highlighting import mark
-from rightsized.apps.search.types import Line
 from rightsized.core.frozen import Frozen
 from rightsized.core.protocols import Encoder
+from rightsized.parsers.sentences import sentences
+from rightsized.parsers.types import Line
 
 MOST_SENTENCES = 160  # encoded for one summary: 2 s on one core with the default encoder
 PASSAGES = 3  # of a section whose sentences are read

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rightsized.apps.search.passages.sentences import Span, sentences
 from rightsized.apps.search.query.stems import places, wanted
+from rightsized.parsers.sentences import Span, sentences
 
 LANGUAGE = "en"
 

@@ -17,11 +17,12 @@ from rightsized.apps.search.answer.support import Source, common_words, judged
 from rightsized.apps.search.long.records import SummaryStatus, Unread, WrittenSummary
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.highlighting import mark
-from rightsized.apps.search.types import Found, Line
-from rightsized.apps.search.writing import Excerpt, Prompt, TextWriter, shown
+from rightsized.apps.search.types import Found
 from rightsized.cascade.mapreduce import MapReduce, Note, Outcome, Piece, Room, Step, Told
 from rightsized.core.errors import UpstreamError
 from rightsized.core.protocols import Progress, no_progress
+from rightsized.parsers.types import Line
+from rightsized.tasks.writing import Excerpt, Prompt, TextWriter, shown
 
 CHARS_A_TOKEN = 3.0  # low, so that what is thought to fit does; what does not is asked in halves
 FRAME = 400  # tokens of the instructions, the question and around them

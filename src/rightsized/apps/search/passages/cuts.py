@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from math import ceil
 from typing import NamedTuple
 
-from rightsized.apps.search.passages.sentences import Span, sentences, trimmed
+from rightsized.parsers.sentences import Span, sentences, trimmed
 
 CHARACTERS_A_TOKEN = 12  # a token is never counted as more: tokenizers take a word of 1,000 letters for one unknown
 _CLAUSE_ENDS = re.compile(r"[;:,](?=\s)|\s[—–-](?=\s)|[、，；：،؛]")

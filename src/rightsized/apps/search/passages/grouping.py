@@ -12,8 +12,8 @@ from typing import NamedTuple
 from rightsized.apps.search.passages.cuts import Measure, Piece, pack, pieces
 from rightsized.apps.search.passages.numbering import DEEPEST, TEXT, Nesting, leads_in
 from rightsized.apps.search.passages.outline import single_line
-from rightsized.apps.search.passages.sentences import Span, sentences
-from rightsized.apps.search.types import Block
+from rightsized.parsers.sentences import Span, sentences
+from rightsized.parsers.types import Block
 
 SHORT_SHARE = 0.25  # of the limit: a draft below it joins a neighbour of the same section
 

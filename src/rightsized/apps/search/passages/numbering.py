@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from rightsized.apps.search.types import Block
+from rightsized.parsers.types import Block
 
 TEXT = 0  # the depth of a paragraph without a number
 DEEPEST = 12  # levels of clauses or lists below each other; deeper ones count as the last of them

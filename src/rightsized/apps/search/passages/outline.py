@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from rightsized.apps.search.passages.sentences import Span, trimmed
-from rightsized.apps.search.types import Block, Parsed
+from rightsized.parsers.sentences import Span, trimmed
+from rightsized.parsers.types import Block, Parsed
 
 DEEPEST = 12  # levels of headings; deeper ones count as the last of them
 LONGEST_HEADING = 160  # characters; what is marked as a heading and is longer is a paragraph

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from rightsized.apps.search.passages.cuts import Measure, pieces
 from rightsized.apps.search.passages.grouping import Draft, Room, drafts
 from rightsized.apps.search.passages.outline import Section, sections, single_line
-from rightsized.apps.search.types import Parsed, Passage
+from rightsized.apps.search.types import Passage
+from rightsized.parsers.types import Parsed
 
 PREFIX_SHARE = 0.27  # of the limit, for title and headings: 54 tokens beside 200, so that 256 hold both and two marks
 TINY_SHARE = 0.125  # of the limit: a section below it may share a passage with the one behind it

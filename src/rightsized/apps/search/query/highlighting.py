@@ -11,9 +11,10 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from rightsized.apps.search.passages.sentences import sentences
 from rightsized.apps.search.query.stems import places
-from rightsized.apps.search.types import Box, Highlight, Line, Passage
+from rightsized.apps.search.types import Highlight, Passage
+from rightsized.parsers.sentences import sentences
+from rightsized.parsers.types import Box, Line
 
 Stems = dict[str, frozenset[str]]
 Held = Sequence[tuple[int, int, str]]  # the places of a question's words in a passage, as `places` gives them

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from rightsized.apps.search.query.vocabulary import LEGAL_FORMS, ROLES
-from rightsized.apps.search.types import Parsed
+from rightsized.parsers.types import Parsed
 
 BEGINNING_CHARACTERS = 1_500  # within which a contract says that it is one
 HEAD_CHARACTERS = 4_000  # parties stand at the beginning

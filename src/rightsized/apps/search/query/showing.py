@@ -11,7 +11,8 @@ from rightsized.apps.search.query.highlighting import best_sentence, highlights,
 from rightsized.apps.search.query.ordering import Ordered
 from rightsized.apps.search.query.results import Settings
 from rightsized.apps.search.query.stems import places, wanted
-from rightsized.apps.search.types import Facet, Filters, Found, Hit, Line
+from rightsized.apps.search.types import Facet, Filters, Found, Hit
+from rightsized.parsers.types import Line
 
 CHUNK = 2  # pages of passages that are read at once
 MOST_LANGUAGES = 3  # in which words are marked: those of most documents

@@ -22,9 +22,10 @@ from rightsized.apps.search.index.originals import SEPARATOR, named_parts
 from rightsized.apps.search.index.records import Fresh
 from rightsized.apps.search.protocols import Connector
 from rightsized.apps.search.sync.steps import Limits, Steps
-from rightsized.apps.search.types import Item, Part
+from rightsized.apps.search.types import Item
 from rightsized.core.errors import DiskFullError, DocumentError, NotFoundError, StoreError
 from rightsized.ledger.database import is_disk_full
+from rightsized.parsers.types import Part
 
 AHEAD = 4  # documents read before they are needed
 HASH_BYTES = 1 << 20

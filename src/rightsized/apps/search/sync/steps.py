@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rightsized.apps.search.protocols import Parser
-from rightsized.apps.search.types import Parsed, Passage
+from rightsized.apps.search.types import Passage
 from rightsized.core.errors import MissingExtraError
 from rightsized.core.frozen import Frozen
 from rightsized.engines.language import LanguageDetector
+from rightsized.parsers.types import Parsed
 
 DEFAULT_LANGUAGE = "en"
 
