@@ -1,4 +1,7 @@
-"""The command line, one file a command. Heavy parts are imported only by the command that needs them."""
+"""The command line: which commands there are. One file a command, imported when the command is asked for.
+
+A new command is one row of `COMMANDS` and one module with an `app`; tests/cli/test_lazy.py compares the two.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +11,49 @@ from typing import Annotated
 import typer
 
 from rightsized import __version__
-from rightsized.cli import (
-    ask,
-    calibrate,
-    certificate,
-    decisions,
-    demo,
-    egress,
-    evaluation,
-    fit,
-    gateway,
-    keys,
-    ledger,
-    models,
-    pii,
-    policy,
-    queue,
-    report,
-    search,
-    serve,
-    tasks,
-)
-from rightsized.cli.commands import add
+from rightsized.cli.lazy import LazyGroup, Listed
+
+COMMANDS = {
+    "fit": Listed("rightsized.cli.fit", "Train, calibrate, certify and report a task from labelled examples."),
+    "ask": Listed("rightsized.cli.ask", "Answer one text, through the running server where there is one."),
+    "eval": Listed(
+        "rightsized.cli.evaluation",
+        "Measure a task on labelled rows: accuracy, share answered here, both risks, calibration error.",
+    ),
+    "serve": Listed(
+        "rightsized.cli.serve", "Serve every task of this home until stopped: API, metrics and pages on one port."
+    ),
+    "gateway": Listed(
+        "rightsized.cli.gateway", "Show the tiers, what each may be sent and costs, and what is promised of `auto`."
+    ),
+    "demo": Listed(
+        "rightsized.cli.demo", "Pull the encoder, fit two sample tasks, and serve them with something to see."
+    ),
+    "models": Listed("rightsized.cli.models", "Models on this machine: encoders and language models."),
+    "tasks": Listed("rightsized.cli.tasks", "Fitted tasks and their versions: list, versions, rollback."),
+    "queue": Listed("rightsized.cli.queue", "Messages that wait for a person: list, label, undo, export."),
+    "decisions": Listed("rightsized.cli.decisions", "What was asked, who saw it, what it cost: list, show, sum."),
+    "ledger": Listed("rightsized.cli.ledger", "The log of decisions: verify, prove, export, search, erase."),
+    "calibrate": Listed("rightsized.cli.calibrate", "Certify models that write: collect, chat, versions, rollback."),
+    "certificate": Listed("rightsized.cli.certificate", "Certificates of tasks and cascades: show, verify."),
+    "report": Listed("rightsized.cli.report", "A task's right-sizing report, or this home's audit report."),
+    "keys": Listed("rightsized.cli.keys", "API keys: create, list, rotate, revoke."),
+    "pii": Listed("rightsized.cli.pii", "Personal, health and secret data in texts: scan, types."),
+    "egress": Listed("rightsized.cli.egress", "What may leave this machine, and what has."),
+    "policy": Listed("rightsized.cli.policy", "The policy: show, check, explain, test, replay."),
+    "search": Listed("rightsized.cli.search", "Search documents: take in, keep up to date, query."),
+}
+
+
+class Commands(LazyGroup):
+    """What `rightsized` can do."""
+
+    table = COMMANDS
+
 
 app = typer.Typer(
     name="rightsized",
+    cls=Commands,
     help="Finds the smallest model that keeps within your error budget, certifies it, and serves it here.",
     no_args_is_help=True,
     add_completion=False,
@@ -54,30 +75,6 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-add(app, "fit", fit.FitOptions, fit.run)
-add(app, "ask", ask.AskOptions, ask.run)
-add(app, "eval", evaluation.EvalOptions, evaluation.run)
-add(app, "serve", serve.ServeOptions, serve.run, own_net=True)
-add(app, "gateway", gateway.GatewayOptions, gateway.run)
-add(app, "demo", demo.DemoOptions, demo.run, own_net=True)
-for group in (
-    models.app,
-    tasks.app,
-    queue.app,
-    decisions.app,
-    ledger.app,
-    calibrate.app,
-    certificate.app,
-    report.app,
-    keys.app,
-    pii.app,
-    egress.app,
-    policy.app,
-    search.app,
-):
-    app.add_typer(group)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rightsized.cli.commands import Common, Result
+from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.tables import aligned
 from rightsized.core.errors import InputError
 from rightsized.core.types import Explanation, Reply
@@ -101,3 +101,7 @@ def _text(reply: Reply, why: Explanation | None) -> str:
         if near:
             lines += f"\n\nnearest labelled examples:\n{aligned(['cosine', 'label', 'text'], near)}"
     return lines
+
+
+app = typer.Typer()
+add(app, "ask", AskOptions, run)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rightsized.cli.commands import Common
+from rightsized.cli.commands import Common, add
 from rightsized.cli.progress import progress_bars
 from rightsized.core.config import Config
 
@@ -93,3 +93,7 @@ def _fit(config: Config, quiet: bool) -> None:
         if not quiet:
             sys.stdout.write(f"{plan.task}: {report.certificate.sentence}\n\n")
             sys.stdout.flush()
+
+
+app = typer.Typer()
+add(app, "demo", DemoOptions, run, own_net=True)

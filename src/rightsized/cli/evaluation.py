@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rightsized.cli.commands import Common, Result
+from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned
 from rightsized.core.types import Interval
@@ -65,3 +65,7 @@ def run(options: EvalOptions) -> Result:
 def _range(found: Evaluation, name: str) -> str:
     interval = getattr(found.measured, name, None)
     return f"{interval.low:.4f} to {interval.high:.4f}, n = {interval.n:,}" if isinstance(interval, Interval) else ""
+
+
+app = typer.Typer()
+add(app, "eval", EvalOptions, run)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import msgspec
 import typer
 
-from rightsized.cli.commands import Common, Result
+from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
 from rightsized.core.errors import InputError
 
@@ -178,3 +178,7 @@ def _text(report: Any) -> str:
     ]
     findings = "".join(f"\nnote: {finding.message}" for finding in report.findings)
     return f"{report.certificate.sentence}\n\n{aligned(['', ''], rows).strip()}{findings}"
+
+
+app = typer.Typer()
+add(app, "fit", FitOptions, run)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rightsized.cli.commands import Common, Result
+import typer
+
+from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.tables import aligned
 
 if TYPE_CHECKING:
@@ -92,3 +94,7 @@ def _promise(status: GatewayStatus) -> list[str]:
     if status.waiting:
         lines.append(f"{status.waiting:,} wait for a person: rightsized queue list --task {status.cascade}")
     return lines
+
+
+app = typer.Typer()
+add(app, "gateway", GatewayOptions, run)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rightsized.cli.commands import Common
+from rightsized.cli.commands import Common, add
 from rightsized.core.config import Config
 
 if TYPE_CHECKING:
@@ -115,3 +115,7 @@ def whereabouts(host: str, port: int, url: str) -> str:
     if host in EVERYWHERE:
         return f"Port {port} on every address of this machine; from this machine itself {url}"
     return url
+
+
+app = typer.Typer()
+add(app, "serve", ServeOptions, run, own_net=True)
