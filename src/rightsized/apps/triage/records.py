@@ -127,7 +127,7 @@ class Extracted(Frozen, frozen=True):
 
 
 class Priority(Frozen, frozen=True):
-    """How urgent a message is, and why, in words. `certified` only where a model on the customer's own labels said so."""
+    """How urgent a message is, and why. `certified` only where a model on the customer's own labels said so."""
 
     level: Level
     reason: str
@@ -139,7 +139,7 @@ class Priority(Frozen, frozen=True):
 
 
 class Action(Frozen, frozen=True):
-    """Something to be done outside: set a label, assign, move, note, forward, call. `value` is the label, folder, ..."""
+    """Something to be done outside. `value` is the label, assignee, folder, address or hook; `text` a note's words."""
 
     kind: ActionKind
     value: str
@@ -147,7 +147,7 @@ class Action(Frozen, frozen=True):
 
 
 class Route(Frozen, frozen=True):
-    """Who gets a message. `automatic` where nobody has to look at it first; else `queue` is where it waits for a person.
+    """Who gets a message. `automatic` where nobody looks at it first; else `queue` is where it waits for a person.
 
     `rule` names the rule that decided, empty where none did. `reason` says why, in words.
     """
