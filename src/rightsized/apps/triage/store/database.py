@@ -1,0 +1,94 @@
+"""`inbox.sqlite` in an inbox's folder: its tables, and opening it.
+
+Each transaction is on the disk before it is reported. One process writes at a time; the others wait. The journal of
+actions keeps tables of its own in the same file (`actions/`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rightsized.core import sqlite
+from rightsized.core.errors import DiskFullError, IntegrityError, StoreError
+
+FILE = "inbox.sqlite"
+BUSY_SECONDS = 30.0  # how long a writer waits for another
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    statements = (
+        # `state`: taken (recorded, not read yet), handled, failed. `status`: waiting, routed, done, none.
+        """CREATE TABLE messages (number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE,
+           thread TEXT NOT NULL, source TEXT NOT NULL, sha256 TEXT NOT NULL, received REAL NOT NULL,
+           taken REAL NOT NULL, state TEXT NOT NULL, status TEXT NOT NULL, dry INTEGER NOT NULL,
+           made TEXT NOT NULL, queue TEXT NOT NULL, level TEXT NOT NULL, assignee TEXT NOT NULL, due REAL,
+           incident TEXT NOT NULL, mail BLOB, handled BLOB, updated REAL NOT NULL)""",
+        "CREATE INDEX messages_by_thread ON messages (thread, received)",
+        "CREATE INDEX messages_by_status ON messages (status, queue, received)",
+        "CREATE INDEX messages_by_state ON messages (state) WHERE state = 'taken'",
+        """CREATE TABLE places (source TEXT NOT NULL, place TEXT NOT NULL, key TEXT NOT NULL, at REAL NOT NULL,
+           PRIMARY KEY (source, place)) WITHOUT ROWID""",
+        "CREATE TABLE cursors (source TEXT PRIMARY KEY, value TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE events (number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, at REAL NOT NULL,
+           "by" TEXT NOT NULL, what TEXT NOT NULL, detail TEXT NOT NULL)""",
+        "CREATE INDEX events_by_key ON events (key, number)",
+    )
+    for statement in statements:
+        connection.execute(statement)
+    for verb in ("UPDATE", "DELETE"):
+        connection.execute(
+            f"CREATE TRIGGER events_no_{verb.lower()} BEFORE {verb} ON events "
+            "BEGIN SELECT RAISE(ABORT, 'events are kept as they are'); END"
+        )
+
+
+_MIGRATIONS = (_create,)
+
+
+def open_database(folder: Path) -> sqlite3.Connection:
+    """A connection to the inbox's file; it is made where there is none. Raises StoreError, IntegrityError."""
+    path = folder / FILE
+    with explained(path):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        connection = sqlite.open_writer(path, busy_seconds=BUSY_SECONDS)
+        try:
+            sqlite.migrate(connection, _MIGRATIONS, "inbox file")
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def writing(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """One transaction: all of it, on the disk, or nothing."""
+    with explained(path):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # a full disk has rolled it back by itself
+                connection.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """SQLite's errors in our words. Raises DiskFullError, IntegrityError, StoreError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorname", "")
+        if code.startswith("SQLITE_FULL"):
+            raise DiskFullError(f"The disk that holds {path} is full.", fix="Free some space, then go on.") from None
+        if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise IntegrityError(
+                f"{path} is damaged: {error}.", fix="Put back a copy; sources hand over again what it lacks."
+            ) from None
+        raise StoreError(f"{path} cannot be used: {error}.") from None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be used: {error.strerror}.") from None

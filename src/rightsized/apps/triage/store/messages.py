@@ -1,0 +1,232 @@
+"""The messages of one inbox, each once. Knows no source, task or rule: it keeps what it is told.
+
+A message is *taken* when it is on the disk with its text; then its source may forget it. It is *handled* in one
+transaction with its event and with whatever is planned for it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rightsized.apps.triage.records import Handled, Mail
+from rightsized.apps.triage.store import database
+from rightsized.apps.triage.store.records import Event, Kept, Status, Waits, What
+from rightsized.core.errors import NotFoundError
+
+SYSTEM = "rightsized"  # who did what no person did
+WAITING = Waits()
+_COLUMNS = """number, key, thread, source, received, taken, state, status, dry, made, queue, level, assignee, due,
+    incident, mail, handled, updated"""
+_encode = msgspec.json.Encoder().encode
+_mail = msgspec.json.Decoder(Mail).decode
+_handled = msgspec.json.Decoder(Handled).decode
+
+
+class MessageStore:
+    """The messages of the inbox in `folder`. May be used by several threads, one call at a time."""
+
+    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.path = folder / database.FILE
+        self._clock = clock
+        self._connection = database.open_database(folder)
+        self._lock = threading.RLock()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction of this store, with its connection, for parts that keep tables of their own in the file."""
+        with self._lock:
+            if self._connection.in_transaction:  # part of what goes on already
+                yield self._connection
+                return
+            with database.writing(self._connection, self.path):
+                yield self._connection
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a SELECT. Raises StoreError, IntegrityError."""
+        with self._lock, database.explained(self.path):
+            return self._connection.execute(sql, tuple(values)).fetchall()
+
+    def take(self, mail: Mail, source: str, place: str, sha256: str) -> bool:
+        """Put a message on the disk, and that this place of its source is done with. False where it is there already.
+
+        A message is known again by its key, wherever it comes from; its repeat leaves an event.
+        """
+        now = self._clock()
+        received = mail.received or mail.date or now
+        with self.writing() as connection:
+            new = connection.execute(
+                """INSERT INTO messages (key, thread, source, sha256, received, taken, state, status, dry, made, queue,
+                   level, assignee, due, incident, mail, handled, updated) VALUES (?, ?, ?, ?, ?, ?, 'taken', 'none',
+                   1, '', '', 'normal', '', NULL, '', ?, NULL, ?) ON CONFLICT (key) DO NOTHING""",
+                (mail.key, mail.thread or mail.key, source, sha256, received, now, _encode(mail), now),
+            ).rowcount
+            known = connection.execute(
+                "INSERT OR IGNORE INTO places (source, place, key, at) VALUES (?, ?, ?, ?)",
+                (source, place, mail.key, now),
+            ).rowcount
+            if new:
+                self._event(connection, mail.key, SYSTEM, "taken", f"{source} {place}")
+            elif known:  # the same message at a second place: delivered twice
+                self._event(connection, mail.key, SYSTEM, "duplicate", f"{source} {place}")
+        return bool(new)
+
+    def has_place(self, source: str, place: str) -> bool:
+        """Whether what stands at this place of a source was taken."""
+        return bool(self.rows("SELECT 1 FROM places WHERE source = ? AND place = ?", (source, place)))
+
+    def places(self, source: str) -> set[str]:
+        """Every place of a source that was taken."""
+        return {place for (place,) in self.rows("SELECT place FROM places WHERE source = ?", (source,))}
+
+    def cursor(self, source: str) -> str:
+        """What a source had kept of how far it got; empty at first."""
+        found = self.rows("SELECT value FROM cursors WHERE source = ?", (source,))
+        return str(found[0][0]) if found else ""
+
+    def keep_cursor(self, source: str, value: str) -> None:
+        """Keep how far a source got."""
+        sql = """INSERT INTO cursors (source, value, at) VALUES (?, ?, ?)
+                 ON CONFLICT (source) DO UPDATE SET value = excluded.value, at = excluded.at"""
+        with self.writing() as connection:
+            connection.execute(sql, (source, value, self._clock()))
+
+    def handled(self, handled: Handled, status: Status, made: str) -> None:
+        """Keep what became of a message. With an `error` it failed, and waits for a person."""
+        state: What = "failed" if handled.error else "handled"
+        route = handled.route
+        with self.writing() as connection:
+            changed = connection.execute(
+                """UPDATE messages SET state = ?, status = ?, dry = ?, made = ?, queue = ?, level = ?, assignee = ?,
+                   due = ?, handled = ?, updated = ? WHERE key = ?""",
+                (
+                    *(state, status, handled.dry_run, made, route.queue, handled.priority.level, route.assignee),
+                    *(handled.due, _encode(handled), self._clock(), handled.key),
+                ),
+            ).rowcount
+            if not changed:
+                raise _unknown(handled.key)
+            self._event(connection, handled.key, SYSTEM, state, handled.error or handled.decision)
+
+    def update(self, key: str, by: str, what: What, detail: str = "", **columns: Any) -> None:
+        """Change columns of a message (`status`, `queue`, `assignee`, `due`, `level`, `incident`) with its event.
+
+        Raises NotFoundError.
+        """
+        allowed = {"status", "queue", "assignee", "due", "level", "incident", "dry"}
+        if not columns.keys() <= allowed:
+            raise ValueError(f"no columns to change: {sorted(columns.keys() - allowed)}")
+        sets = ", ".join(f"{name} = ?" for name in (*columns, "updated"))
+        with self.writing() as connection:
+            changed = connection.execute(
+                f"UPDATE messages SET {sets} WHERE key = ?",  # noqa: S608 - names from the set above
+                (*columns.values(), self._clock(), key),
+            ).rowcount
+            if not changed:
+                raise _unknown(key)
+            self._event(connection, key, by, what, detail)
+
+    def note(self, key: str, by: str, what: What, detail: str = "") -> None:
+        """Add an event to a message."""
+        with self.writing() as connection:
+            self._event(connection, key, by, what, detail)
+
+    def get(self, key: str) -> Kept:
+        """A message. Raises NotFoundError."""
+        found = self._kept("WHERE key = ?", (key,))
+        if not found:
+            raise _unknown(key)
+        return found[0]
+
+    def find(self, key: str) -> Kept | None:
+        """A message, or None."""
+        found = self._kept("WHERE key = ?", (key,))
+        return found[0] if found else None
+
+    def unread(self) -> list[str]:
+        """Keys of messages that were taken and not read: a process ended in between. Oldest first."""
+        return [key for (key,) in self.rows("SELECT key FROM messages WHERE state = 'taken' ORDER BY number")]
+
+    def waiting(self, wanted: Waits = WAITING) -> list[Kept]:
+        """Messages as wanted, by arrival."""
+        where, values = _where(wanted)
+        order = "received DESC, number DESC" if wanted.newest else "received, number"
+        return self._kept(f"{where} ORDER BY {order} LIMIT ? OFFSET ?", (*values, wanted.limit, wanted.offset))
+
+    def count(self, wanted: Waits = WAITING) -> int:
+        """How many there are, whatever the limit."""
+        where, values = _where(wanted)
+        return int(self.rows(f"SELECT count(*) FROM messages {where}", values)[0][0])  # noqa: S608 - constants only
+
+    def counts(self) -> dict[str, int]:
+        """Messages by status; `failed` counts besides those that could not be read."""
+        found = dict(self.rows("SELECT status, count(*) FROM messages GROUP BY status"))
+        failed = self.rows("SELECT count(*) FROM messages WHERE state = 'failed'")[0][0]
+        return {**{str(k): int(v) for k, v in found.items()}, "failed": int(failed)}
+
+    def thread(self, thread: str) -> list[Kept]:
+        """The messages of a conversation, oldest first."""
+        return self._kept("WHERE thread = ? ORDER BY received, number", (thread,))
+
+    def events(self, key: str) -> list[Event]:
+        """What happened to a message, in order."""
+        sql = 'SELECT number, key, at, "by", what, detail FROM events WHERE key = ? ORDER BY number'
+        return [Event(*row) for row in self.rows(sql, (key,))]
+
+    def purge(self, before: float) -> int:
+        """Delete the text of messages that were finished before this time; what became of them stays, without words.
+
+        Returns how many.
+        """
+        sql = "SELECT key, handled FROM messages WHERE status = 'done' AND updated < ? AND mail IS NOT NULL"
+        with self.writing() as connection:
+            found = connection.execute(sql, (before,)).fetchall()
+            for key, handled in found:
+                bare = None if handled is None else _encode(without_words(_handled(handled)))
+                connection.execute("UPDATE messages SET mail = NULL, handled = ? WHERE key = ?", (bare, key))
+                self._event(connection, key, SYSTEM, "purged", "")
+        return len(found)
+
+    def _kept(self, tail: str, values: Sequence[Any]) -> list[Kept]:
+        found = self.rows(f"SELECT {_COLUMNS} FROM messages {tail}", values)  # noqa: S608 - constants only
+        return [_made(row) for row in found]
+
+    def _event(self, connection: sqlite3.Connection, key: str, by: str, what: What, detail: str) -> None:
+        sql = 'INSERT INTO events (key, at, "by", what, detail) VALUES (?, ?, ?, ?, ?)'
+        connection.execute(sql, (key, self._clock(), by, what, detail))
+
+
+def _made(row: tuple[Any, ...]) -> Kept:
+    *plain, mail, handled, updated = row
+    given = dict(zip(Kept.__struct_fields__, plain, strict=False))
+    given["dry"] = bool(given["dry"])
+    return Kept(**given, mail=mail and _mail(mail), handled=handled and _handled(handled), updated=updated)
+
+
+def without_words(handled: Handled) -> Handled:
+    """What became of a message, without anything that it says."""
+    summary = msgspec.structs.replace(handled.summary, sentences=(), action=(), text="")
+    fields = tuple(msgspec.structs.replace(one, value="", text="") for one in handled.fields)
+    bare = tuple(msgspec.structs.replace(one, name="", text="") for one in handled.attachments)
+    return msgspec.structs.replace(handled, subject="", sender="", summary=summary, fields=fields, attachments=bare)
+
+
+def _where(wanted: Waits) -> tuple[str, list[Any]]:
+    named = {name: getattr(wanted, name) for name in ("status", "queue", "assignee", "thread", "incident")}
+    given = {name: value for name, value in named.items() if value is not None}
+    return ("WHERE " + " AND ".join(f"{name} = ?" for name in given) if given else ""), list(given.values())
+
+
+def _unknown(key: str) -> NotFoundError:
+    return NotFoundError(f"There is no message {key!r} in this inbox.", fix="See: rightsized triage queue")
