@@ -16,13 +16,15 @@ from rightsized.cascade.coin import AuditCoin
 from rightsized.core.config import Config
 from rightsized.core.errors import InputError, NotFoundError, StoreError
 from rightsized.core.generation import Caller, DataClass
+from rightsized.core.protocols import Answerer
 from rightsized.core.roles import LOCAL_ADMIN
 from rightsized.core.types import Decision, Explanation, Reply
 from rightsized.engines.onnx import OnnxEncoder
+from rightsized.guard.policy.answerer import Policy
 from rightsized.guard.policy.rulebook import CLASSIFY, Facts
 from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader, Search
-from rightsized.ledger.recorded import audited_as, no_coin
+from rightsized.ledger.recorded import Recorded, audited_as, no_coin
 from rightsized.store.home import Home, WriterLock
 from rightsized.store.secrets import SecretFolder
 from rightsized.tasks.background import Background
@@ -76,6 +78,7 @@ class LocalService:
         self._queue: ReviewQueue | None = None
         self._reader: LedgerReader | None = None
         self._lock: WriterLock | None = None
+        self._ledger: SqliteLedger | None = None
         self._started = False
         self.gateway: LocalGateway | None = None  # where the settings name tiers that write
         self.spending = Spending()
@@ -86,7 +89,7 @@ class LocalService:
             self._home.ensure()
             self.policy = open_policy(self._config)
             self.permits, self.detection = Permits(self.policy), Detection(self._config, self.policy)
-            ledger = self._open_ledger() if self._records_here else None
+            ledger = self._ledger = self._open_ledger() if self._records_here else None
             coin = self._coin(ledger) if ledger else no_coin
             self._encoders = Encoders(self._config)
             self._stack.callback(self._encoders.close)
@@ -197,6 +200,11 @@ class LocalService:
         else:
             loaded.counts.answered += 1
         return reply
+
+    def recorded(self, inner: Answerer, version: str) -> Answerer:
+        """Something of an application that answers, behind the policy and with each decision on record."""
+        ruled = Policy(inner, self.policy)
+        return Recorded(ruled, self._ledger, version=version) if self._ledger is not None else ruled
 
     async def classify_many(
         self, task: str, texts: Sequence[str], *, caller: Caller | None = None, data_class: DataClass | None = None

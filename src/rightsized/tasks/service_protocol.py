@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from rightsized.core.generation import Caller, DataClass
-from rightsized.core.protocols import Encoder
+from rightsized.core.protocols import Answerer, Encoder
 from rightsized.core.types import Decision, Explanation, Reply
 from rightsized.tasks.gateway_protocol import Gateway
 from rightsized.tasks.record_views import Record
@@ -64,6 +64,13 @@ class Service(Protocol):
         self, task: str, texts: Sequence[str], *, caller: Caller | None = None, data_class: DataClass | None = None
     ) -> list[Reply]:
         """Answer several; replies stand in the order of the texts. Raises as `classify` does."""
+        ...
+
+    def recorded(self, inner: Answerer, version: str) -> Answerer:
+        """Something of an application that answers, behind the policy and with each decision on record.
+
+        No audit coin is thrown for it: what it decides follows from decisions that have had one.
+        """
         ...
 
     def tasks(self) -> list[TaskStatus]:

@@ -1,0 +1,217 @@
+"""One message from its text to its route: an answerer, so that the whole of it is one decision on record.
+
+The attempts of that decision are the tasks' answers, each with its own decision's id; its label is the queue. It has no
+audit coin: the tasks' decisions have theirs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from rightsized.apps.triage.reading.next_tier import ask_next_tier
+from rightsized.apps.triage.reading.tasks import Tasks, label_all, roles
+from rightsized.apps.triage.records import LEVELS, Extracted, Handled, Labelled, Level, Mail, Priority, Route, Summary
+from rightsized.apps.triage.settings import InboxSettings
+from rightsized.core.generation import Caller, DataClass
+from rightsized.core.protocols import Answerer
+from rightsized.core.types import TIER_PERSON, TIER_TASK, Attempt, Prediction, Reply, Request
+from rightsized.tasks.writing import TextWriter
+
+PRIORITY = "priority"  # the role of a task that says how urgent a message is
+TASK = "triage/{inbox}"  # under which the decision of a whole message is on record
+
+
+class Known(NamedTuple):
+    """What is known of a message before it is routed. `earlier` are the messages of its thread, oldest first."""
+
+    mail: Mail
+    labels: dict[str, Labelled]
+    fields: tuple[Extracted, ...]
+    earlier: Sequence[Mail]
+    now: float
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What reads a message besides the tasks; each is a plain function of what is known.
+
+    Args:
+        extract: fields of a message.
+        priority: its level by rules; it is asked where no task says it.
+        route: who gets it.
+        summarise: what it and its thread say.
+        due: when an answer is owed, from the level and the time of arrival; None where nothing is promised.
+    """
+
+    extract: Callable[[Mail], tuple[Extracted, ...]]
+    priority: Callable[[Known], Priority]
+    route: Callable[[Known, Priority], Route]
+    summarise: Callable[[Mail, Sequence[Mail]], Summary]
+    due: Callable[[Level, float], float | None]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """For whom messages are read, and who may be asked besides the tasks."""
+
+    caller: Caller
+    data_class: DataClass
+    writer: TextWriter | None = None
+
+
+class MessageReader:
+    """Reads the messages of one inbox.
+
+    Args:
+        tasks: the tasks of the home.
+        version: what names the rules and settings, kept with each decision.
+    """
+
+    def __init__(
+        self, inbox: str, tasks: Tasks, settings: InboxSettings, parts: Parts, *, version: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        self._inbox, self._tasks, self._settings, self._parts = inbox, tasks, settings, parts
+        self._version, self._clock = version, clock
+
+    async def read(self, mail: Mail, source: str, earlier: Sequence[Mail], asking: Asking) -> Handled:
+        """What becomes of a message, as one recorded decision.
+
+        Raises what may be tried again (BusyError, DiskFullError, UpstreamError), and ForbiddenError (the policy).
+        """
+        one = _OneMessage(self, mail, earlier, asking)
+        text = self.text_of(mail)
+        request = Request(
+            task=TASK.format(inbox=self._inbox),
+            text=text or mail.key,
+            conversation=mail.thread or mail.key,
+            tenant=asking.caller.tenant,
+            key=asking.caller.key,
+            roles=asking.caller.roles,
+            data_class=asking.data_class,
+        )
+        reply = await self._tasks.recorded(one, self._version).answer(request)
+        return one.handled(reply, source)
+
+    def text_of(self, mail: Mail) -> str:
+        """What tasks read: subject and words of the sender; those of attachments where the settings say so."""
+        parts = [mail.text]
+        if self._settings.read.attachments:
+            parts += [f"{one.name}\n{one.text}" for one in mail.attachments if one.text]
+        return "\n\n".join(parts)[: self._settings.read.text_chars].strip()
+
+    async def known(self, mail: Mail, earlier: Sequence[Mail], asking: Asking) -> tuple[Known, tuple[str, ...]]:
+        """Labels and fields; and, in words, what could not be asked. A machine's message is not put to the tasks."""
+        fields, now = self._parts.extract(mail), self._clock()
+        if mail.automatic:
+            return Known(mail, {}, fields, earlier, now), (
+                f"Written by a machine ({mail.automatic}): no task read it.",
+            )
+        asked = roles(self._tasks, self._settings.tasks)
+        labels, notes = await label_all(self._tasks, asked, mail, self.text_of(mail), asking)
+        if asking.writer is not None and any(one.status == "abstained" for one in labels.values()):
+            wanted = self._settings.escalate
+            known = {one.task.name: one for one in self._tasks.tasks()}
+            by_role = {role: known[name] for role, name in asked.items() if name in known}
+            labels, more = await ask_next_tier(asking.writer, labels, by_role, mail, wanted.tasks, wanted.seconds)
+            notes += more
+        return Known(mail, labels, fields, earlier, now), notes
+
+    def priority(self, known: Known) -> Priority:
+        """How urgent it is: what a task says where one does, else by rules."""
+        said = known.labels.get(PRIORITY)
+        if said is not None and said.labels and said.labels[0] in LEVELS:
+            level: Level = msgspec.convert(said.labels[0], Level)
+            reason = f"the task {said.task} says so, with {said.confidence:.0%}"
+            return Priority(level, reason, "model", said.confidence, said.certificate, said.certified, said.decision)
+        return self._parts.priority(known)
+
+    @property
+    def parts(self) -> Parts:
+        return self._parts
+
+
+class _OneMessage(Answerer):
+    """The answerer of one message: it answers with the queue, and keeps the rest for `handled`."""
+
+    def __init__(self, reader: MessageReader, mail: Mail, earlier: Sequence[Mail], asking: Asking) -> None:
+        self._reader, self._mail, self._earlier, self._asking = reader, mail, earlier, asking
+        self._known: Known | None = None
+
+    async def answer(self, request: Request) -> Reply:
+        begun = time.perf_counter()
+        reader = self._reader
+        known, self._notes = await reader.known(self._mail, self._earlier, self._asking)
+        self._known, self._priority = known, reader.priority(known)
+        self._route = reader.parts.route(known, self._priority)
+        self._tier = _tier(known.labels, self._route)
+        certified = self._route.automatic and bool(known.labels) and all(one.certified for one in known.labels.values())
+        answered = Prediction(self._route.queue, (self._route.queue,), ())
+        return Reply(
+            id=request.id,
+            task=request.task,
+            status="answered",
+            output=answered,
+            rung=self._route.rule or "default",
+            tier=self._tier,
+            model="",
+            confidence=min((one.confidence for one in known.labels.values()), default=0.0),
+            state="certified" if certified else "none",
+            certified=certified,
+            latency_ms=(time.perf_counter() - begun) * 1000,
+            attempts=tuple(_attempt(role, one) for role, one in known.labels.items()),
+        )
+
+    def handled(self, reply: Reply, source: str) -> Handled:
+        """What became of the message, once its decision is on record."""
+        known, mail = self._known, self._mail
+        assert known is not None, "asked before there was an answer"
+        received = mail.received or mail.date or known.now
+        return Handled(
+            key=mail.key,
+            source=source,
+            thread=mail.thread or mail.key,
+            subject=mail.subject,
+            sender=mail.sender.address,
+            received=received,
+            language=mail.language,
+            automatic=mail.automatic,
+            labels=known.labels,
+            fields=known.fields,
+            priority=self._priority,
+            route=self._route,
+            summary=self._reader.parts.summarise(mail, self._earlier),
+            tier=self._tier,
+            decision=reply.id,
+            due=self._reader.parts.due(self._priority.level, received),
+            certified=reply.certified,
+            attachments=mail.attachments,
+            notes=(*mail.notes, *self._notes),
+        )
+
+
+def _tier(labels: dict[str, Labelled], route: Route) -> int:
+    """The highest tier that was needed: a person where one decides, else the largest model that answered."""
+    if not route.automatic:
+        return TIER_PERSON
+    return min((one.tier for one in labels.values() if one.status == "answered"), default=TIER_TASK)
+
+
+def _attempt(role: str, one: Labelled) -> Attempt:
+    """A task's answer as an attempt of the whole message's decision."""
+    answered = one.status == "answered"
+    return Attempt(
+        rung=role,
+        tier=one.tier,
+        model=one.task,
+        score=min(1.0, max(0.0, one.confidence)),
+        threshold=None,
+        accepted=answered,
+        prediction=Prediction(one.labels[0] if one.labels else "", one.labels, one.suggested, one.out_of_scope),
+        reason=f"decision {one.decision}" if one.decision else "",
+    )
