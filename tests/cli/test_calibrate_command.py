@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,13 +15,13 @@ from rightsized.store.home import Home
 from rightsized.tasks.chat_admission import routing_digests
 from rightsized.tasks.chat_cascade import open_calibrated
 from rightsized.tasks.opened import Encoders
+from tests.command_line import command
 
 ENOUGH = 280  # rows that certify, where how many is not the point
 
 
 def run(home: Path, *arguments: str | Path, status: int = 0) -> str:
-    command = [sys.executable, "-m", "rightsized.cli", "calibrate", "chat", *map(str, arguments), "--home", str(home)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=home)
+    done = command("calibrate", "chat", *arguments, "--home", home, cwd=home)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -62,8 +60,7 @@ def test_errors_are_sentences(home: Path, arguments: list[str], status: int, wor
 
 
 def versions(home: Path) -> dict[str, bool]:
-    command = [sys.executable, "-m", "rightsized.cli", "calibrate", "versions", "chat", "--json", "--home", str(home)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = command("calibrate", "versions", "chat", "--json", "--home", home)
     return {found["state"]: found["in_force"] for found in json.loads(done.stdout)}
 
 
@@ -78,9 +75,8 @@ def test_a_certified_cascade_is_not_replaced_by_one_that_is_not(tmp_path: Path) 
     taken = json.loads(run(tmp_path, "--data", few, "--max-error", "0.2", "--encoder", "", "--replace", "--json"))
     assert taken["in_force"] == taken["version"] != first["version"]
     assert not versions(tmp_path)["certified"]
-    back = [sys.executable, "-m", "rightsized.cli", "calibrate", "rollback", "chat", "--home", str(tmp_path)]
-    subprocess.run(back, check=True, capture_output=True)
-    subprocess.run(back, check=True, capture_output=True)  # past the one that never came to stay
+    for _ in range(2):  # past the one that never came to stay
+        command("calibrate", "rollback", "chat", "--home", tmp_path).check_returncode()
     assert versions(tmp_path)["certified"]
 
 
@@ -98,11 +94,10 @@ def test_collect_asks_the_tiers_and_says_what_it_cost(tmp_path: Path) -> None:
         '[[tiers]]\nname = "large"\nengine = "fake"\ntier = 1\n'
     )
     (tmp_path / "prompts.jsonl").write_text('{"prompt": "one two"}\n{"prompt": "three"}\n')
-    command = [sys.executable, "-m", "rightsized.cli", "calibrate", "collect", "--home", str(tmp_path)]
-    command += ["--data", "prompts.jsonl", "--out", "rows.jsonl"]
+    collect = ("calibrate", "collect", "--home", tmp_path, "--data", "prompts.jsonl", "--out", "rows.jsonl")
 
     def collected(*more: str, status: int = 0) -> str:
-        done = subprocess.run([*command, *more], capture_output=True, text=True, check=False, cwd=tmp_path)
+        done = command(*collect, *more, cwd=tmp_path)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 from rightsized.data import path as sample
+from tests.command_line import command
 
 
 def rightsized(home: Path, *arguments: str | Path, status: int = 0) -> str:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RIGHTSIZED_")}
-    command = [sys.executable, "-m", "rightsized.cli", *map(str, arguments), "--home", str(home)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = command(*arguments, "--home", home)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout if status == 0 or "--json" in arguments else done.stderr
 
@@ -103,7 +102,9 @@ def test_queue_list_label_undo(copied_home: Path) -> None:
 
 
 def test_labels_are_exported_and_fitted_but_never_calibrated_on(copied_home: Path, tmp_path: Path) -> None:
-    reply = as_json(copied_home, "ask", "support", "qwerty uiop")
+    settings = tmp_path / "rightsized.toml"
+    settings.write_text("[audit]\nrate = 0.0\n", "utf-8")  # a label of an audited message is not exported
+    reply = as_json(copied_home, "ask", "support", "qwerty uiop", "--config", settings)
     as_json(copied_home, "queue", "label", reply["id"], "delivery")
     out = tmp_path / "labels.jsonl"
     found = as_json(copied_home, "queue", "export", "support", out, "--label", "department")

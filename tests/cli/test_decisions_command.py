@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from rightsized.core.generation import Caller, Generation
 from rightsized.store.home import Home
 from rightsized.store.keys import KeyStore, Limits
 from rightsized.tasks.service import LocalService
+from tests.command_line import command
 
 TOML = """
 [[tiers]]
@@ -38,9 +36,7 @@ WARD, LAB = Caller(key="k1", tenant="ward"), Caller(key="k2", tenant="lab")
 
 
 def rightsized(home: Path, *arguments: str, status: int = 0) -> str:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RIGHTSIZED_")}
-    command = [sys.executable, "-m", "rightsized.cli", *arguments, "--home", str(home)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=home)
+    done = command(*arguments, "--home", home, cwd=home)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout if not status else done.stderr
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +12,11 @@ import pytest
 import rightsized as rs
 from rightsized.core.errors import InputError
 from rightsized.data import path as sample
+from tests.command_line import command
 
 
 def run(*arguments: str | Path, status: int = 0) -> str:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RIGHTSIZED_")}
-    command = [sys.executable, "-m", "rightsized.cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = command(*arguments)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout if status == 0 else done.stderr.replace("\n", " ")
 

@@ -21,6 +21,7 @@ from rightsized.store.home import Home
 from rightsized.store.keys import KeyStore
 from rightsized.store.secrets import SecretFolder
 from rightsized.tasks.remote import RunningServer, find_server
+from tests.command_line import command
 
 SETTINGS = "[record]\ntext_days = 1.0\nlabelled_text_days = 1.0\n"
 
@@ -81,8 +82,7 @@ def test_who_looked_is_in_the_log_and_in_the_report(home: Path, tmp_path: Path) 
     with serving(home) as server:
         for number in (3, 3, 4):
             asked(server, f"/v1/decisions/d{number}")
-    command = [sys.executable, "-m", "rightsized.cli", "report", "audit", "--home", str(home), "--json"]
-    done = subprocess.run([*command, "--out", str(tmp_path / "a.html")], capture_output=True, text=True, cwd=home)
+    done = command("report", "audit", "--home", home, "--json", "--out", tmp_path / "a.html", cwd=home)
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(done.stdout)["looked"]
     assert (row["by"], row["what"], row["times"], row["decisions"]) == ("local", "decision", 3, 2)
@@ -98,18 +98,8 @@ def test_changes_of_policy_and_keys_are_in_the_log(home: Path, tmp_path: Path) -
     made, secret = keys.create("Kim", roles=("reviewer",))
 
     def events() -> list[dict[str, Any]]:
-        command = [
-            sys.executable,
-            "-m",
-            "rightsized.cli",
-            "report",
-            "audit",
-            "--no-check",
-            "--home",
-            str(home),
-            "--json",
-        ]
-        done = subprocess.run([*command, "--out", str(tmp_path / "a.html")], capture_output=True, text=True, cwd=home)
+        words = ("report", "audit", "--no-check", "--home", home, "--json", "--out", tmp_path / "a.html")
+        done = command(*words, cwd=home)
         shown = json.loads(done.stdout)["events"]
         return [one for one in shown if one["kind"] in ("policy", "keys")]
 

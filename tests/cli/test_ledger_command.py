@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -27,14 +26,13 @@ from rightsized.ledger.notes import parse_checkpoint
 from rightsized.ledger.schema import LogRow, leaf
 from rightsized.store.home import Home, WriterLock
 from rightsized.store.secrets import SecretFolder
+from tests.command_line import command
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "verify_proof.py"
 
 
 def rightsized(home: Path, *arguments: str, status: int = 0) -> str:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RIGHTSIZED_")}
-    command = [sys.executable, "-m", "rightsized.cli", "ledger", *arguments, "--home", str(home)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=home)
+    done = command("ledger", *arguments, "--home", home, cwd=home)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +11,14 @@ import pytest
 from rightsized.store.gguf import read_header
 from rightsized.store.gguf_types import named
 from rightsized.store.gguf_write import Planned, record, write_gguf
+from tests.command_line import command
 
 MISTRAL = {"model_type": "mistral", "hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32}
 MISTRAL |= {"num_key_value_heads": 8, "num_hidden_layers": 32, "vocab_size": 32000, "max_position_embeddings": 32768}
 
 
 def rightsized(home: Path, *arguments: str | Path, status: int = 0) -> str:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RIGHTSIZED_")}
-    command = [sys.executable, "-m", "rightsized.cli", *map(str, arguments), "--home", str(home)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = command(*arguments, "--home", home)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout if status == 0 or "--json" in arguments else done.stdout + done.stderr
 

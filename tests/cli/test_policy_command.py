@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from rightsized.ledger.log import SqliteLedger
 from rightsized.store.home import Home
 from rightsized.tasks.gateway import LocalGateway
 from rightsized.tasks.versions import TaskStore, write_record
+from tests.command_line import command
 
 SETTINGS = """
 [egress]
@@ -71,9 +70,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def cli(home: Path, *arguments: str, status: int = 0) -> Any:
-    command = [sys.executable, "-m", "rightsized.cli", *arguments, "--home", str(home)]
-    command += ["--config", str(home / "rightsized.toml"), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = command(*arguments, "--home", home, "--config", home / "rightsized.toml", "--json")
     assert done.returncode == status, done.stdout + done.stderr
     return json.loads(done.stdout)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.apps.search.adapt.adapt_samples import BASE, NAME, TEXTS, world
+from tests.command_line import command
 
 
 @pytest.fixture
@@ -30,9 +31,7 @@ def made(tmp_path: Path) -> Path:
 
 
 def search(folder: Path, *words: str | Path, status: int = 0, as_json: bool = True) -> Any:
-    command = [sys.executable, "-m", "rightsized.cli", "search", *map(str, words)]
-    command += ["--config", str(folder / "rightsized.toml"), *(["--json"] if as_json else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = command("search", *words, "--config", folder / "rightsized.toml", *(["--json"] if as_json else []))
     assert done.returncode == status, done.stdout + done.stderr
     return json.loads(done.stdout) if as_json else done.stdout
 

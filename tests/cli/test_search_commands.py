@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rightsized import data
+from tests.command_line import command
 from tests.engines.tiny_gguf import folder, write_reranker
 
 NAMES = ("policies/annual-leave.pdf", "policies/remote-work.html", "hr/salary-bands-2026.xlsx")
@@ -32,8 +31,7 @@ options = {{threads = 1, batch = 2048}}
 
 
 def search(home: Path, *words: str | Path, status: int = 0) -> Any:
-    command = [sys.executable, "-m", "rightsized.cli", "search", *map(str, words), "--home", str(home), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = command("search", *words, "--home", home, "--json")
     assert done.returncode == status, done.stdout + done.stderr
     return json.loads(done.stdout)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.apps.search.long.long_samples import SPECIAL, SUBJECTS, contract
+from tests.command_line import command
 
 pytestmark = pytest.mark.needs_encoder
 ASKED = "for which reasons may a party end the agreement for convenience"
@@ -26,10 +25,7 @@ ENDS = SPECIAL["Termination"]
 
 
 def search(home: Path, *words: str, status: int = 0, as_json: bool = True) -> Any:
-    command = [sys.executable, "-m", "rightsized.cli", "search", *words, "--home", str(home)]
-    done = subprocess.run(
-        [*command, *(["--json"] if as_json else [])], capture_output=True, text=True, check=False, timeout=180
-    )
+    done = command("search", *words, "--home", home, *(["--json"] if as_json else []))
     assert done.returncode == status, done.stdout + done.stderr
     return json.loads(done.stdout) if as_json else done.stdout
 

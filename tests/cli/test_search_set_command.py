@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -17,15 +14,14 @@ from rightsized.apps.search.discovery.stopping.certificate import RecallCertific
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
 from rightsized.tasks.accesses import looked
+from tests.command_line import command
 
 PUMPS = ("the pump leaks at its seal", "pressure of the pump falls", "a bearing of the pump is worn")
 OTHERS = ("the lease of the office ends", "the canteen is closed", "parking is for guests", "salaries are paid")
 
 
 def rightsized(home: Path, *words: str | Path, status: int = 0) -> str:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RIGHTSIZED_")}
-    command = [sys.executable, "-m", "rightsized.cli", "search", *map(str, words), "--home", str(home), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=300)
+    done = command("search", *words, "--home", home, "--json")
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout
 

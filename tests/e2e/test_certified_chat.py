@@ -18,6 +18,7 @@ import pytest
 from rightsized.data import path as sample
 
 pytest.importorskip("xllamacpp")
+from tests.command_line import command
 from tests.engines.tiny_gguf import write_llama
 
 pytestmark = pytest.mark.slow
@@ -68,8 +69,7 @@ def prompts() -> list[str]:
 
 
 def rightsized(folder: Path, *arguments: str) -> Any:
-    command = [sys.executable, "-m", "rightsized.cli", *arguments, "--home", "home", "--json"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = command(*arguments, "--home", "home", "--json", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 

@@ -20,6 +20,7 @@ import pytest
 
 from rightsized.data import path as sample
 from rightsized.ledger.reader import LedgerReader
+from tests.command_line import command
 
 WAIT_S = 60
 
@@ -66,8 +67,7 @@ def call(url: str, body: Any = None, method: str = "") -> Any:
 
 
 def cli(home: Path, *arguments: str, status: int = 0) -> Any:
-    command = [sys.executable, "-m", "rightsized.cli", *arguments, "--home", str(home), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
+    done = command(*arguments, "--home", home, "--json")
     assert done.returncode == status, done.stdout + done.stderr
     return json.loads(done.stdout)
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +26,7 @@ from rightsized.tasks.compliance import Asked, AuditReport, gather, render
 from rightsized.tasks.compliance.provisions import provisions
 from rightsized.tasks.compliance.tally import MOST_KINDS, Tally
 from rightsized.tasks.service import LocalService
+from tests.command_line import command
 
 TOML = """
 [[tiers]]
@@ -221,9 +219,7 @@ def _decision(number: str, task: str, *, destination: str, samples: int = 0) -> 
 
 
 def _command(config: Config, *arguments: str, status: int = 0) -> dict[str, Any]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RIGHTSIZED_")}
-    command = [sys.executable, "-m", "rightsized.cli", *arguments, "--home", config.home, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=config.home)
+    done = command(*arguments, "--home", config.home, "--json", cwd=Path(config.home))
     assert done.returncode == status, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

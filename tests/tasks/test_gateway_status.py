@@ -6,8 +6,6 @@ import asyncio
 import json
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from rightsized.tasks.chat_identity import serving_tiers
 from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.gateway_status import status_at_rest
 from rightsized.tasks.service import LocalService
+from tests.command_line import command
 
 FAR = """
 [[tiers]]
@@ -48,9 +47,7 @@ def home(made: Path, tmp_path: Path) -> Path:
 
 
 def rightsized(home: Path, *arguments: str, status: int = 0) -> str:
-    command = [sys.executable, "-m", "rightsized.cli", *arguments, "--home", str(home)]
-    command += ["--config", str(home / "rightsized.toml")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = command(*arguments, "--home", home, "--config", home / "rightsized.toml")
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout
 

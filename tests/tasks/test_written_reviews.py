@@ -6,8 +6,6 @@ import asyncio
 import json
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.records import Turn
 from rightsized.tasks.service import LocalService
 from rightsized.tasks.written import turns_of
+from tests.command_line import command
 
 
 @pytest.fixture(scope="module")
@@ -215,9 +214,8 @@ def test_a_stored_body_is_shown_as_who_said_what(body: str, turns: list[Any]) ->
 
 
 def exported(home: Path, out: Path) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "rightsized.cli", "queue", "export", "chat", str(out), "--json"]
-    command += ["--home", str(home), "--config", str(home / "rightsized.toml")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = command("queue", "export", "chat", out, "--json", "--home", home, "--config", home / "rightsized.toml")
+    done.check_returncode()
     rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     assert json.loads(done.stdout)["rows"] == len(rows)
     return rows
