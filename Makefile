@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8321
 export OMP_NUM_THREADS ?= 1
+unexport PYTHONDONTWRITEBYTECODE  # or every process that a test starts would compile the package again
 
 .PHONY: up test check lint types contracts bench docs clean
 
