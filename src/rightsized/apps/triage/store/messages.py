@@ -102,8 +102,11 @@ class MessageStore:
         with self.writing() as connection:
             connection.execute(sql, (source, value, self._clock()))
 
-    def handled(self, handled: Handled, status: Status, made: str) -> None:
-        """Keep what became of a message. With an `error` it failed, and waits for a person."""
+    def handled(self, handled: Handled, status: Status, made: str, *, preview: bool = False) -> None:
+        """Keep what became of a message. With an `error` it failed, and waits for a person.
+
+        `preview`: it was only looked at, and will be read for good when its source is taken in.
+        """
         state: What = "failed" if handled.error else "handled"
         route = handled.route
         with self.writing() as connection:
@@ -111,7 +114,7 @@ class MessageStore:
                 """UPDATE messages SET state = ?, status = ?, dry = ?, made = ?, queue = ?, level = ?, assignee = ?,
                    due = ?, handled = ?, updated = ? WHERE key = ?""",
                 (
-                    *(state, status, handled.dry_run, made, route.queue, handled.priority.level, route.assignee),
+                    *(state, status, preview, made, route.queue, handled.priority.level, route.assignee),
                     *(handled.due, _encode(handled), self._clock(), handled.key),
                 ),
             ).rowcount

@@ -29,8 +29,8 @@ What = Literal[
 class Kept(Frozen, frozen=True):
     """A message of an inbox. `mail` is None once its text was deleted, `handled` until it was read.
 
-    `dry` where nothing was to be done outside when it was read. `made` names the versions of tasks and rules that read
-    it. `due` is when an answer is owed, seconds since the epoch.
+    `dry` where it was only previewed, and is to be read for good. `made` names the versions of tasks and rules that
+    read it. `due` is when an answer is owed, seconds since the epoch.
     """
 
     number: int

@@ -1,0 +1,123 @@
+"""Takes and reads the messages of an inbox in this process: what `running` asks for each arrival."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from rightsized.apps.triage.inboxes import Inbox
+from rightsized.apps.triage.protocols import Arrival
+from rightsized.apps.triage.reading.message import Asking
+from rightsized.apps.triage.records import Address, Handled, Mail, Priority, Route, Summary
+from rightsized.apps.triage.store.records import Kept, Status
+from rightsized.core.errors import DocumentError, ForbiddenError, RightsizedError
+
+EARLIER = 20  # messages of a thread that are looked at, the latest
+UNREADABLE = "unreadable"  # the queue of what could not be read: a person looks at the original
+
+
+class Handling:
+    """Implements `running.Outcome` over an inbox that is open here.
+
+    Args:
+        asking: gives for whom an inbox's messages are read, at each message.
+        read_mail: the message behind an arrival; raises DocumentError.
+    """
+
+    def __init__(
+        self, inbox: Inbox, asking: Callable[[Inbox], Asking], read_mail: Callable[[Arrival, Inbox], Mail]
+    ) -> None:
+        self._inbox, self._asking, self._read_mail = inbox, asking, read_mail
+
+    async def process(self, arrival: Arrival, source: str, *, dry_run: bool) -> Handled | None:
+        """See `running.Outcome`."""
+        mail = await asyncio.to_thread(self._mail, arrival, source)
+        store = self._inbox.store
+        digest = hashlib.sha256(arrival.data).hexdigest()
+        await asyncio.to_thread(store.take, mail, source, arrival.place, digest)
+        return await self.handle(await asyncio.to_thread(store.get, mail.key), dry_run=dry_run, error=arrival.error)
+
+    async def handle(self, kept: Kept, *, dry_run: bool, error: str = "") -> Handled | None:
+        """Read a message that was taken. None where that was done before and stands."""
+        made = self._inbox.made()
+        if kept.state != "taken" and not kept.dry:
+            return None
+        again = kept.handled is not None and kept.made == made and not kept.handled.error
+        if kept.mail is None:
+            return None
+        if again and kept.handled is not None:
+            handled = kept.handled  # a dry run has read it by the same rules and models
+        else:
+            handled = await self._read(kept, kept.mail, error)
+        acts = self._inbox.settings.actions.enabled and not dry_run
+        handled = replace(handled, dry_run=not acts)
+        await asyncio.to_thread(self._keep, handled, made, dry_run)
+        return handled
+
+    async def resume(self) -> list[Handled]:
+        """Read what an ended process had taken and not read."""
+        found = []
+        for key in self._inbox.store.unread():
+            handled = await self.handle(self._inbox.store.get(key), dry_run=False)
+            if handled is not None:
+                found.append(handled)
+        return found
+
+    async def _read(self, kept: Kept, mail: Mail, error: str) -> Handled:
+        if error:
+            return failed(mail, kept.source, error)
+        earlier = [one.mail for one in self._inbox.store.thread(kept.thread) if one.number < kept.number and one.mail]
+        try:
+            asking = self._asking(self._inbox)
+            return await self._inbox.reader.read(mail, kept.source, earlier[-EARLIER:], asking)
+        except ForbiddenError as refused:  # the policy: no model may read it, so a person does
+            return failed(mail, kept.source, str(refused), refused.decision)
+        except RightsizedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of ours: one message must not stop the inbox
+            return failed(mail, kept.source, f"Reading it failed: {type(error).__name__}.")
+
+    def _keep(self, handled: Handled, made: str, preview: bool) -> None:
+        store = self._inbox.store
+        status: Status = "none" if preview else "routed" if handled.route.automatic and not handled.error else "waiting"
+        with store.writing():
+            store.handled(handled, status, made, preview=preview)
+            if not preview and not handled.error:
+                self._inbox.plan(handled)
+
+    def _mail(self, arrival: Arrival, source: str) -> Mail:
+        """The message; where it cannot be read, one that says so, under the same name however often it comes."""
+        if arrival.mail is not None:
+            return arrival.mail
+        try:
+            return self._read_mail(arrival, self._inbox)
+        except DocumentError as error:
+            digest = hashlib.sha256(arrival.data or f"{source}\0{arrival.place}".encode()).hexdigest()
+            return Mail(f"sha256:{digest}", "", "", Address(""), received=arrival.received, notes=(str(error),))
+
+
+def failed(mail: Mail, source: str, error: str, decision: str = "") -> Handled:
+    """A message that no model may or can read: a person gets it."""
+    return Handled(
+        key=mail.key,
+        source=source,
+        thread=mail.thread or mail.key,
+        subject=mail.subject,
+        sender=mail.sender.address,
+        received=mail.received or mail.date or 0.0,
+        language=mail.language,
+        automatic=mail.automatic,
+        labels={},
+        fields=(),
+        priority=Priority("normal", "it could not be read"),
+        route=Route(UNREADABLE, False, error),
+        summary=Summary("extract"),
+        tier=0,
+        decision=decision,
+        attachments=mail.attachments,
+        notes=mail.notes,
+        error=error,
+    )

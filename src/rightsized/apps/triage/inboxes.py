@@ -1,0 +1,111 @@
+"""The inboxes of a home, a folder each (`<home>/triage/<name>/`), opened with settings, store and reader."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+
+from rightsized.apps.triage import settings as inbox_settings
+from rightsized.apps.triage.composing import compose
+from rightsized.apps.triage.reading.message import MessageReader
+from rightsized.apps.triage.reading.tasks import Tasks, roles, versions
+from rightsized.apps.triage.records import Handled
+from rightsized.apps.triage.settings import InboxSettings, check_name
+from rightsized.apps.triage.store import MessageStore
+from rightsized.core.errors import NotFoundError
+from rightsized.store.home import Home
+
+FOLDER = "triage"
+_FILES = ("inbox.toml", "rules.toml", "desk.toml")  # what decides how a message is read
+
+
+class Inbox:
+    """One inbox, open. `files` says which files its reader was made of; other files make another reader."""
+
+    def __init__(self, name: str, folder: Path, tasks: Tasks) -> None:
+        self.name, self.folder, self._tasks = name, folder, tasks
+        self.store = MessageStore(folder)
+        try:
+            self._load()
+        except BaseException:
+            self.store.close()
+            raise
+
+    @property
+    def settings(self) -> InboxSettings:
+        return self._settings
+
+    @property
+    def reader(self) -> MessageReader:
+        """What reads messages, by the files as they are now. Raises ConfigError."""
+        if self._files != digest_of(self.folder):
+            self._load()
+        return self._reader
+
+    def made(self) -> str:
+        """Names all that decides how a message is read: versions of tasks, rules and settings."""
+        told = f"{self._files} {versions(self._tasks, roles(self._tasks, self._settings.tasks))}"
+        return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+    def plan(self, handled: Handled) -> None:
+        """Plan the actions of a message, in the transaction that keeps it."""
+
+    def close(self) -> None:
+        self.store.close()
+
+    def _load(self) -> None:
+        files = digest_of(self.folder)
+        self._settings = inbox_settings.load(self.folder)
+        parts = compose(self.folder, self._settings)
+        self._reader = MessageReader(self.name, self._tasks, self._settings, parts, version=files)
+        self._files = files
+
+
+class Inboxes:
+    """The inboxes of a home, opened as they are asked for. May be used by several threads."""
+
+    def __init__(self, home: Home, tasks: Tasks) -> None:
+        self._home, self._tasks = home, tasks
+        self._open: dict[str, Inbox] = {}
+        self._lock = threading.Lock()
+
+    def names(self) -> list[str]:
+        """Every inbox that has a folder."""
+        folder = self._home.path / FOLDER
+        return sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+
+    def folder(self, name: str) -> Path:
+        """Where an inbox is kept. Raises InputError (no name of an inbox)."""
+        return self._home.path / FOLDER / check_name(name)
+
+    def open(self, name: str, *, new: bool = False) -> Inbox:
+        """An inbox. `new`: made where there is none. Raises NotFoundError, ConfigError, StoreError."""
+        with self._lock:
+            if name not in self._open:
+                folder = self.folder(name)
+                if not new and not folder.is_dir():
+                    known = ", ".join(self.names()) or "none yet"
+                    raise NotFoundError(
+                        f"There is no inbox {name!r}. Inboxes here: {known}.",
+                        fix=f"Make it: rightsized triage connect ADDRESS --inbox {name}",
+                    )
+                self._open[name] = Inbox(name, folder, self._tasks)
+            return self._open[name]
+
+    def close(self) -> None:
+        """Close them all."""
+        with self._lock:
+            for one in self._open.values():
+                one.close()
+            self._open.clear()
+
+
+def digest_of(folder: Path) -> str:
+    """A digest of the files that decide how messages are read."""
+    total = hashlib.sha256()
+    for name in _FILES:
+        path = folder / name
+        body = path.read_bytes() if path.is_file() else b""
+        total.update(f"{name} {len(body)}\n".encode() + body)
+    return total.hexdigest()[:32]
