@@ -41,6 +41,7 @@ COMMANDS = {
     "pii": Listed("rightsized.cli.pii", "Personal, health and secret data in texts: scan, types."),
     "egress": Listed("rightsized.cli.egress", "What may leave this machine, and what has."),
     "policy": Listed("rightsized.cli.policy", "The policy: show, check, explain, test, replay."),
+    "triage": Listed("rightsized.cli.triage", "Mail and tickets: connect, run, queue, rules, learn."),
     "search": Listed("rightsized.cli.search", "Search documents: take in, keep up to date, query."),
 }
 

@@ -12,6 +12,7 @@ from starlette.routing import Route, Router
 from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.rank.rerankers import reranking_of
 from rightsized.apps.search.service import SearchService
+from rightsized.apps.triage.service import TriageService
 from rightsized.core.config import Config
 from rightsized.core.egress import Egress
 from rightsized.core.errors import RateLimitError, RightsizedError, UnauthorizedError
@@ -50,6 +51,7 @@ class App:
         self._classify = Classify(service, self._metrics, limit)
         self._openai = Surface(service, config.gateway, self._metrics, limit, self._gate.used)
         self._documents = documents_of(service, config)
+        self._triage = TriageService(config, service)
         self._console = Console(service, self._documents, limit, self._metrics.uses)
         self._router = self._build_router(limit)
 
@@ -95,6 +97,7 @@ class App:
             yield
         finally:
             self._documents.close()
+            self._triage.close()
             await self._service.close()
 
     async def _lifespan_messages(self, receive: Receive, send: Send) -> None:
@@ -110,7 +113,7 @@ class App:
 
     def _build_router(self, limit: int) -> Router:
         addresses: dict[str, dict[str, Respond]] = {}
-        asked: dict[Part, object] = {"tasks": self._service, "documents": self._documents}
+        asked: dict[Part, object] = {"tasks": self._service, "documents": self._documents, "triage": self._triage}
         for operation in OPERATIONS:
             if operation.handler:
                 respond = json_operation(operation, asked[operation.part], limit)

@@ -117,6 +117,8 @@ def read_query(operation: Operation, query: bytes) -> dict[str, Any]:
 
 
 def _parameter(name: str, text: str, schema: Mapping[str, Any]) -> Any:
+    if "enum" in schema and text not in schema["enum"]:
+        raise RefusedError("invalid-field", f"{name} = {text[:100]!r} must be one of {', '.join(schema['enum'])}.")
     if schema["type"] != "integer":
         return text
     low, high = schema["minimum"], schema["maximum"]

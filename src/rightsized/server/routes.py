@@ -23,13 +23,15 @@ from rightsized.server.openai.asked import MAX_FIELD
 from rightsized.server.openai.bodies import ChatRequest, CompletionRequest, EmbeddingsRequest, RerankRequest
 from rightsized.server.openai.models import Model, ModelList
 from rightsized.server.openai.response_request import ResponsesRequest
+from rightsized.server.triage import bodies as mail
+from rightsized.server.triage import handlers as triage
 from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.leaving import Leaving
 from rightsized.tasks.record_views import KeyChange, PolicyView, Purged, RecordStatus
 from rightsized.tasks.records import Review, TaskStatus
 
 Handler = Callable[[Any, api.Call], Awaitable[Struct | None]]
-Part = Literal["tasks", "documents"]  # what answers: the service of tasks and tiers, or document search
+Part = Literal["tasks", "documents", "triage"]  # what answers: tasks and tiers, document search, or triage
 MAX_QUEUE = 1000  # items of one queue request
 MAX_DAYS = 36_500  # of a look back
 
@@ -128,6 +130,11 @@ _WANTED = (
 )
 _D = "/v1/decisions/{id}"
 _Q = "/v1/queue"
+_M = "/v1/triage/{inbox}/messages"
+_STATUS = Parameter("status", {"type": "string", "enum": ["waiting", "routed", "done", "none"], "default": "waiting"},
+                    "With this status.")  # fmt: skip
+_QUEUE = Parameter("queue", _WORD, "In this queue.")
+_ASSIGNEE = Parameter("assignee", _WORD, "Of this person.")
 
 OPERATIONS = (
     Operation("POST", "/v1/classify", "Classify one text, or several.", None,
@@ -203,6 +210,18 @@ OPERATIONS = (
               documents.CollectionList, part="documents"),
     Operation("GET", "/v1/collections/{name}/documents/{id}", "Show a document with its text.", search.show_document,
               documents.DocumentView, problems=("not-found",), part="documents"),
+    Operation("GET", "/v1/triage", "List the inboxes and how much is in each.", triage.list_inboxes,
+              mail.InboxList, part="triage"),
+    Operation("POST", "/v1/triage", "Label, summarise and route one message.", triage.handle_message,
+              mail.MessageResponse, mail.MessageRequest, problems=(*_LABEL, "busy", "forbidden", "config"),
+              part="triage"),
+    Operation("GET", _M, "List messages of an inbox; those that wait, unless asked otherwise.", triage.list_messages,
+              mail.MessageList, query=(_STATUS, _QUEUE, _ASSIGNEE, _LIMIT), problems=("not-found", "invalid-field"),
+              part="triage"),
+    Operation("GET", _M + "/{number}", "Show a message with its thread and what happened to it.", triage.show_message,
+              mail.MessageView, problems=("not-found", "input"), part="triage"),
+    Operation("POST", _M + "/{number}", "Accept, correct, assign or finish a message.", triage.do_step,
+              mail.MessageRow, mail.StepRequest, problems=_LABEL, part="triage"),
     Operation("GET", "/healthz", "Say that the process is alive.", api.health, bodies.Health),
     Operation("GET", "/readyz", "Say whether every task is loaded and decisions can be recorded.", api.ready,
               bodies.Health, problems=("not-ready",)),

@@ -104,6 +104,14 @@ class RunningServer:
         """What `/v1/summary` says, where a model writes it for at most so many seconds."""
         return self._call("POST", "/v1/summary", body, timeout=seconds + WRITING_S)
 
+    def handle_message(self, inbox: str, body: dict[str, Any]) -> Any:
+        """What `/v1/triage` says of a message that a command has read from its source."""
+        return self._call("POST", "/v1/triage", {"inbox": inbox, **body}, timeout=WRITING_S)
+
+    def triage(self, method: str, path: str, body: Any = None) -> Any:
+        """An address below `/v1/triage`."""
+        return self._call(method, f"/v1/triage{path}", body)
+
     def purge(self) -> Purged:
         """Delete the texts whose time is over, by the settings of that server."""
         return msgspec.convert(self._call("POST", "/v1/record/retention"), Purged)

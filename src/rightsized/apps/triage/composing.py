@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Known, Parts
 from rightsized.apps.triage.records import Extracted, Level, Mail, Priority, Route, Sentence, Summary
 from rightsized.apps.triage.settings import InboxSettings
 
 DEPARTMENT = "department"  # the role whose label names the queue, where no rule does
 PEOPLE = "inbox"  # the queue of what nothing else takes
+
+
+def mail_of(arrival: Arrival, settings: InboxSettings) -> Mail:
+    """The message that a source handed over as bytes. Raises DocumentError."""
+    from rightsized.apps.triage.mail import read_mail
+
+    return read_mail(arrival.data, received=arrival.received, attachments=settings.read.attachments)
 
 
 def compose(folder: Path, settings: InboxSettings) -> Parts:

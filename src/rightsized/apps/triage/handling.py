@@ -12,6 +12,7 @@ from rightsized.apps.triage.inboxes import Inbox
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Asking
 from rightsized.apps.triage.records import Address, Handled, Mail, Priority, Route, Summary
+from rightsized.apps.triage.settings import InboxSettings
 from rightsized.apps.triage.store.records import Kept, Status
 from rightsized.core.errors import DocumentError, ForbiddenError, RightsizedError
 
@@ -28,7 +29,7 @@ class Handling:
     """
 
     def __init__(
-        self, inbox: Inbox, asking: Callable[[Inbox], Asking], read_mail: Callable[[Arrival, Inbox], Mail]
+        self, inbox: Inbox, asking: Callable[[Inbox], Asking], read_mail: Callable[[Arrival, InboxSettings], Mail]
     ) -> None:
         self._inbox, self._asking, self._read_mail = inbox, asking, read_mail
 
@@ -93,7 +94,7 @@ class Handling:
         if arrival.mail is not None:
             return arrival.mail
         try:
-            return self._read_mail(arrival, self._inbox)
+            return self._read_mail(arrival, self._inbox.settings)
         except DocumentError as error:
             digest = hashlib.sha256(arrival.data or f"{source}\0{arrival.place}".encode()).hexdigest()
             return Mail(f"sha256:{digest}", "", "", Address(""), received=arrival.received, notes=(str(error),))

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rightsized.apps.triage import settings as inbox_settings
 from rightsized.apps.triage.composing import compose
+from rightsized.apps.triage.inbox import Context, open_source
+from rightsized.apps.triage.protocols import Source
 from rightsized.apps.triage.reading.message import MessageReader
 from rightsized.apps.triage.reading.tasks import Tasks, roles, versions
 from rightsized.apps.triage.records import Handled
 from rightsized.apps.triage.settings import InboxSettings, check_name
 from rightsized.apps.triage.store import MessageStore
+from rightsized.core.egress import Egress
 from rightsized.core.errors import NotFoundError
 from rightsized.store.home import Home
 
 FOLDER = "triage"
+MIB = 1 << 20
 _FILES = ("inbox.toml", "rules.toml", "desk.toml")  # what decides how a message is read
 
 
@@ -47,6 +53,10 @@ class Inbox:
         """Names all that decides how a message is read: versions of tasks, rules and settings."""
         told = f"{self._files} {versions(self._tasks, roles(self._tasks, self._settings.tasks))}"
         return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+    def source(self, address: str, options: Mapping[str, Any], egress: Egress, *, dry_run: bool) -> Source:
+        """A source of this inbox, going on where it was. Raises ConfigError, MissingExtraError."""
+        return source_of(self.store, self._settings, address, options, egress, dry_run=dry_run)
 
     def plan(self, handled: Handled) -> None:
         """Plan the actions of a message, in the transaction that keeps it."""
@@ -109,3 +119,24 @@ def digest_of(folder: Path) -> str:
         body = path.read_bytes() if path.is_file() else b""
         total.update(f"{name} {len(body)}\n".encode() + body)
     return total.hexdigest()[:32]
+
+
+def source_of(
+    store: MessageStore,
+    settings: InboxSettings,
+    address: str,
+    options: Mapping[str, Any],
+    egress: Egress,
+    *,
+    dry_run: bool,
+) -> Source:
+    """A source at `address` that passes by what the store is done with. A dry run keeps nothing of how far it got."""
+    nowhere = Context().keep_cursor
+    context = Context(
+        egress=egress,
+        seen=store.done_with,
+        cursor=store.cursor,
+        keep_cursor=nowhere if dry_run else store.keep_cursor,
+        max_bytes=int(settings.read.max_mb * MIB),
+    )
+    return open_source(address, options, context)

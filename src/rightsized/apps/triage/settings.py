@@ -7,6 +7,7 @@ Rules, agents and deadlines have files of their own.
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,34 @@ def parse(document: dict[str, Any], origin: str) -> InboxSettings:
             except msgspec.ValidationError as error:
                 raise ConfigError(f"{name} in {origin} cannot be used: {error}.") from None
     return InboxSettings(**given)
+
+
+def with_source(text: str, address: str, options: dict[str, Any], origin: str) -> str:
+    """The text of an inbox file with one more source; the rest stays as it is written, comments included.
+
+    Raises ConfigError (the text, or it with the source, is no inbox file), InputError (it has that source already).
+    """
+    if any(one.address == address for one in parse(_toml(text, origin), origin).sources):
+        raise InputError(f"{address} is a source already.", fix=f"Change it in {origin}.")
+    lines = ["", "[[source]]", f"address = {_quoted(address)}"]
+    if options:
+        lines.append("[source.options]")
+        lines += [f"{name} = {_quoted(value)}" for name, value in options.items()]
+    made = text.rstrip() + "\n".join(["", *lines, ""]) if text.strip() else "\n".join([*lines[1:], ""])
+    parse(_toml(made, origin), origin)
+    return made
+
+
+def _toml(text: str, origin: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"The inbox file {origin} is not valid TOML: {error}.") from None
+
+
+def _quoted(value: Any) -> str:
+    """A value as TOML writes it; JSON's strings, numbers, booleans and lists of them are TOML's too."""
+    return msgspec.json.encode(value).decode()
 
 
 def _sources(value: Any, origin: str) -> list[SourceSettings]:

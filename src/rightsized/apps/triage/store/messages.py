@@ -82,13 +82,10 @@ class MessageStore:
                 self._event(connection, mail.key, SYSTEM, "duplicate", f"{source} {place}")
         return bool(new)
 
-    def has_place(self, source: str, place: str) -> bool:
-        """Whether what stands at this place of a source was taken."""
-        return bool(self.rows("SELECT 1 FROM places WHERE source = ? AND place = ?", (source, place)))
-
-    def places(self, source: str) -> set[str]:
-        """Every place of a source that was taken."""
-        return {place for (place,) in self.rows("SELECT place FROM places WHERE source = ?", (source,))}
+    def done_with(self, source: str, place: str) -> bool:
+        """Whether what stands at this place of a source was read for good; a preview does not count."""
+        sql = "SELECT 1 FROM places p JOIN messages m ON m.key = p.key WHERE p.source = ? AND p.place = ? AND m.dry = 0"
+        return bool(self.rows(sql, (source, place)))
 
     def cursor(self, source: str) -> str:
         """What a source had kept of how far it got; empty at first."""
@@ -155,6 +152,11 @@ class MessageStore:
     def find(self, key: str) -> Kept | None:
         """A message, or None."""
         found = self._kept("WHERE key = ?", (key,))
+        return found[0] if found else None
+
+    def numbered(self, number: int) -> Kept | None:
+        """The message of this number, or None."""
+        found = self._kept("WHERE number = ?", (number,))
         return found[0] if found else None
 
     def unread(self) -> list[str]:

@@ -1,0 +1,201 @@
+"""Triage as the server and the command line use it: inboxes by name, messages handled, and what people do with them.
+
+A task's answer that the audit coin chose is shown to nobody before a person has labelled it: that label must owe
+nothing to the model (docs/explanation/data-discipline.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import msgspec
+
+from rightsized.apps.triage.composing import mail_of
+from rightsized.apps.triage.handling import Handling
+from rightsized.apps.triage.inboxes import Inbox, Inboxes
+from rightsized.apps.triage.protocols import Arrival
+from rightsized.apps.triage.reading.message import Asking
+from rightsized.apps.triage.records import Handled, Labelled
+from rightsized.apps.triage.store.records import Event, Kept, Waits
+from rightsized.core.config import Config
+from rightsized.core.errors import InputError, NotFoundError
+from rightsized.core.frozen import Frozen
+from rightsized.core.generation import Caller
+from rightsized.core.roles import LOCAL_ADMIN, Identity
+from rightsized.store.home import Home
+from rightsized.tasks.accesses import What, access
+from rightsized.tasks.dataset import SEPARATOR
+from rightsized.tasks.service_protocol import Service
+from rightsized.tasks.writing import GatewayWriter, TextWriter
+
+HIDDEN = "(asked for an audit: label it without help)"
+Step = Literal["accept", "correct", "assign", "done", "reopen"]
+STEPS: tuple[Step, ...] = ("accept", "correct", "assign", "done", "reopen")
+
+
+class InboxStanding(Frozen, frozen=True):
+    """An inbox and how much is in it, by status."""
+
+    name: str
+    counts: dict[str, int]
+    sources: tuple[str, ...]
+    acts: bool
+    problem: str = ""
+
+
+class Shown(Frozen, frozen=True):
+    """A message as a person works on it: with its thread, oldest first, and what happened to it.
+
+    `blind` are the roles whose answer is hidden since an audit asks this person for theirs.
+    """
+
+    kept: Kept
+    thread: tuple[Kept, ...]
+    events: tuple[Event, ...]
+    blind: tuple[str, ...] = ()
+
+
+class TriageService:
+    """The inboxes of a home, for as long as `service` is open."""
+
+    def __init__(self, config: Config, service: Service) -> None:
+        self._config, self._service = config, service
+        self.inboxes = Inboxes(Home(config.home), service)
+
+    def close(self) -> None:
+        self.inboxes.close()
+
+    def standings(self) -> list[InboxStanding]:
+        """Every inbox; one that cannot be opened says why."""
+        found = []
+        for name in self.inboxes.names():
+            try:
+                one = self.inboxes.open(name)
+                sources = tuple(source.address for source in one.settings.sources)
+                found.append(InboxStanding(name, one.store.counts(), sources, one.settings.actions.enabled))
+            except (InputError, NotFoundError) as error:
+                found.append(InboxStanding(name, {}, (), False, str(error)))
+        return found
+
+    def handling(self, name: str, identity: Identity = LOCAL_ADMIN, *, new: bool = False) -> Handling:
+        """What handles the messages of an inbox, on behalf of somebody. Raises NotFoundError, ConfigError."""
+        return Handling(self.inboxes.open(name, new=new), self._asking(identity.caller), mail_of)
+
+    async def process(
+        self, name: str, arrival: Arrival, source: str, *, dry_run: bool, identity: Identity = LOCAL_ADMIN
+    ) -> Handled | None:
+        """Handle one message. None where it was handled before. Raises as `Handling.process`."""
+        return await self.handling(name, identity).process(arrival, source, dry_run=dry_run)
+
+    def waiting(self, name: str, wanted: Waits) -> list[Kept]:
+        """Messages of an inbox, with the answers hidden that an audit asks people for."""
+        return [self._veiled(one)[0] for one in self.inboxes.open(name).store.waiting(wanted)]
+
+    def count(self, name: str, wanted: Waits) -> int:
+        """How many there are."""
+        return self.inboxes.open(name).store.count(wanted)
+
+    def show(self, name: str, number: int) -> Shown:
+        """One message by its number. Raises NotFoundError."""
+        store = self.inboxes.open(name).store
+        kept, blind = self._veiled(self._numbered(name, number))
+        return Shown(kept, tuple(store.thread(kept.thread)), tuple(store.events(kept.key)), blind)
+
+    async def seen(self, identity: Identity, what: What, messages: Sequence[Kept]) -> None:
+        """Put on record that somebody is about to be shown these messages."""
+        decisions = [one.handled.decision for one in messages if one.handled and one.handled.decision]
+        if decisions and self._config.record.enabled:
+            await self._service.record.note(access(identity, what, *decisions))
+
+    async def step(self, name: str, number: int, step: Step, by: str, *, role: str = "", value: str = "") -> Kept:
+        """What a person does with a message; `by` is their name.
+
+        accept: the route stands, and labels that wait for a person are given as they were suggested. correct: the label
+        of `role` is `value`. assign: to the queue or person `value`. done, reopen: as they say.
+        Raises NotFoundError, InputError.
+        """
+        kept = self._numbered(name, number)
+        store = self.inboxes.open(name).store
+        if step == "accept":
+            await self._accept(kept, by)
+            store.update(kept.key, by, "accepted", kept.queue, status="routed")
+        elif step == "correct":
+            await self._correct(kept, role, value, by)
+            store.note(kept.key, by, "corrected", f"{role}: {value}")
+        elif step == "assign":
+            store.update(kept.key, by, "assigned", value, assignee=_named(value))
+        else:
+            status = "done" if step == "done" else "waiting"
+            store.update(kept.key, by, "done" if step == "done" else "reopened", value, status=status)
+        return self._veiled(store.get(kept.key))[0]
+
+    async def _accept(self, kept: Kept, by: str) -> None:
+        """Labels that wait for a person, given as they were suggested; those of audits are not touched."""
+        for role, one in (kept.handled.labels if kept.handled else {}).items():
+            best = one.labels or tuple(score.label for score in one.suggested[:1])
+            if one.status == "abstained" and one.decision and best and not self._blind(one):
+                await self._correct(kept, role, SEPARATOR.join(best), by)
+
+    async def _correct(self, kept: Kept, role: str, label: str, by: str) -> None:
+        labels = kept.handled.labels if kept.handled else {}
+        if role not in labels:
+            raise InputError(f"No task {role!r} read this message.", fix=f"Roles here: {', '.join(labels) or 'none'}.")
+        decision = labels[role].decision
+        if not decision:
+            raise InputError(f"The answer of {role!r} is not on record, so it cannot be corrected.")
+        if self._blind(labels[role]) or labels[role].status == "abstained":
+            await self._service.label(decision, label, by)
+        else:
+            await self._service.feedback(decision, label, by)
+
+    def _veiled(self, kept: Kept) -> tuple[Kept, tuple[str, ...]]:
+        """The message without what the models said of it, where an audit waits for a person's own label."""
+        if kept.handled is None:
+            return kept, ()
+        blind = tuple(role for role, one in kept.handled.labels.items() if self._blind(one))
+        if not blind:
+            return kept, ()
+        labels = {r: _hidden(one) if r in blind else one for r, one in kept.handled.labels.items()}
+        route = msgspec.structs.replace(kept.handled.route, queue=HIDDEN, reason=HIDDEN, rule="", actions=())
+        handled = msgspec.structs.replace(kept.handled, labels=labels, route=route)
+        return msgspec.structs.replace(kept, queue=HIDDEN, handled=handled), blind
+
+    def _blind(self, one: Labelled) -> bool:
+        """Whether an audit waits for a person's own label of this answer."""
+        return bool(one.decision) and self._config.record.enabled and self._service.record.blind(one.decision)
+
+    def _numbered(self, name: str, number: int) -> Kept:
+        found = self.inboxes.open(name).store.numbered(number)
+        if found is None:
+            raise NotFoundError(f"There is no message {number} in {name}.", fix=f"See: rightsized triage queue {name}")
+        return found
+
+    def _asking(self, caller: Caller) -> Callable[[Inbox], Asking]:
+        def asking(inbox: Inbox) -> Asking:
+            held = inbox.settings.read.data_class
+            tier = inbox.settings.escalate.tier
+            return Asking(caller, held, self._writer(caller, tier, inbox) if tier else None)
+
+        return asking
+
+    def _writer(self, caller: Caller, tier: str, inbox: Inbox) -> TextWriter | None:
+        gateway = self._service.gateway
+        return GatewayWriter(gateway, caller, inbox.settings.read.data_class, tier) if gateway is not None else None
+
+
+async def resume_all(service: TriageService, names: Sequence[str]) -> int:
+    """Read what ended processes had taken and not read. Returns how many messages."""
+    counts = await asyncio.gather(*(service.handling(name).resume() for name in names))
+    return sum(map(len, counts))
+
+
+def _hidden(one: Labelled) -> Labelled:
+    return msgspec.structs.replace(one, labels=(), confidence=0.0, suggested=(), out_of_scope=0.0, certified=False)
+
+
+def _named(value: str) -> str:
+    if not value.strip():
+        raise InputError("Nobody is named to assign this to.", fix="Name a person or a queue.")
+    return value.strip()

@@ -1,0 +1,34 @@
+"""`rightsized triage`: mail and tickets labelled, routed and summarised; what is not certain waits for a person."""
+
+from __future__ import annotations
+
+import typer
+
+from rightsized.cli.commands import add
+from rightsized.cli.triage_connect import ConnectOptions, connect
+from rightsized.cli.triage_queue import (
+    AssignOptions,
+    CorrectOptions,
+    MessageOptions,
+    QueueOptions,
+    accept,
+    assign,
+    correct,
+    done,
+    queue,
+    reopen,
+    show,
+)
+from rightsized.cli.triage_run import RunOptions, run
+
+app = typer.Typer(name="triage", help="Mail and tickets: connect, run, queue, rules, learn.", no_args_is_help=True)
+
+add(app, "connect", ConnectOptions, connect)
+add(app, "run", RunOptions, run)
+add(app, "queue", QueueOptions, queue)
+add(app, "show", MessageOptions, show)
+add(app, "accept", MessageOptions, accept)
+add(app, "correct", CorrectOptions, correct)
+add(app, "assign", AssignOptions, assign)
+add(app, "done", MessageOptions, done)
+add(app, "reopen", MessageOptions, reopen)

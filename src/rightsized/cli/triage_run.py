@@ -1,0 +1,146 @@
+"""`rightsized triage run`: messages of an inbox labelled, summarised and routed, one JSON line each with --json."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rightsized.cli.commands import Common
+from rightsized.cli.triage_opened import InboxOption, handling
+
+if TYPE_CHECKING:
+    from rightsized.apps.triage.records import Handled
+    from rightsized.apps.triage.settings import InboxSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(Common):
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="maildir:PATH, mbox:PATH, eml:FOLDER, csv:FILE, imaps://USER@HOST/FOLDER, ...; may be given several "
+            "times. Default: the sources of the inbox."
+        ),
+    ] = None
+    inbox: InboxOption = "inbox"
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Leave the source as it is, fill no queue and do nothing outside.")
+    ] = False
+    wait: Annotated[bool, typer.Option("--wait", help="Go on as new messages come, until stopped.")] = False
+    limit: Annotated[int, typer.Option(help="At most so many messages of each source; 0: all.", min=0)] = 0
+
+
+def run(options: RunOptions) -> None:
+    """Read the messages of an inbox: label, extract, summarise and route each, and put it on record.
+
+    What is certain is routed; the rest waits for a person: rightsized triage queue. Nothing is done outside unless the
+    inbox has actions switched on. A message is handled once, however often this runs.
+    """
+    told = asyncio.run(_run(options))
+    if not options.json:
+        _summed(told, options)
+
+
+async def _run(options: RunOptions) -> dict[str, int]:
+    from rightsized.apps.triage.inboxes import FOLDER, source_of
+    from rightsized.apps.triage.running import run as run_source
+    from rightsized.apps.triage.settings import check_name, load
+    from rightsized.apps.triage.store import MessageStore
+    from rightsized.core.egress import Egress
+    from rightsized.store.home import Home
+
+    config = options.settings()
+    folder = Home(config.home).path / FOLDER / check_name(options.inbox)
+    settings = load(folder)
+    addresses = _addresses(options, settings)
+    egress = Egress.at(config.home, config.egress.allow)
+    told = {"messages": 0, "routed": 0, "waiting": 0, "failed": 0}
+    stop = asyncio.Event()
+    _on_signals(stop)
+    async with handling(config, options.inbox, new=True) as outcome:
+        with contextlib.closing(MessageStore(folder)) as store:
+            for address, given in addresses:
+                source = await asyncio.to_thread(
+                    source_of, store, settings, address, given, egress, dry_run=options.dry_run
+                )
+                try:
+                    going = run_source(source, outcome, dry_run=options.dry_run, wait=options.wait, limit=options.limit)
+                    async for one in _until(going, stop):
+                        _tell(one, options.json, told)
+                finally:
+                    await source.close()
+    return told
+
+
+def _addresses(options: RunOptions, settings: InboxSettings) -> list[tuple[str, dict[str, object]]]:
+    from rightsized.core.errors import InputError
+
+    known = {one.address: one.options for one in settings.sources}
+    if options.source:
+        return [(address, known.get(address, {})) for address in options.source]
+    if not known:
+        raise InputError(
+            f"The inbox {options.inbox!r} has no source.",
+            fix="Name one: rightsized triage run --source maildir:PATH --dry-run",
+        )
+    return list(known.items())
+
+
+def _tell(one: Handled, as_json: bool, told: dict[str, int]) -> None:
+    told["messages"] += 1
+    told["failed" if one.error else "routed" if one.route.automatic else "waiting"] += 1
+    if as_json:
+        import msgspec
+
+        sys.stdout.write(msgspec.json.encode(one).decode() + "\n")
+    else:
+        sys.stdout.write(line(one) + "\n")
+    sys.stdout.flush()
+
+
+def line(one: Handled) -> str:
+    """One message on one line, for people."""
+    labels = ", ".join(f"{role} {' + '.join(label.labels) or '?'}" for role, label in one.labels.items())
+    where = f"-> {one.route.queue}" if one.route.automatic else f"waits in {one.route.queue}"
+    what = one.error or labels or one.automatic or "no task"
+    return f"{one.priority.level:<6} {where:<24} {' '.join(one.subject.split())[:50]:<50}  {what}"
+
+
+def _summed(told: dict[str, int], options: RunOptions) -> None:
+    kept = "Nothing was taken in: --dry-run." if options.dry_run else f"See: rightsized triage queue {options.inbox}"
+    sys.stdout.write(
+        f"{told['messages']:,} messages: {told['routed']:,} routed, {told['waiting']:,} wait for a person, "
+        f"{told['failed']:,} could not be read. {kept}\n"
+    )
+
+
+async def _until(handled: AsyncIterator[Handled], stop: asyncio.Event) -> AsyncIterator[Handled]:
+    """The messages until somebody asks to stop; the one at work is finished first."""
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        while True:
+            following = asyncio.ensure_future(anext(handled, None))
+            await asyncio.wait({following, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+                return
+            one = following.result()
+            if one is None:
+                return
+            yield one
+    finally:
+        stopped.cancel()
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)

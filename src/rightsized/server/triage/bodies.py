@@ -1,0 +1,95 @@
+"""What the routes of triage take and give."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, field
+
+from rightsized.apps.triage.protocols import Arrival
+from rightsized.apps.triage.records import Handled, Level
+from rightsized.apps.triage.service import InboxStanding, Step
+from rightsized.apps.triage.settings import DEFAULT_INBOX
+from rightsized.apps.triage.store.records import Event, Status
+from rightsized.core.types import Frozen
+
+
+class MessageRequest(Frozen, frozen=True):
+    """One message to be read: as mail (`message`, RFC 5322 in base64), or as subject and text.
+
+    `id` names it for good: sent again, it is not handled again, and the answer has no `handled`. `sender` is a mail
+    address. `received` is in seconds since 1970. `arrival` is how this machine's own commands hand over what they have
+    read from `source`. `dry_run`: it is only looked at.
+    """
+
+    inbox: str = DEFAULT_INBOX
+    message: bytes = b""
+    subject: str = ""
+    text: str = ""
+    sender: str = ""
+    id: str = ""
+    received: float = 0.0
+    dry_run: bool = False
+    source: str = "api"
+    arrival: Arrival | None = None
+
+
+class MessageResponse(Frozen, frozen=True):
+    """What became of a message; `handled` is null where it was handled before."""
+
+    handled: Handled | None
+
+
+class InboxList(Frozen, frozen=True):
+    """The inboxes of this home."""
+
+    inboxes: tuple[InboxStanding, ...]
+
+
+class MessageRow(Frozen, frozen=True):
+    """A message in a list. `number` names it in its inbox; `due` is when an answer is owed, seconds since 1970."""
+
+    number: int
+    subject: str
+    sender: str
+    received: float
+    status: Status
+    queue: str
+    level: Level
+    assignee: str
+    due: float | None
+    incident: str
+    handled: Handled | None
+
+
+class MessageList(Frozen, frozen=True):
+    """Messages of an inbox, those first that it costs most to leave waiting; `total` counts those left out too."""
+
+    messages: tuple[MessageRow, ...]
+    total: int
+
+
+class MessageView(Frozen, frozen=True):
+    """A message with its text, its thread and what happened to it.
+
+    `text` is null once it was deleted. `blind`: roles whose answer is hidden, since an audit asks for a person's own.
+    """
+
+    message: MessageRow
+    text: str | None
+    thread: tuple[MessageRow, ...]
+    events: tuple[Event, ...]
+    blind: tuple[str, ...] = field(default=())
+
+
+class StepRequest(Frozen, frozen=True):
+    """What a person does with a message.
+
+    accept: the route stands and labels that wait are given as suggested. correct: the label of `role` is `value`.
+    assign: to the person or queue `value`. done and reopen: as they say.
+    """
+
+    step: Step
+    role: Annotated[str, Meta(max_length=200)] = ""
+    value: Annotated[str, Meta(max_length=1000)] = ""
+    reviewer: Annotated[str, Meta(max_length=200)] = ""

@@ -1,0 +1,106 @@
+"""The handlers of triage. Each asks the service once; who is shown texts goes on record before they are shown."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rightsized.apps.triage.protocols import Arrival
+from rightsized.apps.triage.records import Address, Mail, Span
+from rightsized.apps.triage.service import Shown, TriageService
+from rightsized.apps.triage.store.records import Kept, Waits
+from rightsized.core.errors import ForbiddenError, InputError
+from rightsized.ledger.ids import new_id
+from rightsized.server.api import Call
+from rightsized.server.triage import bodies
+
+
+async def list_inboxes(triage: TriageService, call: Call) -> bodies.InboxList:
+    return bodies.InboxList(tuple(await asyncio.to_thread(triage.standings)))
+
+
+async def handle_message(triage: TriageService, call: Call) -> bodies.MessageResponse:
+    asked: bodies.MessageRequest = call.body
+    arrival = asked.arrival
+    if arrival is not None and not call.identity.may("administer"):
+        raise ForbiddenError(
+            "Only this machine's own commands hand over `arrival`.", fix="Send `message`, or `subject` and `text`."
+        )
+    arrival = arrival or arrival_of(asked)
+    handled = await triage.process(asked.inbox, arrival, asked.source, dry_run=asked.dry_run, identity=call.identity)
+    return bodies.MessageResponse(handled)
+
+
+async def list_messages(triage: TriageService, call: Call) -> bodies.MessageList:
+    name, query = call.path["inbox"], call.query
+    wanted = Waits(
+        status=query.get("status", "waiting"),
+        queue=query.get("queue"),
+        assignee=query.get("assignee"),
+        limit=query["limit"],
+    )
+    found = await asyncio.to_thread(triage.waiting, name, wanted)
+    await triage.seen(call.identity, "queue", found)
+    return bodies.MessageList(tuple(map(row_of, found)), await asyncio.to_thread(triage.count, name, wanted))
+
+
+async def show_message(triage: TriageService, call: Call) -> bodies.MessageView:
+    shown = await asyncio.to_thread(triage.show, call.path["inbox"], number_of(call.path["number"]))
+    await triage.seen(call.identity, "decision", [shown.kept])
+    return view_of(shown)
+
+
+async def do_step(triage: TriageService, call: Call) -> bodies.MessageRow:
+    asked: bodies.StepRequest = call.body
+    by = asked.reviewer or call.identity.name or call.identity.id
+    number = number_of(call.path["number"])
+    return row_of(await triage.step(call.path["inbox"], number, asked.step, by, role=asked.role, value=asked.value))
+
+
+def arrival_of(asked: bodies.MessageRequest) -> Arrival:
+    """A message as the request gives it. Raises InputError where it gives none."""
+    if asked.message:
+        return Arrival(asked.id or new_id(asked.received or None), asked.message, received=asked.received)
+    if not asked.subject.strip() and not asked.text.strip():
+        raise InputError("There is no message.", fix="Send `message` (a mail, base64), or `subject` and `text`.")
+    key = asked.id or new_id(asked.received or None)
+    mail = Mail(
+        key=f"{asked.source}:{key}",
+        subject=asked.subject,
+        body=asked.text,
+        sender=Address(asked.sender.strip().lower()),
+        received=asked.received,
+        fresh=(Span(0, len(asked.text)),),
+    )
+    return Arrival(key, mail=mail, received=asked.received)
+
+
+def view_of(shown: Shown) -> bodies.MessageView:
+    """A message with all that belongs to it."""
+    text = shown.kept.mail.body if shown.kept.mail else None
+    thread = tuple(row_of(one) for one in shown.thread if one.key != shown.kept.key)
+    return bodies.MessageView(row_of(shown.kept), text, thread, shown.events, shown.blind)
+
+
+def row_of(kept: Kept) -> bodies.MessageRow:
+    """A message in a list."""
+    mail, handled = kept.mail, kept.handled
+    return bodies.MessageRow(
+        number=kept.number,
+        subject=mail.subject if mail else "",
+        sender=mail.sender.address if mail else "",
+        received=kept.received,
+        status=kept.status,
+        queue=kept.queue,
+        level=kept.level,
+        assignee=kept.assignee,
+        due=kept.due,
+        incident=kept.incident,
+        handled=handled,
+    )
+
+
+def number_of(text: str) -> int:
+    """A message's number. Raises InputError."""
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        raise InputError(f"{text!r} is no number of a message.", fix="GET /v1/triage/{inbox}/messages lists them.")
+    return int(text)
