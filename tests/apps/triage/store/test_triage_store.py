@@ -1,0 +1,153 @@
+"""The store of an inbox: each message once, events in order, texts that can be deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rightsized.apps.triage.records import Extracted, Sentence, Summary
+from rightsized.apps.triage.store import MessageStore
+from rightsized.apps.triage.store.records import Waits
+from rightsized.core.errors import IntegrityError, NotFoundError, StoreError
+from tests.apps.triage.triage_samples import a_handled, a_mail
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 5_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[MessageStore]:
+    made = MessageStore(tmp_path / "inbox", clock=clock)
+    yield made
+    made.close()
+
+
+def test_a_message_is_taken_once_wherever_it_comes_from(store: MessageStore) -> None:
+    assert store.take(a_mail(), "maildir:/a", "new/1", "sha")
+    assert not store.take(a_mail(), "maildir:/a", "cur/1:2,S", "sha")
+    assert not store.take(a_mail(), "imap://b", "7/1", "sha")
+    assert [one.what for one in store.events("m1")] == ["taken", "duplicate", "duplicate"]
+    assert store.count(Waits(status=None)) == 1
+
+
+def test_the_same_place_again_is_no_second_delivery(store: MessageStore) -> None:
+    store.take(a_mail(), "maildir:/a", "new/1", "sha")
+    store.take(a_mail(), "maildir:/a", "new/1", "sha")
+    assert [one.what for one in store.events("m1")] == ["taken"]
+
+
+def test_a_place_is_done_with_only_once_its_message_was_read_for_good(store: MessageStore) -> None:
+    store.take(a_mail(), "s", "1", "sha")
+    assert not store.done_with("s", "1")
+    store.handled(a_handled(), "none", "made", preview=True)
+    assert not store.done_with("s", "1")
+    store.handled(a_handled(), "routed", "made")
+    assert store.done_with("s", "1")
+    assert not store.done_with("s", "2")
+
+
+def test_what_was_taken_and_not_read_is_known(store: MessageStore) -> None:
+    store.take(a_mail("m1"), "s", "1", "sha")
+    store.take(a_mail("m2"), "s", "2", "sha")
+    assert store.unread() == ["m1", "m2"]
+    store.handled(a_handled("m1"), "routed", "made")
+    assert store.unread() == ["m2"]
+
+
+def test_a_message_comes_back_as_it_was_kept(store: MessageStore, tmp_path: Path, clock: Clock) -> None:
+    mail, handled = a_mail(), a_handled(due=4_600.0)
+    store.take(mail, "s", "1", "sha")
+    store.handled(handled, "waiting", "made")
+    store.close()
+    again = MessageStore(tmp_path / "inbox", clock=clock)
+    kept = again.get("m1")
+    assert (kept.mail, kept.handled, kept.status, kept.level, kept.due) == (mail, handled, "waiting", "high", 4_600.0)
+    assert again.numbered(kept.number) == kept
+    again.close()
+
+
+def test_filters_and_counts(store: MessageStore) -> None:
+    for number in range(4):
+        key = f"m{number}"
+        store.take(a_mail(key, received=1_000.0 + number), "s", key, "sha")
+        store.handled(a_handled(key, error="broken" if number == 3 else ""), "waiting" if number else "routed", "made")
+    store.update("m2", "anna", "assigned", "bob", assignee="bob")
+    assert [one.key for one in store.waiting()] == ["m1", "m2", "m3"]
+    assert [one.key for one in store.waiting(Waits(newest=True, limit=2))] == ["m3", "m2"]
+    assert [one.key for one in store.waiting(Waits(assignee="bob"))] == ["m2"]
+    assert store.counts() == {"routed": 1, "waiting": 3, "failed": 1}
+
+
+def test_events_cannot_be_changed(store: MessageStore) -> None:
+    store.take(a_mail(), "s", "1", "sha")
+    with pytest.raises(StoreError, match="kept as they are"), store.writing() as connection:
+        connection.execute("UPDATE events SET what = 'handled'")
+    with pytest.raises(StoreError, match="kept as they are"), store.writing() as connection:
+        connection.execute("DELETE FROM events")
+
+
+def test_what_part_of_a_transaction_fails_is_undone_whole(store: MessageStore) -> None:
+    store.take(a_mail(), "s", "1", "sha")
+    with pytest.raises(ZeroDivisionError), store.writing():
+        store.handled(a_handled(), "routed", "made")
+        raise ZeroDivisionError
+    assert store.get("m1").state == "taken"
+    assert [one.what for one in store.events("m1")] == ["taken"]
+
+
+def test_deleted_texts_leave_what_became_of_them(store: MessageStore, clock: Clock) -> None:
+    said = Sentence("request", "Where is Anna's parcel?", 0, 23)
+    number = Extracted("order", "FH-1", "FH-1", 0, 4)
+    summary = Summary("extract", (said,), (said,))
+    store.take(a_mail(body="Where is Anna's parcel?"), "s", "1", "sha")
+    store.handled(a_handled(summary=summary, fields=(number,)), "waiting", "made")
+    clock.now += 10
+    assert store.purge(clock.now) == 0  # it still waits
+    store.update("m1", "bob", "done", status="done")
+    assert store.purge(clock.now) == 0  # finished too late for this
+    clock.now += 10
+    assert store.purge(clock.now) == 1
+    assert store.purge(clock.now) == 0
+    kept = store.get("m1")
+    assert kept.mail is None
+    assert kept.handled is not None
+    assert kept.handled.labels["department"].labels == ("orders",)
+    (bare,) = store.rows("SELECT handled FROM messages")[0]
+    assert b"parcel" not in bare.lower()
+    assert b"FH-1" not in bare
+
+
+def test_cursors_are_kept_by_source(store: MessageStore) -> None:
+    assert store.cursor("imap://a") == ""
+    store.keep_cursor("imap://a", "7/1")
+    store.keep_cursor("imap://a", "7/2")
+    assert (store.cursor("imap://a"), store.cursor("imap://b")) == ("7/2", "")
+
+
+def test_unknown_messages_are_said_to_be(store: MessageStore) -> None:
+    with pytest.raises(NotFoundError, match="no message 'm9'"):
+        store.get("m9")
+    with pytest.raises(NotFoundError):
+        store.update("m9", "bob", "done", status="done")
+    with pytest.raises(ValueError, match="no columns"):
+        store.update("m9", "bob", "done", mail=None)
+
+
+def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    (folder / "inbox.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises(IntegrityError, match="damaged"):
+        MessageStore(folder)

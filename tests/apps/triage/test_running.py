@@ -1,0 +1,179 @@
+"""From a source to a route, each message exactly once: repeats, previews, crashes and failures in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rightsized.apps.triage.handling import Handling
+from rightsized.apps.triage.inboxes import Inbox
+from rightsized.apps.triage.protocols import Arrival
+from rightsized.apps.triage.records import Handled
+from rightsized.apps.triage.running import run
+from rightsized.apps.triage.store.records import Waits
+from rightsized.core.errors import BusyError, DocumentError, ForbiddenError, StoreError
+from rightsized.core.types import Reply
+from tests.apps.triage.triage_samples import NOBODY, FakeTasks, ListSource, a_mail, a_reply
+
+
+def arrivals(count: int) -> list[Arrival]:
+    return [Arrival(f"p{n}", mail=a_mail(f"m{n}", received=1_000.0 + n)) for n in range(count)]
+
+
+@pytest.fixture
+def tasks() -> FakeTasks:
+    return FakeTasks({"support": lambda text: a_reply("support", "delivery")})
+
+
+@pytest.fixture
+def inbox(tmp_path: Path, tasks: FakeTasks) -> Iterator[Inbox]:
+    one = Inbox("inbox", tmp_path / "triage" / "inbox", tasks)
+    yield one
+    one.close()
+
+
+def handling(inbox: Inbox) -> Handling:
+    return Handling(inbox, lambda inbox: NOBODY, _unreadable)
+
+
+def _unreadable(arrival: Arrival, settings: Any) -> Any:
+    raise DocumentError("This is no mail.", reason="broken")
+
+
+async def all_of(source: ListSource, inbox: Inbox, **how: Any) -> list[Handled]:
+    how = {"dry_run": False, **how}
+    return [one async for one in run(source, handling(inbox), **how)]
+
+
+async def test_every_message_is_handled_in_order_and_then_acknowledged(inbox: Inbox) -> None:
+    source = ListSource(arrivals(10))
+    found = await all_of(source, inbox)
+    assert [one.key for one in found] == [f"m{n}" for n in range(10)]
+    assert sorted(source.acknowledged) == sorted(f"p{n}" for n in range(10))
+    assert inbox.store.count(Waits(status=None)) == 10
+    assert all(one.dry_run for one in found)  # no action is switched on
+
+
+async def test_handed_over_again_it_is_not_handled_again(inbox: Inbox, tasks: FakeTasks) -> None:
+    await all_of(ListSource(arrivals(3)), inbox)
+    again = ListSource(arrivals(3))
+    assert await all_of(again, inbox) == []
+    assert len(again.acknowledged) == 3
+    assert len(tasks.asked) == 3
+
+
+async def test_a_preview_leaves_the_source_and_the_queue_alone(inbox: Inbox, tasks: FakeTasks) -> None:
+    source = ListSource(arrivals(2))
+    previewed = await all_of(source, inbox, dry_run=True)
+    assert source.acknowledged == []
+    assert inbox.store.count() == 0
+    assert await all_of(ListSource(arrivals(2)), inbox, dry_run=True) == previewed  # told again, not read again
+    assert len(tasks.asked) == 2
+    found = await all_of(source, inbox)
+    assert [one.key for one in found] == ["m0", "m1"]
+    assert len(tasks.asked) == 2  # by the same models and rules, what was said stands
+    assert len(source.acknowledged) == 2
+
+
+async def test_after_a_change_of_model_a_previewed_message_is_read_anew(inbox: Inbox, tasks: FakeTasks) -> None:
+    await all_of(ListSource(arrivals(1)), inbox, dry_run=True)
+    tasks.versions["support"] = "v2"
+    await all_of(ListSource(arrivals(1)), inbox, dry_run=True)
+    assert len(tasks.asked) == 2
+
+
+async def test_what_a_killed_process_had_taken_is_read_at_the_next_start(inbox: Inbox, tasks: FakeTasks) -> None:
+    one = arrivals(1)[0]
+    assert one.mail is not None
+    inbox.store.take(one.mail, "fake:list", one.place, "sha")  # and then the process was killed
+    (resumed,) = await handling(inbox).resume()
+    assert resumed.key == "m0"
+    assert await all_of(ListSource([one]), inbox) == []
+    assert len(tasks.asked) == 1
+
+
+async def test_a_message_that_cannot_be_read_waits_for_a_person_and_stops_nobody(inbox: Inbox) -> None:
+    source = ListSource([Arrival("p0", b"\x00garbage"), *arrivals(2)[1:]])
+    broken, good = await all_of(source, inbox)
+    assert good.key == "m1"
+    assert not broken.route.automatic
+    assert inbox.store.get(broken.key).status == "waiting"
+    assert len(source.acknowledged) == 2
+
+
+async def test_what_the_source_could_not_hand_over_is_recorded_as_failed(inbox: Inbox) -> None:
+    too_large = Arrival("p0", mail=a_mail("m0"), error="It has 80 MB; 50 is the most.")
+    (found,) = await all_of(ListSource([too_large]), inbox)
+    assert found.error == "It has 80 MB; 50 is the most."
+    assert inbox.store.get("m0").state == "failed"
+    assert inbox.store.get("m0").status == "waiting"
+
+
+async def test_what_the_policy_forbids_goes_to_a_person(inbox: Inbox, tasks: FakeTasks) -> None:
+    class Refusing:
+        async def answer(self, request: Any) -> Reply:
+            raise ForbiddenError("The policy does not allow this request.")
+
+    tasks.recorded = lambda inner, version: Refusing()  # type: ignore[assignment,method-assign,return-value]
+    (found,) = await all_of(ListSource(arrivals(1)), inbox)
+    assert "policy" in found.error
+    assert inbox.store.get("m0").status == "waiting"
+
+
+async def test_a_defect_of_ours_costs_one_message_its_answer_and_no_other(inbox: Inbox, tasks: FakeTasks) -> None:
+    def sometimes(text: str) -> Reply:
+        if "boom" in text:
+            raise ZeroDivisionError
+        return a_reply("support", "delivery")
+
+    tasks.answers["support"] = sometimes
+    first = Arrival("p0", mail=a_mail("m0", body="boom"))
+    found = await all_of(ListSource([first, *arrivals(3)[1:]]), inbox)
+    assert ["ZeroDivisionError" in one.error for one in found] == [True, False, False]
+
+
+async def test_what_is_busy_is_tried_again(inbox: Inbox, tasks: FakeTasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rightsized.apps.triage.running.RETRIES", (0.0, 0.0))
+    tries = []
+
+    def busy(text: str) -> Reply:
+        tries.append(text)
+        if len(tries) < 3:
+            raise BusyError("Too much waits.")
+        return a_reply("support", "delivery")
+
+    tasks.answers["support"] = busy
+    source = ListSource(arrivals(1))
+    assert len(await all_of(source, inbox)) == 1
+    assert len(tries) == 3
+
+
+async def test_where_nothing_can_be_kept_nothing_is_acknowledged(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: Any, **named: Any) -> None:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(inbox.store, "handled", full)
+    source = ListSource(arrivals(3))
+    with pytest.raises(StoreError):
+        await all_of(source, inbox)
+    assert source.acknowledged == []
+    monkeypatch.undo()
+    found = await handling(inbox).resume()
+    assert {one.key for one in found} <= {"m0", "m1", "m2"}
+    assert len(found) + len(await all_of(source, inbox)) == 3
+    assert len(source.acknowledged) == 3
+
+
+async def test_other_rules_are_in_force_with_the_next_message(inbox: Inbox) -> None:
+    before = inbox.made()
+    (inbox.folder / "inbox.toml").write_text('domains = ["fernhill.example.com"]\n')
+    assert inbox.reader is not None
+    assert inbox.made() != before
+    assert inbox.settings.domains == ("fernhill.example.com",)
+
+
+async def test_no_more_than_the_limit(inbox: Inbox) -> None:
+    assert len(await all_of(ListSource(arrivals(9)), inbox, limit=4)) == 4
