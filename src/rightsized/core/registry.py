@@ -15,6 +15,7 @@ GROUPS = (
     "rightsized.connectors",
     "rightsized.encoders",
     "rightsized.engines",
+    "rightsized.inboxes",
     "rightsized.parsers",
     "rightsized.recognisers",
     "rightsized.sinks",
