@@ -34,6 +34,7 @@ MAY_START = {
     "jobs/local.py": "our own child, inside the net",
     "tasks/measure.py": "our own child, inside the net",
     "engines/llamacpp/process.py": "our own worker, inside the net",
+    "engines/testrun/runner.py": "our own children, which can reach nothing: a network namespace and no socket",
     "engines/cpu.py": "sysctl, a command of the system",
     "compress/gguf/child.py": "converter and comparison, inside the net",
     "tune/contrastive.py": "a script of ours in a Python that has torch, inside the net",

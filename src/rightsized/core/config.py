@@ -18,6 +18,7 @@ import msgspec
 from rightsized.core.errors import ConfigError
 from rightsized.core.generation import DataClass
 from rightsized.core.pii import PiiConfig
+from rightsized.core.run_tests import RunTestsConfig
 from rightsized.core.tables import told as _told
 from rightsized.core.tiers import GatewayConfig, TierConfig, check_tiers
 
@@ -135,6 +136,7 @@ class Config(_Section, frozen=True):
     guard: GuardConfig = GuardConfig()
     search: SearchConfig = SearchConfig()
     gateway: GatewayConfig = GatewayConfig()
+    tests: RunTestsConfig = RunTestsConfig()
     pii: PiiConfig = PiiConfig()
     tiers: tuple[TierConfig, ...] = ()
 
@@ -151,11 +153,13 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "guard": GuardConfig,
     "search": SearchConfig,
     "gateway": GatewayConfig,
+    "tests": RunTestsConfig,
     "pii": PiiConfig,
 }
 # Settings that an environment variable gives as words with commas between them.
 _LISTS = frozenset(
-    {"egress.allow", "ledger.sinks", "pii.off", "pii.regions", "pii.deny", "pii.allow", "pii.allow_types"}
+    {"egress.allow", "ledger.sinks", "tests.roles"}
+    | {"pii.off", "pii.regions", "pii.deny", "pii.allow", "pii.allow_types"}
 )
 _RANGES: dict[str, tuple[float, float]] = {
     "server.port": (0, 65535),
@@ -175,6 +179,11 @@ _RANGES: dict[str, tuple[float, float]] = {
     "gateway.keep_alive_s": (0, 3600),
     "gateway.cache_entries": (0, 10_000_000),
     "gateway.cache_seconds": (0, 31_536_000),
+    "tests.seconds": (0.1, 600),
+    "tests.memory_mb": (128, 65_536),
+    "tests.at_once": (1, 1024),
+    "tests.queue": (1, 100_000),
+    "tests.max_kb": (1, 1024),
     "pii.min_score": (0.0, 1.0),
     "pii.budget_ms": (1, 600_000),
     "audit.rate": (0.0, 1.0),

@@ -20,6 +20,32 @@ AUTO = "auto"
 DATA_CLASSES: tuple[DataClass, ...] = get_args(DataClass)  # from the least restrictive to the most
 
 
+class GivenTests(Frozen, frozen=True):
+    """Tests that came with a request, to be run against the code of its answer. No model is shown them."""
+
+    code: str
+    language: Literal["python"] = "python"
+
+
+class RunResult(Frozen, frozen=True):
+    """What running them came to, as it is recorded: no text of theirs or of the answer's is in it.
+
+    Args:
+        outcome: `timeout` where time or processor time ran out; `not-run` where this machine or the tests themselves
+            did not let them be run, which is no result: nothing that an answer does makes it so.
+        reason: why it is not `passed`, in one of a fixed set of words.
+        ran: tests that ended before the first that failed; the body of the tests' own text is one.
+        tests: `sha256:...` of the tests; `code`: of the code that was taken from the answer.
+    """
+
+    outcome: Literal["passed", "failed", "timeout", "not-run"]
+    reason: str = ""
+    ran: int = 0
+    tests: str = ""
+    code: str = ""
+    seconds: float = 0.0
+
+
 class Generation(Frozen, frozen=True):
     """What to write, and what binds whoever writes it.
 
@@ -35,6 +61,7 @@ class Generation(Frozen, frozen=True):
         least: the class below which the API key's requests do not count, whatever they declare.
         conversation: whose conversation it belongs to and which, where that is known; no model is shown it.
         untrusted: whether all of it but its instructions is content that nobody vouches for.
+        tests: to be run against the code of the answer, where there are any.
     """
 
     operation: Operation
@@ -48,6 +75,7 @@ class Generation(Frozen, frozen=True):
     least: DataClass | None = None
     conversation: str = ""
     untrusted: bool = False
+    tests: GivenTests | None = None
 
 
 class Caller(Frozen, frozen=True):
@@ -78,6 +106,7 @@ class Completion(Frozen, frozen=True):
     `text` is the first choice's text, `finish` its finish reason, `body` the whole response in OpenAI shape. In the
     record both texts are empty and `sha256` is the digest of the body's JSON, which is kept apart, with retention.
     `replaced` counts the values that were sent as placeholders, by type; `warnings` say in words what to mind.
+    `tested` is what the request's tests came to, where it had any.
     """
 
     text: str = ""
@@ -87,6 +116,7 @@ class Completion(Frozen, frozen=True):
     sha256: str = ""
     replaced: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    tested: RunResult | None = None
 
 
 class Delta(NamedTuple):

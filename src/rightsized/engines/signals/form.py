@@ -11,6 +11,8 @@ import msgspec
 from rightsized.engines.signals.signal import MAX_CHARS, Exchange, Side
 
 MAX_DEPTH = 32  # levels of a schema that are checked; below them anything passes
+MAX_CODE = 100_000  # characters of an answer in which code to run is looked for
+_DEFINES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _FENCE = re.compile(r"```(\w*)\n(.*?)(?:```|\Z)", re.DOTALL)
 _CITED = re.compile(r"\[(?:\d{1,3}|[\w.-]+:\d+)\]|\(\w[^()]{0,60}, ?\d{4}\)|https?://[^\s)\]]+")
 _ASKS_SOURCES = re.compile(r"\b(?:cite|citation|source|reference|according to)\b", re.IGNORECASE)
@@ -45,10 +47,7 @@ class Code:
 
     def read(self, exchange: Exchange) -> tuple[float, ...]:
         answer = exchange.answer[:MAX_CHARS]
-        blocks = _FENCE.findall(answer)
-        python = [body for language, body in blocks if language.lower() in ("", "python", "py")]
-        if not python and re.match(r"\s*(?:def|import|from|class)\s", answer):
-            python = [answer]
+        blocks, python = _FENCE.findall(answer), python_blocks(answer)
         trees = [tree for tree in map(_parsed, python) if tree is not None]
         functions = sum(isinstance(node, ast.FunctionDef) for tree in trees for node in tree.body)
         whole = float(bool(python) and len(trees) == len(python))
@@ -66,6 +65,23 @@ class Citations:
         asked = _ASKS_SOURCES.search(exchange.prompt[:MAX_CHARS]) is not None
         cited = min(len(_CITED.findall(exchange.answer[:MAX_CHARS])), 10)
         return (float(asked), float(cited), float(asked and cited > 0))
+
+
+def python_blocks(answer: str) -> list[str]:
+    """Code in an answer that may be Python: its fenced blocks, or all of it where it begins as Python does."""
+    python = [body for language, body in _FENCE.findall(answer) if language.lower() in ("", "python", "py")]
+    return [answer] if not python and re.match(r"\s*(?:def|import|from|class)\s", answer) else python
+
+
+def python_code(answer: str) -> str:
+    """The code that an answer offers: its blocks that define functions or classes, in order; without such, the first.
+
+    Empty where there is none. Longer answers than `MAX_CODE` characters are read so far.
+    """
+    blocks = python_blocks(answer[:MAX_CODE])
+    trees = [(block, _parsed(block)) for block in blocks]
+    defining = [block for block, tree in trees if tree is not None and any(isinstance(n, _DEFINES) for n in tree.body)]
+    return "\n".join(defining or blocks[:1])
 
 
 def satisfies(value: object, schema: Mapping[str, object], depth: int = 0) -> bool:

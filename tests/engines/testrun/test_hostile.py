@@ -1,0 +1,80 @@
+"""What the enclosure holds against: each attempt fails inside, and each cheat is no pass."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rightsized.engines.testrun.runner import Runner
+from tests.engines.testrun.conftest import run
+from tests.engines.testrun.hostile import ATTEMPTS, CHEATS, TRY
+
+pytestmark = pytest.mark.needs_userns
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_an_attempt_fails_inside(runner: Runner, name: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "secrets").mkdir(parents=True)
+    (home / "secrets" / "signing.key").write_text("secret", "utf-8")
+    code, tests = ATTEMPTS[name]
+    found = run(runner, TRY + code, tests.replace("HOME", str(home)))
+    assert (found.outcome, found.reason) == ("passed", ""), name
+
+
+@pytest.mark.parametrize("name", CHEATS)
+def test_a_cheat_does_not_pass(runner: Runner, name: str) -> None:
+    code, tests, outcome, words = CHEATS[name]
+    found = run(runner, code, tests)
+    assert found.outcome == outcome, found
+    assert words in found.reason
+
+
+NAMESPACE = ["unshare", "--user", "--map-root-user", "--"]
+INSIDE = """
+import sys
+from rightsized.core.generation import GivenTests
+from rightsized.core.run_tests import RunTestsConfig
+from rightsized.engines.testrun.runner import Runner
+found = Runner(RunTestsConfig(run=True)).run(GivenTests(sys.argv[1]), sys.argv[2])
+print(found.outcome, found.reason, sep="|")
+"""
+
+
+def inside(before: str, tests: str, code: str) -> tuple[str, str]:
+    """Outcome and reason of a run by somebody who is root in a namespace of one user, and nobody outside it."""
+    if subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs unshare and namespaces of users")
+    shell = [*NAMESPACE, "sh", "-c", f'{before} exec "$@"', "sh", sys.executable, "-c", INSIDE, tests, code]
+    done = subprocess.run(shell, capture_output=True, text=True, check=True)
+    outcome, _, reason = done.stdout.strip().partition("|")
+    return outcome, reason
+
+
+def test_somebody_without_privileges_encloses_as_well() -> None:
+    code = "import os\ndef f(): return [os.getuid(), os.getpid(), 'etc' in os.listdir('/')]"
+    assert inside("", "assert f() == [65534, 1, False]", code) == ("passed", "")
+
+
+def test_nothing_runs_where_the_machine_gives_no_namespace() -> None:
+    outcome, reason = inside("echo 0 > /proc/sys/user/max_user_namespaces;", "assert f()", "def f(): return 1")
+    assert outcome == "not-run"
+    assert reason.startswith("it cannot be isolated: this machine gives no user namespace")
+
+
+def test_nothing_is_left_behind(runner: Runner) -> None:
+    """Neither of a run that ended nor of one that was ended; no child waits to be buried."""
+    before = {one.pid for one in psutil.Process().children(recursive=True)}
+    run(runner, "def f(): return 1", "assert f() == 1")
+    run(runner, *CHEATS["sleeps"][:2])
+    for _ in range(100):
+        left = [one for one in psutil.Process().children(recursive=True) if one.pid not in before]
+        if not left:
+            return
+        time.sleep(0.02)
+    raise AssertionError(left)
