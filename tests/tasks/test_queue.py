@@ -337,3 +337,15 @@ def test_labels_whose_text_is_gone_are_counted(ledger: SqliteLedger) -> None:
     asyncio.run(scenario())
     assert queue.training_rows("support") == []
     assert queue.without_text("support") == 1
+
+
+def test_a_request_that_declares_its_class_is_labelled_like_any_other(ledger: SqliteLedger) -> None:
+    request = Request("support", "abstain orders", data_class="personal")
+    decision = asyncio.run(Recorded(Words(), ledger).answer(request)).id
+    queue = ReviewQueue(ledger.reader, ledger)
+    (item,) = queue.waiting("support")
+    assert item.written is None
+    assert item.suggestion is not None
+    asyncio.run(queue.label(decision, "orders", "bob"))
+    assert [row.label for row in queue.training_rows("support")] == ["orders"]
+    assert queue.verdicts("support") == []

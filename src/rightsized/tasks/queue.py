@@ -26,7 +26,9 @@ MAX_LABEL_CHARS = 1000
 _QUEUE_KINDS: tuple[ReviewKind, ...] = ("audit", "abstained")
 
 _IN_FORCE = "r.retracts IS NULL AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq)"
-_LABELS = "json_extract(CAST(s.record AS TEXT), '$.data_class') IS NULL"  # not a verdict on text, `is_written`
+_LABELS = """coalesce(nullif(json_extract(CAST(s.record AS TEXT), '$.operation'), ''),
+    CASE WHEN json_extract(CAST(s.record AS TEXT), '$.data_class') IS NULL THEN 'classify' ELSE '' END) = 'classify'
+    """  # no verdict on text, `is_written`
 _WAITING = """SELECT w.decision, w.task, opened(t.sha256, t.text), w.created, w.kind, e.record, s.record FROM waiting w
     JOIN starts s ON s.id = w.decision JOIN texts t ON t.sha256 = s.text_sha256 JOIN ends e ON e.id = w.decision"""
 _REVIEWS = f"SELECT r.record FROM reviews r WHERE r.task = ? AND {_IN_FORCE}"  # noqa: S608 - constants only

@@ -20,13 +20,17 @@ RIGHT, WRONG = "right", "wrong"
 VERDICTS = (RIGHT, WRONG)
 ASKED_FOR = ("prompt", "input", "query")  # where the words of a request without messages stand
 USER = "user"
+CLASSIFY = "classify"  # the one operation that writes nothing
 
 TextOf = Callable[[str], str | None]  # digest -> text; None where retention deleted it
 
 
 def is_written(decision: Decision) -> bool:
-    """Whether the request asked for text: only those declare a data class."""
-    return decision.data_class is not None
+    """Whether the request asked for text.
+
+    Records from before the operation was kept tell it by their data class: only requests for text had one then.
+    """
+    return decision.operation != CLASSIFY if decision.operation else decision.data_class is not None
 
 
 def judged(reply: Reply) -> Attempt | None:

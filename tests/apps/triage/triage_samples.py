@@ -28,12 +28,12 @@ def a_mail(key: str = "m1", body: str = "My parcel is late.", **changes: Any) ->
     return Mail(**given)
 
 
-def a_reply(task: str, label: str | None, *, sure: float = 0.9, certified: bool = True, id: str = "d1") -> Reply:
+def a_reply(task: str, label: str | None, *, sure: float = 0.9, certified: bool = True) -> Reply:
     """A task's answer; an abstention without a label."""
     scores = (LabelScore(label or "orders", sure),)
     predicted = Prediction(label or "orders", (label or "orders",), scores)
     return Reply(
-        id=id,
+        id="d1",
         task=task,
         status="answered" if label else "abstained",
         output=predicted if label else None,

@@ -1,0 +1,126 @@
+"""Triage over real tasks: one pass of the encoder, decisions on record, audits that stay blind."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from rightsized.apps.triage.protocols import Arrival
+from rightsized.apps.triage.records import Handled
+from rightsized.apps.triage.service import HIDDEN, TriageService
+from rightsized.apps.triage.store.records import Waits
+from rightsized.core.config import AuditConfig, Config
+from rightsized.core.errors import InputError, NotFoundError
+from rightsized.engines.onnx import OnnxEncoder
+from rightsized.tasks.service import LocalService
+from tests.apps.triage.triage_samples import a_mail
+
+LATE = "Hello, my parcel with the tent was due on Monday and the tracking has not moved since. Where is it?"
+NOTHING = "asdf qwer"  # no task is sure of it
+VAGUE = "Regarding yesterday: yes, as discussed, the second one."
+
+
+@asynccontextmanager
+async def opened(home: Path, audited: float = 0.0) -> AsyncIterator[tuple[TriageService, LocalService]]:
+    config = Config(home=str(home), audit=AuditConfig(rate=audited))
+    async with LocalService(config, purpose="test", record=True) as service:
+        triage = TriageService(config, service)
+        triage.inboxes.open("inbox", new=True)
+        yield triage, service
+        triage.close()
+
+
+async def handle(triage: TriageService, key: str, body: str) -> Handled:
+    handled = await triage.process("inbox", Arrival(key, mail=a_mail(key, body, subject="")), "test:", dry_run=False)
+    assert handled is not None
+    return handled
+
+
+async def test_all_tasks_of_a_message_share_one_pass_of_the_encoder(
+    copied_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(copied_home) as (triage, _):  # which scores the reference texts of each task
+        passes: list[int] = []
+        real = OnnxEncoder.run
+        monkeypatch.setattr(OnnxEncoder, "run", lambda self, tokens: passes.append(1) or real(self, tokens))
+        handled = await handle(triage, "m1", VAGUE)
+        assert set(handled.labels) == {"support", "tone"}
+        assert len(passes) == 1
+
+
+async def test_a_message_is_one_decision_and_each_label_another(copied_home: Path) -> None:
+    async with opened(copied_home) as (triage, service):
+        handled = await handle(triage, "m1", LATE)
+        whole = service.decision(handled.decision)
+        assert whole.task == "triage/inbox"
+        assert whole.reply is not None
+        assert whole.reply.label == handled.route.queue
+        assert {one.rung for one in whole.reply.attempts} == {"support", "tone"}
+        label = handled.labels["support"]
+        assert (label.labels, label.certified) == (("delivery",), True)
+        own = service.decision(label.decision)
+        assert own.conversation == "m1"
+        assert own.reply is not None
+        assert own.reply.confidence == label.confidence
+
+
+async def test_corrections_become_labels_that_train(copied_home: Path) -> None:
+    async with opened(copied_home) as (triage, service):
+        await handle(triage, "m1", LATE)
+        (kept,) = triage.waiting("inbox", Waits(status=None))
+        await triage.step("inbox", kept.number, "correct", "bob", role="support", value="orders")
+        label = kept.handled.labels["support"] if kept.handled else None
+        assert label is not None
+        (review,) = service.labels_of(label.decision)
+        assert (review.label, review.reviewer, review.kind) == ("orders", "bob", "feedback")
+        with pytest.raises(InputError, match="No task 'mood'"):
+            await triage.step("inbox", kept.number, "correct", "bob", role="mood", value="angry")
+        with pytest.raises(NotFoundError):
+            await triage.step("inbox", 99, "done", "bob")
+
+
+async def test_accepting_gives_the_labels_that_wait(copied_home: Path) -> None:
+    async with opened(copied_home) as (triage, service):
+        handled = await handle(triage, "m1", NOTHING)
+        abstained = [one for one in handled.labels.values() if one.status == "abstained"]
+        assert abstained
+        (kept,) = triage.waiting("inbox", Waits())
+        after = await triage.step("inbox", kept.number, "accept", "bob")
+        assert after.status == "routed"
+        for one in abstained:
+            (review,) = service.labels_of(one.decision)
+            assert (review.label, review.kind) == (one.suggested[0].label, "abstained")
+
+
+async def test_steps_leave_events(copied_home: Path) -> None:
+    async with opened(copied_home) as (triage, _):
+        await handle(triage, "m1", LATE)
+        (kept,) = triage.waiting("inbox", Waits(status=None))
+        await triage.step("inbox", kept.number, "assign", "bob", value="anna")
+        await triage.step("inbox", kept.number, "done", "anna")
+        await triage.step("inbox", kept.number, "reopen", "anna", value="not so")
+        shown = triage.show("inbox", kept.number)
+        assert [one.what for one in shown.events] == ["taken", "handled", "assigned", "done", "reopened"]
+        assert (shown.kept.assignee, shown.kept.status) == ("anna", "waiting")
+        with pytest.raises(InputError, match="Nobody is named"):
+            await triage.step("inbox", kept.number, "assign", "bob", value=" ")
+
+
+async def test_an_audit_is_labelled_blind(copied_home: Path) -> None:
+    async with opened(copied_home, 1.0) as (triage, service):
+        await handle(triage, "m1", LATE)
+        (kept,) = triage.waiting("inbox", Waits(status=None))
+        assert kept.handled is not None
+        assert kept.queue == HIDDEN
+        assert all(not one.labels and not one.suggested for one in kept.handled.labels.values())
+        assert triage.show("inbox", kept.number).blind == ("support", "tone")
+        await triage.step("inbox", kept.number, "accept", "bob")  # takes no suggestion of an audit over
+        assert not service.labels_of(kept.handled.labels["support"].decision)
+        for role, label in (("support", "delivery"), ("tone", "worried")):
+            await triage.step("inbox", kept.number, "correct", "bob", role=role, value=label)
+        (review,) = service.labels_of(kept.handled.labels["support"].decision)
+        assert review.kind == "audit"
+        assert triage.show("inbox", kept.number).blind == ()
