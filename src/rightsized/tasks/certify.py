@@ -87,7 +87,7 @@ def _calibrate(home: Home, evidence: Evidence) -> Calibration:
     if evidence.scored is not None and rows is not None and not _outlived(home, plan.task, evidence.slices):
         groups = groups_of(rows)
         calibration = Scores(evidence.scored.score, evidence.scored.correct, groups)
-        tested = [digest for part in _tested(evidence.slices) for digest in _row_digests(part)]
+        tested = [digest for part in _tested(evidence.slices) for digest in row_digests(part)]
         attempt = count_attempt(home.path, task=plan.task, rows=tested, trial=_trial(evidence, groups))
     return calibrate(
         Plan(
@@ -129,7 +129,7 @@ def _segments(evidence: Evidence) -> tuple[SegmentPlan, ...]:
 
 def _outlived(home: Home, task: str, slices: Slices) -> bool:
     """Whether an alarm has sounded since these texts were first used: then only fresh ones can certify again."""
-    parts = [list(zip(_row_digests(part), _text_digests(part), strict=True)) for part in _tested(slices)]
+    parts = [list(zip(row_digests(part), _text_digests(part), strict=True)) for part in _tested(slices)]
     findings = outlived(home, task, parts)
     slices.findings.extend(findings)
     return any(finding.kind == OUTLIVED for finding in findings)
@@ -151,7 +151,7 @@ def _out_of_scope(data: Dataset | None, plan: FitPlan) -> int:
     return sum(not data.labels[row] for row in tested)
 
 
-def _row_digests(data: Dataset) -> list[str]:
+def row_digests(data: Dataset) -> list[str]:
     """A digest of each labelled row, by which overlapping calibration data are known again."""
     rows = zip(data.texts, data.labels, strict=True)
     return [hashlib.sha256(msgspec.json.encode((text, sorted(labels)))).hexdigest()[:32] for text, labels in rows]
@@ -178,14 +178,14 @@ def _trial(evidence: Evidence, groups: Sequence[str]) -> str:
         body = (*body, evidence.slices.segments.digest_of)
     checked = evidence.slices.checked
     if checked is not None:
-        body = (*body, evidence.plan.labelled.share, _row_digests(checked.people), checked.judge)
+        body = (*body, evidence.plan.labelled.share, row_digests(checked.people), checked.judge)
     return hashlib.sha256(msgspec.json.encode(body)).hexdigest()
 
 
 def slice_digest(data: Dataset | None) -> str:
     """`sha256:...` of a slice's texts and labels in order; of nothing where there is none."""
     digest = hashlib.sha256()
-    for row in _row_digests(data) if data is not None else ():
+    for row in row_digests(data) if data is not None else ():
         digest.update(row.encode())
     return f"sha256:{digest.hexdigest()}"
 

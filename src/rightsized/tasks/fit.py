@@ -80,7 +80,8 @@ def fit_task(plan: FitPlan, progress: Progress = no_progress) -> FitReport:
             report = stage.finish(started)
     finally:
         encoder.close()
-    TaskStore(home).promote(plan.task, version, "fit")
+    if plan.promote == "always" or (plan.promote == "certified" and report.state == "certified"):
+        TaskStore(home).promote(plan.task, version, "fit")
     return report
 
 

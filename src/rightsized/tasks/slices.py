@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import field
@@ -32,6 +32,9 @@ from rightsized.tune.duplicates import straddling
 _SAID = {"queue": "review queue", "correction": "correction of an answer"}
 
 
+Promotion = Literal["always", "certified", "never"]
+
+
 class FitPlan(Frozen, frozen=True):
     """Everything a fit is told. Data come as a file or as rows ([texts, labels]); so do calibrate rows."""
 
@@ -51,6 +54,8 @@ class FitPlan(Frozen, frozen=True):
     traffic: str | None = None  # unlabelled texts, for the share that will be answered here
     traffic_texts: list[str] | None = None
     incremental: bool = False  # start from the version in force: faster, but not repeatable from the data alone
+    train_only: bool = False  # set no row aside: all train, the figures are cross-fitted
+    promote: Promotion = "always"  # whether what was fitted is put in force, or only where it is certified
 
 
 class Slices(msgspec.Struct):
@@ -103,7 +108,8 @@ def _cut(plan: FitPlan) -> Slices:
     labels = check(data)
     if plan.calibrate or plan.calibrate_rows:
         return _given(plan, data, labels)
-    split = _split(plan, data, labels)
+    every = Split(tuple(range(len(data))), (), (), "cross-fitted", f"All {len(data)} rows train; none was set aside.")
+    split = every if plan.train_only else _split(plan, data, labels)
     calibrate = data.take(split.calibrate) if split.calibrate else None
     report = data.take(split.report) if split.report else None
     sampling = plan.sampling or f"drawn at random from {data.name} before anything was fitted"
