@@ -1,7 +1,7 @@
 """Text that a model writes for an application: a prompt of ours, passages as content nobody vouches for, one answer.
 
-A part of an application says what it wants in a `Prompt` and gets a `Text`. Which tier writes, what the policy allows and what
-goes on record is the gateway's business: nothing here opens a connection. What was written is not checked here.
+A part of an application says what it wants in a `Prompt` and gets a `Text`. Which tier writes, what the policy allows
+and what goes on record is the gateway's business: nothing here opens a connection. What was written is not checked.
 """
 
 from __future__ import annotations
