@@ -18,6 +18,7 @@ from rightsized.apps.triage.inboxes import Inbox, Inboxes
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Asking
 from rightsized.apps.triage.records import Handled, Labelled
+from rightsized.apps.triage.settings import DEFAULT_INBOX
 from rightsized.apps.triage.store.records import Event, Kept, Waits
 from rightsized.core.config import Config
 from rightsized.core.errors import InputError, NotFoundError
@@ -86,8 +87,11 @@ class TriageService:
     async def process(
         self, name: str, arrival: Arrival, source: str, *, dry_run: bool, identity: Identity = LOCAL_ADMIN
     ) -> Handled | None:
-        """Handle one message. None where it was handled before. Raises as `Handling.process`."""
-        return await self.handling(name, identity).process(arrival, source, dry_run=dry_run)
+        """Handle one message. None where it was handled before. The default inbox is made where there is none.
+
+        Raises NotFoundError (no other inbox of that name), and as `Handling.process`.
+        """
+        return await self.handling(name, identity, new=name == DEFAULT_INBOX).process(arrival, source, dry_run=dry_run)
 
     def waiting(self, name: str, wanted: Waits) -> list[Kept]:
         """Messages of an inbox, with the answers hidden that an audit asks people for."""
