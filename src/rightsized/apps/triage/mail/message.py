@@ -82,7 +82,7 @@ def read_mail(
         DocumentError: `empty`, `too-large`, or `malformed`, where reading it failed in a way that nobody foresaw.
         MissingExtraError: the extra `triage` is not installed.
     """
-    if not data.strip():
+    if not data or data.isspace():
         raise DocumentError("The message is empty.", reason="empty")
     if len(data) > options.max_bytes:
         raise DocumentError(
