@@ -111,7 +111,8 @@ def _clinc_domains(folder: Path) -> Labelled:
     of = {intent: domain for domain, intents in domains.items() for intent in intents}
     train, held = (harness.clinc150(folder.parent, part) for part in ("train", "val"))
     words = {domain: label_words(domain) for domain in domains}
-    labels, held_labels = ([(of[label],) for label in part[1]] for part in (train, held))
+    labels: list[Labels] = [(of[label],) for label in train[1]]
+    held_labels: list[Labels] = [(of[label],) for label in held[1]]
     return Labelled("clinc150 domains", train[0], labels, False, held[0], held_labels, words)
 
 

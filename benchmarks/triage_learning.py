@@ -79,8 +79,7 @@ def curve(replay: Replay, strategy: Strategy, seed: int) -> list[tuple[int, floa
             return points
         rest = np.setdiff1d(np.arange(len(replay.labels)), asked)
         doubt = margin_uncertainty(_probabilities(head, replay.vectors[rest]))
-        labelled = replay.vectors[asked]
-        picked = choose(doubt, replay.vectors[rest], replay.batch, labelled=labelled, strategy=strategy, seed=seed)
+        picked = choose(doubt, replay.vectors[rest], replay.batch, strategy=strategy, seed=seed + len(asked))
         asked += rest[picked].tolist()
 
 

@@ -1,9 +1,10 @@
 """Active choice: which messages a person should label next, so that few labels teach most.
 
 Uncertain messages teach more than sure ones, but the most uncertain ones are often alike, and asking for ten of a kind
-teaches once. So a message counts by how uncertain the model is of it, times how far it lies from all that is labelled
-or chosen already (greedy k-center: Sener and Savarese, 2018; with margins: Settles, 2009). Choosing by the model is
-why labels of chosen messages train and never calibrate. Pure functions of arrays.
+teaches once. So the most uncertain ones, three times as many as are wanted, are grouped by k-means, and of each group
+the most uncertain one is asked for (margins: Settles, 2009; clusters: Xu et al., 2003). Greedy k-center and gradient
+embeddings (BADGE) did less well on three data sets: dev/LOG.md. Choosing by the model is why labels of chosen messages
+train and never calibrate. Pure functions of arrays.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Strategy = Literal["active", "uncertain", "random"]
 STRATEGIES: tuple[Strategy, ...] = ("active", "uncertain", "random")
-POOL = 10  # diversity is looked for among so many times the messages wanted, the most uncertain ones
-BLOCK = 2_048  # rows compared with all labelled ones at a time
+POOL = 3  # groups are made of so many times the messages wanted, the most uncertain ones
+ROUNDS = 20  # of k-means, at most
 
 
 def margin_uncertainty(probabilities: NDArray[np.floating], several: bool = False) -> Floats:
@@ -35,21 +36,14 @@ def margin_uncertainty(probabilities: NDArray[np.floating], several: bool = Fals
 
 
 def choose(
-    uncertainty: Floats,
-    vectors: Floats,
-    count: int,
-    *,
-    labelled: Floats | None = None,
-    strategy: Strategy = "active",
-    seed: int = 0,
+    uncertainty: Floats, vectors: Floats, count: int, *, strategy: Strategy = "active", seed: int = 0
 ) -> list[int]:
-    """Rows to ask about, the most useful first.
+    """Rows to ask about, the most uncertain first.
 
     Args:
         uncertainty: float32 (n,), as `margin_uncertainty` gives it.
         vectors: float32 (n, dimension), unit vectors.
         count: how many; all rows where there are fewer.
-        labelled: float32 (m, dimension), unit vectors of what has a label.
         strategy: `active` is uncertainty and diversity, `uncertain` the former alone, `random` neither.
         seed: decides between equals, and draws at random.
     """
@@ -60,25 +54,38 @@ def choose(
     if strategy == "uncertain" or len(by_doubt) <= count:
         return [int(row) for row in by_doubt[:count]]
     pool = by_doubt[: POOL * count]
-    return [int(pool[i]) for i in _spread(uncertainty[pool], vectors[pool], count, labelled)]
+    group = groups(vectors[pool], count, seed)
+    _, first = np.unique(group, return_index=True)  # the pool is in order of doubt: the first of a group is its most
+    rest = np.setdiff1d(np.arange(len(pool)), first)[: count - len(first)]
+    return [int(row) for row in pool[np.sort(np.concatenate([first, rest]))]]
 
 
-def _spread(uncertainty: Floats, vectors: Floats, count: int, labelled: Floats | None) -> list[int]:
-    """Greedily the row with the largest uncertainty times distance to the nearest that is labelled or chosen."""
-    distance = _distance(vectors, labelled)
-    chosen: list[int] = []
-    for _ in range(count):
-        worth = uncertainty * distance
-        worth[chosen] = -1.0
-        best = int(worth.argmax())
+def groups(vectors: Floats, count: int, seed: int = 0) -> NDArray[np.intp]:
+    """The group of each row, int (n,), by spherical k-means from k-means++ seeds (Arthur and Vassilvitskii, 2007)."""
+    centres = _seeds(vectors, count, np.random.default_rng([seed, 1]))
+    group: NDArray[np.intp] = (vectors @ centres.T).argmax(axis=1)
+    for _ in range(ROUNDS):
+        sums = np.zeros_like(centres)
+        np.add.at(sums, group, vectors)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        centres = np.where(lengths > 0, sums / np.maximum(lengths, 1e-12), centres)
+        after = (vectors @ centres.T).argmax(axis=1)
+        if (after == group).all():
+            break
+        group = after
+    return group
+
+
+def _seeds(vectors: Floats, count: int, random: np.random.Generator) -> Floats:
+    """Rows to start from, each drawn in proportion to its squared distance from those before it."""
+    chosen = [int(random.integers(len(vectors)))]
+    distance = 1.0 - vectors @ vectors[chosen[0]]
+    while len(chosen) < min(count, len(vectors)):
+        weights = np.maximum(distance, 0.0).astype(np.float64)
+        weights[chosen] = 0.0
+        total = weights.sum()
+        left = np.setdiff1d(np.arange(len(vectors)), chosen)
+        best = int(random.choice(len(vectors), p=weights / total)) if total > 1e-9 else int(left[0])
         chosen.append(best)
         distance = np.minimum(distance, 1.0 - vectors @ vectors[best])
-    return chosen
-
-
-def _distance(vectors: Floats, labelled: Floats | None) -> Floats:
-    """One less the cosine to the nearest labelled row; 1 where nothing is labelled."""
-    if labelled is None or not len(labelled):
-        return np.ones(len(vectors), dtype=np.float32)
-    blocks = [vectors[at : at + BLOCK] @ labelled.T for at in range(0, len(vectors), BLOCK)]
-    return (1.0 - np.concatenate([block.max(axis=1) for block in blocks])).astype(np.float32)
+    return vectors[chosen]

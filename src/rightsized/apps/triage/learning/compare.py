@@ -1,0 +1,131 @@
+"""The candidate beside the running model: on corrections kept back, and on old examples out-of-fold.
+
+The first rows are hard ones, picked by the running model, and tell whether the candidate learned; the second are those
+both models trained on, each scored by folds that did not have them, and tell whether it forgot. Neither says what share
+of the traffic is answered right: that takes rows drawn at random, and a test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rightsized.apps.triage.learning.candidate import candidate_of
+from rightsized.apps.triage.learning.labels import Labels, learn_from, split_label
+from rightsized.apps.triage.learning.records import Candidate, Changed, Comparison, Paired
+from rightsized.core.config import EngineConfig
+from rightsized.core.errors import RightsizedError
+from rightsized.core.types import Interval, Task
+from rightsized.engines.classifier import Classifier, open_rungs
+from rightsized.explain.neighbours import open_examples
+from rightsized.ledger.reader import LedgerReader
+from rightsized.store.home import Home
+from rightsized.store.models import ModelStore
+from rightsized.tasks.dataset import SEPARATOR, Dataset
+from rightsized.tasks.embeddings import Embedder
+from rightsized.tasks.encoders import open_encoder
+from rightsized.tasks.queue import ReviewQueue
+from rightsized.tasks.score import score_rows
+from rightsized.tasks.versions import TaskStore
+from rightsized.tune.previous import Previous
+
+RESAMPLES = 2_000
+SHOWN = 10  # rows on which the two differ
+HELD, OUT_OF_FOLD = "corrections kept back", "examples both were fitted on, out-of-fold"
+
+
+def compare(home: Home, task: str) -> Comparison:
+    """Compare the candidate with the version in force. Raises NotFoundError (no candidate), IntegrityError."""
+    store, candidate = TaskStore(home), candidate_of(home, task)
+    running = store.read(task, "task.json", Task, candidate.base)
+    folders = store.folder(task, candidate.base), store.folder(task, candidate.version)
+    with LedgerReader(home.decisions) as reader:
+        learnt = learn_from(ReviewQueue(reader), folders[1], task, running.multi_label)
+    known = set(open_examples(folders[0]).texts)
+    rows = [row for row in learnt.held if row.text not in known]  # a fit by hand may have trained on some
+    texts, labels = [row.text for row in rows], [split_label(row.label, running.multi_label) for row in rows]
+    held, changed = None, tuple[Changed, ...]()
+    if rows:
+        said = [answers(home, running, folder, texts) for folder in folders]
+        right = [np.array([set(a) == set(b) for a, b in zip(one, labels, strict=True)]) for one in said]
+        held = paired(HELD, right[0], right[1])
+        changed = _changed(texts, labels, said)
+    old = _out_of_fold(folders[0], folders[1])
+    return Comparison(task, candidate.base, candidate.version, held, old, changed, _verdict(candidate, held, old))
+
+
+def answers(home: Home, task: Task, folder: Path, texts: Sequence[str]) -> list[Labels]:
+    """What the encoder rung of a version says of texts, through the path that serves."""
+    encoder = open_encoder(task.encoder, ModelStore(home), EngineConfig())
+    try:
+        embedder = Embedder(home, encoder)
+        embedder.prepare(texts)
+        data = Dataset("held", list(texts), [()] * len(texts), list(range(len(texts))), [""] * len(texts))
+        scored = asyncio.run(score_rows(open_rungs(Classifier.open(folder), embedder), data))
+    finally:
+        encoder.close()
+    return [prediction.labels for prediction in scored.predicted[-1]]
+
+
+def paired(where: str, running: NDArray[np.bool_], candidate: NDArray[np.bool_]) -> Paired:
+    """Both shares right and their difference, with a 95% bootstrap interval over rows."""
+    n = len(running)
+    gain = candidate.astype(np.float64) - running
+    draws = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES) @ gain / n
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return Paired(
+        where=where,
+        n=n,
+        running=float(running.mean()),
+        candidate=float(candidate.mean()),
+        difference=Interval(float(gain.mean()), float(low), float(high), n),
+        fixed=int((candidate & ~running).sum()),
+        broken=int((running & ~candidate).sum()),
+    )
+
+
+def _out_of_fold(running: Path, candidate: Path) -> Paired | None:
+    """On the rows that both were fitted on; None where either left nothing, or took over the other's scores."""
+    try:
+        before, after = _right_by_row(running), _right_by_row(candidate)
+    except RightsizedError:
+        return None
+    both = [key for key in before if key in after]
+    if not both or all(before[key][1] == after[key][1] for key in both):  # a quick refit keeps the scores
+        return None
+    return paired(OUT_OF_FOLD, np.array([before[key][0] for key in both]), np.array([after[key][0] for key in both]))
+
+
+def _right_by_row(folder: Path) -> dict[bytes, tuple[bool, bytes]]:
+    """Of each train row by its digest: whether the encoder rung was right out-of-fold, and its raw scores."""
+    left, examples = Previous.open(folder), open_examples(folder)
+    readout, several = left.classifier.head_readout, left.classifier.settings.multi_label
+    found = {}
+    for row, (key, label) in enumerate(zip(left.keys, examples.labels, strict=True)):
+        said = readout.read(left.scores.head_row(row)).prediction.labels
+        found[key.tobytes()] = (set(said) == set(split_label(label, several)), left.scores.logits[row].tobytes())
+    return found
+
+
+def _changed(texts: Sequence[str], labels: Sequence[Labels], said: Sequence[Sequence[Labels]]) -> tuple[Changed, ...]:
+    differ = [i for i in range(len(texts)) if set(said[0][i]) != set(said[1][i])]
+    return tuple(
+        Changed(texts[i], SEPARATOR.join(labels[i]), SEPARATOR.join(said[0][i]), SEPARATOR.join(said[1][i]))
+        for i in differ[:SHOWN]
+    )
+
+
+def _verdict(candidate: Candidate, held: Paired | None, old: Paired | None) -> str:
+    if held is None and old is None:
+        return f"There is nothing to compare on yet: none of {candidate.held} corrections was kept back and is new."
+    worse = [one.where for one in (held, old) if one is not None and one.difference.high < 0]
+    if worse:
+        return f"The candidate is worse on {' and on '.join(worse)}."
+    better = [one.where for one in (held, old) if one is not None and one.difference.low > 0]
+    if better:
+        return f"The candidate is better on {' and on '.join(better)}; it is not shown to be worse anywhere."
+    return "No difference is shown: the interval of every difference holds zero."
