@@ -30,6 +30,7 @@ from rightsized.tasks.chat_skips import choose_skips
 from rightsized.tasks.opened import Encoders
 
 ROWS = sum_rows(700)
+WHOLE_HEADS = True
 
 
 def digests(*tiers: TierConfig) -> dict[str, str]:

@@ -19,6 +19,7 @@ from rightsized.tasks.chat_records import ChatPlan, ChatReport
 from rightsized.tasks.service import LocalService
 
 ROWS = sum_rows(500)
+WHOLE_HEADS = True
 STRANGE = (
     "Write a sonnet about the sea in the manner of an old sailor who has lost his ship.",
     "Bitte fasse den folgenden Arztbrief für die Patientin in einfacher Sprache zusammen.",
