@@ -18,7 +18,7 @@ from letter_encoder import LetterEncoder
 
 from rightsized.core.errors import BusyError, InputError, JobError, NotFoundError
 from rightsized.core.generation import Caller, DataClass
-from rightsized.core.protocols import Encoder
+from rightsized.core.protocols import Answerer, Encoder
 from rightsized.core.types import (
     Attempt,
     Certificate,
@@ -181,6 +181,9 @@ class FakeService:
         self.arrived.set()
         await asyncio.sleep(self.delay)
         self.waiting -= 1
+
+    def recorded(self, inner: Answerer, version: str) -> Answerer:
+        return inner
 
     async def classify_many(
         self, task: str, texts: Sequence[str], *, caller: Caller | None = None, data_class: DataClass | None = None

@@ -52,7 +52,7 @@ class App:
         self._openai = Surface(service, config.gateway, self._metrics, limit, self._gate.used)
         self._documents = documents_of(service, config)
         self._triage = TriageService(config, service)
-        self._console = Console(service, self._documents, limit, self._metrics.uses)
+        self._console = Console(service, self._documents, self._triage, limit, self._metrics.uses)
         self._router = self._build_router(limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

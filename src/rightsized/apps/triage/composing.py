@@ -13,15 +13,18 @@ from rightsized.apps.triage.reading.message import Known, Parts
 from rightsized.apps.triage.records import Extracted, Level, Mail, Priority, Route, Sentence, Summary
 from rightsized.apps.triage.settings import InboxSettings
 
+MIB = 1 << 20
 DEPARTMENT = "department"  # the role whose label names the queue, where no rule does
 PEOPLE = "inbox"  # the queue of what nothing else takes
 
 
 def mail_of(arrival: Arrival, settings: InboxSettings) -> Mail:
     """The message that a source handed over as bytes. Raises DocumentError."""
-    from rightsized.apps.triage.mail import read_mail
+    from rightsized.apps.triage.mail import MailOptions, read_mail
 
-    return read_mail(arrival.data, received=arrival.received, attachments=settings.read.attachments)
+    read = settings.read
+    options = MailOptions(int(read.max_mb * MIB), read.attachments, settings.domains)
+    return read_mail(arrival.data, options, received=arrival.received)
 
 
 def compose(folder: Path, settings: InboxSettings) -> Parts:

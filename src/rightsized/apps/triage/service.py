@@ -19,6 +19,7 @@ from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Asking
 from rightsized.apps.triage.records import Handled, Labelled
 from rightsized.apps.triage.settings import DEFAULT_INBOX
+from rightsized.apps.triage.similar import Like, similar
 from rightsized.apps.triage.store.records import Event, Kept, Waits
 from rightsized.core.config import Config
 from rightsized.core.errors import InputError, NotFoundError
@@ -31,6 +32,7 @@ from rightsized.tasks.dataset import SEPARATOR
 from rightsized.tasks.service_protocol import Service
 from rightsized.tasks.writing import GatewayWriter, TextWriter
 
+MOST_SIMILAR = 5  # solved messages shown beside one
 HIDDEN = "(asked for an audit: label it without help)"
 Step = Literal["accept", "correct", "assign", "done", "reopen"]
 STEPS: tuple[Step, ...] = ("accept", "correct", "assign", "done", "reopen")
@@ -44,6 +46,10 @@ class InboxStanding(Frozen, frozen=True):
     sources: tuple[str, ...]
     acts: bool
     problem: str = ""
+
+    @property
+    def waiting(self) -> int:
+        return self.counts.get("waiting", 0)
 
 
 class Shown(Frozen, frozen=True):
@@ -106,6 +112,15 @@ class TriageService:
         store = self.inboxes.open(name).store
         kept, blind = self._veiled(self._numbered(name, number))
         return Shown(kept, tuple(store.thread(kept.thread)), tuple(store.events(kept.key)), blind)
+
+    async def similar(self, name: str, kept: Kept, limit: int = MOST_SIMILAR) -> list[Like]:
+        """Finished messages that are like one; none where the home has no encoder."""
+        installed = self._service.encoders()
+        used = [one.task.encoder for one in self._service.tasks() if one.task.encoder in installed]
+        if not installed:
+            return []
+        encoder = await self._service.encoder((used or installed)[0])
+        return await similar(self.inboxes.open(name).store, encoder, kept, limit)
 
     async def seen(self, identity: Identity, what: What, messages: Sequence[Kept]) -> None:
         """Put on record that somebody is about to be shown these messages."""

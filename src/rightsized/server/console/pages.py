@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urlencode
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from rightsized.apps.search.service import SearchService
+from rightsized.apps.triage.service import TriageService
 from rightsized.core.errors import JobError, RightsizedError
 from rightsized.core.types import Decision, Explanation, Reply
 from rightsized.server import problems
@@ -17,6 +18,7 @@ from rightsized.server.api import check_task
 from rightsized.server.console import views, writing
 from rightsized.server.console.assets import Assets
 from rightsized.server.console.decisions import DecisionPages
+from rightsized.server.console.inbox import InboxPages
 from rightsized.server.console.models import ModelPages
 from rightsized.server.console.record import RecordPage
 from rightsized.server.console.request import Asked, may, page
@@ -47,10 +49,13 @@ NOBODY = "console"
 class Console:
     """Builds the pages from what the service says. `limit` is the largest form, bytes; `uses`: what tenants used."""
 
-    def __init__(self, service: Service, documents: SearchService, limit: int, uses: TenantUses) -> None:
+    def __init__(
+        self, service: Service, documents: SearchService, triage: TriageService, limit: int, uses: TenantUses
+    ) -> None:
         self._service, self._limit = service, limit
         self._search, self._long = SearchPages(documents, self._show), LongPages(documents, self._show)
         self._reviews = ReviewPages(documents, self._show)
+        self._inbox = InboxPages(triage, service, self._show, _reviewer)
         self._models = ModelPages(service, self._show, uses)
         self._record = RecordPage(service, self._show)
 
@@ -80,6 +85,9 @@ class Console:
             "/reviews": {"GET": self._reviews.sets},
             "/reviews/{name}/{set}": {"GET": self._reviews.desk, "POST": self._reviews.decide},
             "/reviews/{name}/{set}/next": {"POST": self._reviews.lend},
+            "/triage": {"GET": self._inbox.inboxes},
+            "/triage/{inbox}": {"GET": self._inbox.inbox},
+            "/triage/{inbox}/{number}": {"POST": self._inbox.step},
             "/jobs": {"GET": self.jobs},
             "/jobs/{id}/cancel": {"POST": self.cancel},
             "/problems/{code}": {"GET": self.kinds},

@@ -94,6 +94,11 @@ def plural(n: int, one: str, many: str) -> str:
     return f"{n:,} {one if n == 1 else many}"
 
 
+def sure(confidence: float) -> str:
+    """A confidence in percent; never a round 100: no model is certain."""
+    return "over 99%" if confidence > 0.99 else f"{100 * confidence:.0f}%"
+
+
 def headline(reply: Reply) -> str:
     """The outcome in a sentence."""
     if reply.output is not None:

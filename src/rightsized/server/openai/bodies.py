@@ -107,6 +107,19 @@ class StreamOptions(Struct, frozen=True):
     include_usage: bool | None = None
 
 
+class AnswerTests(Struct, frozen=True):
+    """Tests to be run against the code of the answer."""
+
+    code: Annotated[str, Meta(min_length=1)]
+    language: Literal["python"] = "python"
+
+
+class Extension(Struct, frozen=True, forbid_unknown_fields=True):
+    """What Rightsized itself does with the answer. It never goes on to a model server."""
+
+    tests: AnswerTests | None = None
+
+
 class ChatRequest(Struct, frozen=True):
     """A conversation to continue. Further fields go on to the model server."""
 
@@ -132,6 +145,7 @@ class ChatRequest(Struct, frozen=True):
     parallel_tool_calls: bool | None = None
     user: str | None = None
     metadata: Metadata | None = None
+    rightsized: Extension | None = None
 
 
 class CompletionRequest(Struct, frozen=True):
@@ -155,6 +169,7 @@ class CompletionRequest(Struct, frozen=True):
     echo: bool | None = None
     logit_bias: Bias | None = None
     user: str | None = None
+    rightsized: Extension | None = None
 
 
 class EmbeddingsRequest(Struct, frozen=True):

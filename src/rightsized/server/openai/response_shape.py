@@ -10,6 +10,7 @@ from rightsized.server.openai.response_request import ResponsesRequest
 
 Item = dict[str, Any]
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_OURS = ("estimated", "warnings", "tests")  # of the usage, beyond what OpenAI has in it
 _ECHOED = ("instructions", "max_output_tokens", "temperature", "top_p", "metadata", "user", "reasoning", "text")
 
 
@@ -62,7 +63,7 @@ def _usage(usage: dict[str, Any]) -> dict[str, Any]:
         "total_tokens": usage["total_tokens"],
         "cost_usd": usage["cost_usd"],
     }
-    return {**known, "estimated": True} if usage.get("estimated") else known
+    return {**known, **{name: usage[name] for name in _OURS if usage.get(name)}}
 
 
 def items_of(choice: dict[str, Any], identity: str) -> list[Item]:

@@ -23,7 +23,7 @@ def identity(operation: Operation, decision: str) -> str:
 def usage_of(reply: Reply, completion: Completion) -> dict[str, Any]:
     """Tokens as the model server counted them, and the cost in US dollars. `estimated` where it did not count.
 
-    `warnings`: what to mind about the answer, in words.
+    `warnings`: what to mind about the answer, in words. `tests`: what the request's tests came to.
     """
     given = completion.body.get("usage")
     usage = dict(given) if isinstance(given, dict) else {}
@@ -36,6 +36,8 @@ def usage_of(reply: Reply, completion: Completion) -> dict[str, Any]:
         usage["estimated"] = True
     if completion.warnings:
         usage["warnings"] = list(completion.warnings)
+    if found := completion.tested:
+        usage["tests"] = {"outcome": found.outcome, "reason": found.reason, "ran": found.ran}
     return usage
 
 

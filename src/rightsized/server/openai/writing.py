@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 import msgspec
 
 from rightsized.core.errors import UpstreamError
-from rightsized.core.generation import Burst, Caller, Completion, Delta, Generation, Operation, Piece
+from rightsized.core.generation import Burst, Caller, Completion, Delta, Generation, GivenTests, Operation, Piece
 from rightsized.core.types import Begun, Reply
 from rightsized.server.openai import asked as wishes
 from rightsized.server.openai.address import Parts
@@ -26,7 +26,12 @@ from rightsized.tasks.service_protocol import Service
 Check = Callable[[Any], None]  # raises InvalidError for what types cannot say
 Pieces = AsyncGenerator[Begun | Piece | Reply, None]
 _TEXT = b"\0"  # stands for a text in JSON, which itself never holds this byte
-NOT_FOR_MODELS = ("model", "stream", "stream_options")  # of the body: what is between the client and this server
+NOT_FOR_MODELS = (
+    "model",
+    "stream",
+    "stream_options",
+    "rightsized",
+)  # of the body: what is between the client and this server
 
 
 class Writer(Protocol):
@@ -102,7 +107,18 @@ def generation_of(
         asked.region,
         asked.deadline,
         untrusted=asked.untrusted,
+        tests=_tests(fields),
     )
+
+
+def _tests(fields: ChatRequest | CompletionRequest) -> GivenTests | None:
+    """The tests that came with a request. Raises InvalidError where nobody would run them."""
+    tests = fields.rightsized.tests if fields.rightsized else None
+    if tests is None:
+        return None
+    if fields.model.startswith(PREFIX):
+        raise InvalidError("A task writes no code that could be tested.", "rightsized.tests")
+    return GivenTests(tests.code, tests.language)
 
 
 class Writing:

@@ -45,7 +45,14 @@ def _create(connection: sqlite3.Connection) -> None:
         )
 
 
-_MIGRATIONS = (_create,)
+def _add_vectors(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        """CREATE TABLE vectors (key TEXT PRIMARY KEY REFERENCES messages (key), encoder TEXT NOT NULL,
+           vector BLOB NOT NULL) WITHOUT ROWID"""  # float16, of the words of a finished message
+    )
+
+
+_MIGRATIONS = (_create, _add_vectors)
 
 
 def open_database(folder: Path) -> sqlite3.Connection:

@@ -189,6 +189,27 @@ class MessageStore:
         sql = 'SELECT number, key, at, "by", what, detail FROM events WHERE key = ? ORDER BY number'
         return [Event(*row) for row in self.rows(sql, (key,))]
 
+    def without_vector(self, encoder: str, latest: int, limit: int) -> list[tuple[str, str]]:
+        """Keys and words of finished messages, of the `latest` ones, that this encoder made no vector of yet."""
+        sql = """SELECT m.key, m.mail FROM (SELECT key, mail FROM messages WHERE status = 'done' AND mail IS NOT NULL
+                 ORDER BY received DESC LIMIT ?) m LEFT JOIN vectors v ON v.key = m.key AND v.encoder = ?
+                 WHERE v.key IS NULL LIMIT ?"""
+        found = ((key, _mail(mail).text) for key, mail in self.rows(sql, (latest, encoder, limit)))
+        return [(key, text) for key, text in found if text]
+
+    def keep_vector(self, key: str, encoder: str, vector: bytes) -> None:
+        """Keep the vector of a message's words."""
+        sql = """INSERT INTO vectors (key, encoder, vector) VALUES (?, ?, ?)
+                 ON CONFLICT (key) DO UPDATE SET encoder = excluded.encoder, vector = excluded.vector"""
+        with self.writing() as connection:
+            connection.execute(sql, (key, encoder, vector))
+
+    def vectors(self, encoder: str, latest: int) -> list[tuple[int, bytes]]:
+        """Numbers and vectors of finished messages, the latest first."""
+        sql = """SELECT m.number, v.vector FROM messages m JOIN vectors v ON v.key = m.key
+                 WHERE m.status = 'done' AND m.mail IS NOT NULL AND v.encoder = ? ORDER BY m.received DESC LIMIT ?"""
+        return [(int(number), bytes(vector)) for number, vector in self.rows(sql, (encoder, latest))]
+
     def purge(self, before: float) -> int:
         """Delete the text of messages that were finished before this time; what became of them stays, without words.
 
@@ -200,6 +221,7 @@ class MessageStore:
             for key, handled in found:
                 bare = None if handled is None else _encode(without_words(_handled(handled)))
                 connection.execute("UPDATE messages SET mail = NULL, handled = ? WHERE key = ?", (bare, key))
+                connection.execute("DELETE FROM vectors WHERE key = ?", (key,))
                 self._event(connection, key, SYSTEM, "purged", "")
         return len(found)
 

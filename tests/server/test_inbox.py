@@ -1,0 +1,164 @@
+"""Triage over HTTP and its pages: messages taken once, worked on by forms and by keys, nothing of an audit shown."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import CHROMIUM, browsing
+from fake_service import FakeService
+from live_server import Answer, Client, running
+
+from rightsized.store.home import Home
+from rightsized.store.keys import KeyStore
+
+MAIL = b"""From: Anna Sample <anna@example.com>
+Subject: My <invoice>
+Message-ID: <m1@example.com>
+
+I was charged twice on one invoice, the refund of the payment is missing.
+
+> what I wrote before
+
+-- 
+Anna
+"""
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    service = FakeService()
+    with running(service, home=str(tmp_path / "home")) as made:
+        yield made
+
+
+def send(client: Client, **fields: Any) -> Answer:
+    return client.post("/v1/triage", fields)
+
+
+def mailed(client: Client, mail: bytes = MAIL, **fields: Any) -> dict[str, Any]:
+    answer = send(client, message=base64.b64encode(mail).decode(), **fields)
+    assert answer.status == 200, answer.text
+    found: dict[str, Any] = answer.json["handled"]
+    return found
+
+
+def test_a_mail_is_handled_once(client: Client) -> None:
+    handled = mailed(client)
+    assert handled["subject"] == "My <invoice>"
+    assert handled["labels"]["support"]["labels"] == ["billing"]
+    again = send(client, message=base64.b64encode(MAIL).decode())
+    assert again.json == {"handled": None}
+    assert client.get("/v1/triage").json["inboxes"][0]["counts"]["waiting"] == 1
+
+
+def test_subject_and_text_will_do(client: Client) -> None:
+    sent = {"subject": "Invoice", "text": "I was charged twice on one invoice.", "id": "t-1", "sender": "A@Example.com"}
+    answer = send(client, **sent)
+    assert answer.json["handled"]["sender"] == "a@example.com"
+    assert send(client, **sent).json["handled"] is None
+
+
+def test_a_preview_fills_no_queue(client: Client) -> None:
+    mailed(client, dry_run=True)
+    assert client.get("/v1/triage/inbox/messages").json["total"] == 0
+    assert mailed(client)["subject"] == "My <invoice>"
+    assert client.get("/v1/triage/inbox/messages").json["total"] == 1
+
+
+def test_what_cannot_be_a_message_is_said(client: Client) -> None:
+    assert send(client).json["code"] == "input"
+    assert send(client, text="hello", inbox="other").json["code"] == "not-found"
+    assert send(client, text="hello", inbox="../up").json["code"] in ("input", "not-found")
+    assert client.get("/v1/triage/inbox/messages?status=lost").json["code"] == "invalid-field"
+    mailed(client)
+    assert client.get("/v1/triage/inbox/messages/x").json["code"] == "input"
+    assert client.get("/v1/triage/inbox/messages/77").json["code"] == "not-found"
+
+
+def test_steps_over_the_api(client: Client) -> None:
+    mailed(client)
+    where = "/v1/triage/inbox/messages/1"
+    given = client.post(where, {"step": "assign", "value": "bob", "reviewer": "anna"}).json
+    assert given["assignee"] == "bob"
+    client.post(where, {"step": "correct", "role": "support", "value": "delivery", "reviewer": "anna"})
+    assert [(one.label, one.reviewer) for one in client.service.reviews.values()] == [("delivery", "anna")]
+    assert client.post(where, {"step": "done"}).json["status"] == "done"
+    shown = client.get(where).json
+    assert [one["what"] for one in shown["events"]] == ["taken", "handled", "assigned", "corrected", "done"]
+    assert "> what I wrote before" in shown["text"]
+    assert client.post(where, {"step": "destroy"}).status in (400, 422)
+
+
+def test_only_this_machines_commands_hand_over_what_they_have_read(client: Client, tmp_path: Path) -> None:
+    keys = KeyStore(Home(tmp_path / "home"))
+    _, secret = keys.create("program", roles=("client",))
+    arrival = {"place": "1", "error": "made up"}
+    refused = client.post("/v1/triage", {"arrival": arrival}, authorization=f"Bearer {secret}")
+    assert refused.json["code"] == "forbidden"
+    reads = client.get("/v1/triage/inbox/messages", authorization=f"Bearer {secret}")
+    assert reads.status == 403
+
+
+def test_the_page_shows_a_message_with_its_reasons(client: Client) -> None:
+    mailed(client)
+    page = client.get("/triage/inbox", accept="text/html").text
+    assert "My &lt;invoice&gt;" in page
+    assert '<mark class="for' in page
+    assert "Quoted text and signature" in page
+    assert client.get("/triage", accept="text/html").text.count("/triage/inbox") >= 1
+
+
+def test_forms_go_on_to_the_next_message(client: Client) -> None:
+    mailed(client)
+    mailed(client, MAIL.replace(b"m1@", b"m2@").replace(b"My <invoice>", b"Another"))
+    answer = client.form("/triage/inbox/1", {"step": "done"})
+    assert answer.status == 303
+    page = client.get(answer.headers["location"], accept="text/html").text
+    assert "Another" in page
+    assert "1 message." in page
+    assert client.form("/triage/inbox/1", {"step": "vanish"}).status == 422
+
+
+def test_solved_messages_like_it_are_shown(client: Client) -> None:
+    mailed(client)
+    client.form("/triage/inbox/1", {"step": "done"})
+    mailed(client, MAIL.replace(b"m1@", b"m2@").replace(b"My <invoice>", b"Another"))
+    page = client.get("/triage/inbox?number=2", accept="text/html").text
+    assert "Solved before" in page
+    assert "My &lt;invoice&gt;" in page
+
+
+def test_an_audit_shows_nothing_that_leads(client: Client) -> None:
+    handled = mailed(client)
+    decision = handled["labels"]["support"]["decision"]
+    client.service.record.waiting.add(decision)
+    page = client.get("/triage/inbox", accept="text/html").text
+    assert "A random check asks for your own label" in page
+    shown = client.get("/v1/triage/inbox/messages/1").json
+    assert shown["blind"] == ["support"]
+    assert shown["message"]["handled"]["labels"]["support"]["suggested"] == []
+
+
+@pytest.mark.needs_chromium
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium")
+def test_an_inbox_by_keys(client: Client, tmp_path: Path) -> None:
+    for number in range(3):
+        mailed(client, MAIL.replace(b"m1@", b"m%d@" % number).replace(b"My <invoice>", b"Subject %d" % number))
+    with browsing(tmp_path / "profile") as browser:
+        browser.open(client.listening.url + "/triage/inbox")
+        browser.evaluate("window.same = true")
+        assert browser.text("#current") == "Subject 0"
+        browser.press("n")
+        browser.wait("document.querySelector('#current').textContent === 'Subject 1'")
+        browser.press("a")
+        browser.wait("document.querySelector('#current').textContent === 'Subject 0'")
+        browser.press("d")
+        browser.wait("document.querySelector('#current').textContent === 'Subject 2'")
+        assert browser.evaluate("window.same") is True
+        assert not browser.complaints
+    statuses = client.get("/v1/triage").json["inboxes"][0]["counts"]
+    assert (statuses["waiting"], statuses["routed"], statuses["done"]) == (1, 1, 1)
