@@ -13,13 +13,16 @@ import pytest
 ROOT = Path(__file__).parents[2] / "src" / "rightsized"
 NETWORK = (
     "socket", "aiohttp", "aiohappyeyeballs", "http.client", "urllib.request", "urllib3", "requests", "httpx", "ftplib",
-    "smtplib", "telnetlib", "xmlrpc", "websockets", "huggingface_hub", "socketserver", "asyncio.open_connection",
+    "smtplib", "imaplib", "imapclient", "telnetlib", "xmlrpc", "websockets", "huggingface_hub", "socketserver",
+    "asyncio.open_connection",
 )  # fmt: skip
 METHODS = ("create_connection", "create_datagram_endpoint", "getaddrinfo", "sock_connect", "start_connection")
 PROGRAMS = ("subprocess", "os.system", "os.popen", "os.spawn", "pty", "asyncio.create_subprocess")
 # Why each may: it asks Egress before each connection, or it cannot leave this machine.
 MAY_CONNECT = {
     "engines/remote/connect.py": "remote tiers: asks Egress before each connection and look-up, and notes it",
+    "apps/triage/imap/wire.py": "a mail server: asks Egress before each connection, and notes it",
+    "apps/triage/imap/session.py": "the errors of imaplib; its connections are wire.py's",
     "apps/search/connectors/s3_client.py": "a bucket: asks Egress before each connection and request, and notes it",
     "ledger/sinks/witness.py": "a witness of the log: asks Egress before each connection, and notes it",
     "ledger/sinks/syslog.py": "a Unix socket of this machine's syslog",
