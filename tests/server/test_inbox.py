@@ -15,6 +15,7 @@ from live_server import Answer, Client, running
 from rightsized.store.home import Home
 from rightsized.store.keys import KeyStore
 
+DASHES = b"-- \n"  # RFC 3676: what comes before a signature
 MAIL = b"""From: Anna Sample <anna@example.com>
 Subject: My <invoice>
 Message-ID: <m1@example.com>
@@ -23,9 +24,8 @@ I was charged twice on one invoice, the refund of the payment is missing.
 
 > what I wrote before
 
--- 
-Anna
-"""
+%sAnna
+""" % DASHES
 
 
 @pytest.fixture
