@@ -68,7 +68,7 @@ def test_what_was_not_tested_is_answered_uncertified_and_says_why(more: dict[str
 
 
 def test_parameters_of_the_tested_rows_are_covered() -> None:
-    tested = parameters_of([{"messages": WORDS, "temperature": 0.0}, {"messages": WORDS}])
+    tested = parameters_of(Generation("chat", {"messages": WORDS, **more}) for more in ({"temperature": 0.0}, {}))
     assert tested == ('{"temperature":0}', "{}")
     assert replied({"temperature": 0}, *tested).certified
     assert replied({}, *tested).certified

@@ -104,7 +104,7 @@ class Run:
     def tried(self, tier: Tier, drawn: Drawn, started: float, *, score: float, bar: float, accepted: bool) -> None:
         """A tier that wrote something. What its further samples cost is part of it."""
         told = score if 0.0 <= score <= 1.0 else 0.0
-        reason = "" if accepted else f"not sure enough: {told:.4f} is below {bar:.4f}"
+        reason = "" if accepted else drawn.refused or f"not sure enough: {told:.4f} is below {bar:.4f}"
         if drawn.missing is not None:
             self.as_tested = False
             reason = f"not checked, since a further sample failed: {drawn.missing.own_words.rstrip('.')}"

@@ -10,17 +10,19 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
+from rightsized.cascade.answer_tests import AnswerTests, why_not_covered
 from rightsized.cascade.attempt import Run
+from rightsized.cascade.calibrated import Calibrated as Calibrated  # also from here
 from rightsized.cascade.logprobs import with_logprobs, without_logprobs
-from rightsized.cascade.parameters import UNSAID, why_cut, why_untested
+from rightsized.cascade.parameters import why_untested
 from rightsized.cascade.promise import Promise
 from rightsized.cascade.refusals import none_left
 from rightsized.cascade.replay import pieces_of
-from rightsized.cascade.samples import Drawn, SamplePlan, draw
+from rightsized.cascade.samples import Drawn, draw
 from rightsized.cascade.tier import Tier
 from rightsized.core.errors import (
     BusyError,
@@ -45,48 +47,6 @@ CONVERSATIONS = 50_000  # remembered at most; the longest silent is forgotten fi
 _PASSED_ON = (UpstreamError, UnsupportedError, ContextLengthError, EgressDeniedError, BusyError)
 
 
-class Verifier(Protocol):
-    """Probabilities that a tier's answer is right, as calibrated. Functions of the request and the answer alone."""
-
-    async def outside(self, generation: Generation) -> str:
-        """Why the prompt is too unlike those that were calibrated on, in words; empty where it is not."""
-        ...
-
-    async def before(self, tier: str, generation: Generation) -> float:
-        """From the prompt alone, in [0, 1]."""
-        ...
-
-    async def after(
-        self, tier: str, generation: Generation, completion: Completion, samples: Sequence[Completion] = ()
-    ) -> float:
-        """From the prompt, the answer and the further samples, in [0, 1]; NaN where the check cannot be made."""
-        ...
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """What calibration left: `names` in order of cost, a threshold each, or for all but the last.
-
-    Args:
-        thresholds: on `Verifier.after`; None where a tier never answers. With as many as names, a person stands last.
-        skips: on `Verifier.before`; a tier below its own is not asked.
-        logprobs: tiers whose check reads the log probabilities of what they wrote; they are asked for them.
-        samples: tiers whose check reads further samples, and how those are drawn.
-        afresh: each request begins at the first tier, whatever its conversation did before: a promise about the answers
-            given here is about all that pass the check, not about those of conversations that never moved up.
-        parameters: of the requests that were tested; the promise covers no others.
-    """
-
-    names: tuple[str, ...]
-    thresholds: tuple[float | None, ...]
-    skips: tuple[float, ...]
-    verifier: Verifier
-    logprobs: frozenset[str] = frozenset()
-    samples: Mapping[str, SamplePlan] = field(default_factory=dict)
-    afresh: bool = False
-    parameters: tuple[str, ...] = (UNSAID,)
-
-
 @dataclass(frozen=True)
 class LadderSetup:
     """What a ladder serves.
@@ -98,6 +58,7 @@ class LadderSetup:
         stream: whether a cascaded stream waits for its check (`buffer`) or is routed by the prompt alone (`route`).
         sticky: whether a conversation stays on its tier unless it must move up.
         go_on: whether a promise that is void leaves the calibrated steps in service, uncertified.
+        tests: runs the tests that came with a request; None: none are run.
     """
 
     tiers: tuple[Tier, ...]
@@ -107,6 +68,7 @@ class LadderSetup:
     stream: Literal["buffer", "route"] = "buffer"
     sticky: bool = True
     go_on: bool = False
+    tests: AnswerTests | None = None
 
 
 class _Step(NamedTuple):
@@ -142,7 +104,7 @@ class Ladder(Answerer):
         if self.setup.stream == "route" and any(step.bar != ALWAYS for step in steps):
             steps = await self._routed(run, steps)
         for step in steps:
-            if step.bar != ALWAYS:
+            if step.bar != ALWAYS or run.generation.tests is not None:
                 completion = await self._try(run, step, last=step is steps[-1])
                 if completion is not None:
                     yield run.begun(step.tier, certified=self._certified(run, step))
@@ -324,17 +286,18 @@ class Ladder(Answerer):
             self._failed(run, step, error, started, last=last)
             return None
         try:
+            drawn = await self._tested(run, drawn)
             score = await self._check(run, step, drawn)
         except BaseException as error:
             run.tried(step.tier, drawn, started, score=0.0, bar=step.bar, accepted=False)
             run.unchecked(error)
             raise
-        accepted = step.bar == ALWAYS or step.bar <= score <= 1.0
+        accepted = (step.bar == ALWAYS or step.bar <= score <= 1.0) and not drawn.refused
         if step.bar != ALWAYS and not run.generation.body.get("logprobs"):
             drawn = replace(drawn, completion=without_logprobs(drawn.completion))  # they were for the check
         run.tried(step.tier, drawn, started, score=score, bar=step.bar, accepted=accepted)
         if accepted:
-            run.uncertified(why_cut(run.generation, drawn.completion))
+            run.uncertified(why_not_covered(run.generation, drawn.completion))
         if isinstance(drawn.missing, BusyError):  # as for an answer: load must not move requests up
             raise drawn.missing
         return drawn.completion if accepted else None
@@ -346,6 +309,11 @@ class Ladder(Answerer):
             return Drawn(await step.tier.generator.generate(generation))
         asked = with_logprobs(generation) if name in calibrated.logprobs else generation
         return await draw(step.tier.generator, asked, calibrated.samples.get(name))
+
+    async def _tested(self, run: Run, drawn: Drawn) -> Drawn:
+        """What was written, with what the request's tests came to. Raises BusyError."""
+        given, tests = run.generation.tests, self.setup.tests
+        return drawn if tests is None or given is None else await tests.of(given, drawn)
 
     async def _check(self, run: Run, step: _Step, drawn: Drawn) -> float:
         if step.bar == ALWAYS or self.setup.calibrated is None:

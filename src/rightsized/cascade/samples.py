@@ -30,11 +30,15 @@ class SamplePlan(Frozen, frozen=True):
 
 @dataclass(frozen=True)
 class Drawn:
-    """An answer, and the further samples in the order of their seeds. `missing`: the first failure of a sample."""
+    """An answer, and the further samples in the order of their seeds. `missing`: the first failure of a sample.
+
+    `refused`: why a rule about its tests does not let the answer be accepted.
+    """
 
     completion: Completion
     samples: tuple[Completion, ...] = ()
     missing: RightsizedError | None = None
+    refused: str = ""
 
     @property
     def usage(self) -> Usage:

@@ -32,6 +32,7 @@ from rightsized.core.generation import (
 from rightsized.core.tiers import TierConfig
 from rightsized.core.types import Request
 from rightsized.engines.language import LanguageDetector
+from rightsized.engines.testrun.runner import identity
 from rightsized.guard.policy.answerer import admitted
 from rightsized.guard.policy.file import PolicyFile
 from rightsized.guard.policy.rulebook import Rulebook, facts_of
@@ -183,7 +184,8 @@ def _language_model() -> str:
 def _routing(config: Config, policy: PolicyStore) -> str:
     looks = Detection(config, policy).may_matter
     mode = config.guard.detect if looks else "off"
-    return _digest((config.gateway.data_class, _rules(policy.current), mode, _detector(config, looks)))
+    tests = [identity(config.tests)] if config.tests.run else []
+    return _digest((config.gateway.data_class, _rules(policy.current), mode, _detector(config, looks), *tests))
 
 
 def _rules(policy: PolicyFile | None) -> list[object]:

@@ -18,6 +18,7 @@ from rightsized.cascade.parameters import parameters_of
 from rightsized.cascade.reference import REFERENCE_TEXTS, Reference
 from rightsized.cascade.scores import Scores
 from rightsized.core.config import EngineConfig
+from rightsized.core.generation import RunResult
 from rightsized.core.protocols import Progress, no_progress
 from rightsized.engines.domain import open_domain
 from rightsized.engines.onnx import OnnxEncoder
@@ -36,9 +37,10 @@ from rightsized.tasks.chat_cascade import (
     verifier_folder,
 )
 from rightsized.tasks.chat_certify import ChatEvidence, certify, correct
+from rightsized.tasks.chat_data import ChatRow
 from rightsized.tasks.chat_records import ChatPlan, ChatReport
 from rightsized.tasks.chat_report import Made, report_of
-from rightsized.tasks.chat_scoring import Reader, Rules, as_seen
+from rightsized.tasks.chat_scoring import Reader, Rules, as_seen, refused_at
 from rightsized.tasks.chat_skips import choose_skips
 from rightsized.tasks.chat_slices import ChatSlices, digest_of, groups_of, prepare
 from rightsized.tasks.chat_verifier import likely
@@ -70,7 +72,7 @@ def calibrate_chat(plan: ChatPlan, progress: Progress = no_progress) -> ChatRepo
     check_name(plan.name)
     home = Home(plan.home).ensure()
     progress("Reading", 0, 1)
-    slices = prepare(plan)
+    slices = prepare(plan, progress)
     progress("Reading", 1, 1)
     encoder = open_encoder(plan.encoder, ModelStore(home), EngineConfig()) if plan.encoder else None
     store = gateways(home)
@@ -175,7 +177,8 @@ class _Stage:
         right, targets = correct(self.slices.train, self.checked, self.plan.loss), self.plan.targets
         outside = domain.outside if domain is not None else np.zeros(len(after), np.bool_)
         barred = barred_from(self.slices.train.rows, self.checked)
-        after, before = np.where(barred, np.nan, after), np.where(barred, np.nan, before)
+        refused = refused_at(self.slices.train.rows, self.checked)
+        after, before = np.where(barred | refused, np.nan, after), np.where(barred, np.nan, before)
         inside = np.where(outside[:, None], np.nan, after)
         rough = estimate_thresholds(targets.promise, targets.max_error, Scores(inside, right), self.costs)
         skips = choose_skips(before, inside, rough, self.costs)
@@ -200,7 +203,7 @@ class _Stage:
             tuple(sorted(slices.logprobs.intersection(checked))),
             {tier: self.plan.samples[tier] for tier in checked if tier in slices.sampled},
             domain,
-            parameters_of(row.body for row in (slices.calibrate or slices.train).rows),
+            parameters_of(row.generation for row in (slices.calibrate or slices.train).rows),
         )
 
     def _digests(self, rules: Rules) -> dict[str, str]:
@@ -219,8 +222,10 @@ class _Stage:
     def _reference(self, verifiers: dict[str, Verifier]) -> Reference:
         rows = self.slices.train.rows
         picked = np.unique(np.linspace(0, len(rows) - 1, min(REFERENCE_TEXTS, len(rows))).astype(int))
-        texts = tuple(
-            msgspec.json.encode(ReferenceRow(rows[i].body, rows[i].answers, rows[i].logprobs, rows[i].samples)).decode()
-            for i in picked
-        )
+        texts = tuple(msgspec.json.encode(_reference_row(rows[i])).decode() for i in picked)
         return Reference(texts, rescored(verifiers, self.encoder, Reference(texts, ()), self.plan.loss))
+
+
+def _reference_row(row: ChatRow) -> ReferenceRow:
+    tested = {tier: RunResult(one.outcome) for tier, one in row.tested.items()}  # the same whenever it is run
+    return ReferenceRow(row.body, row.answers, row.logprobs, row.samples, tested)

@@ -19,7 +19,7 @@ from rightsized.cascade.generate import ALWAYS, Calibrated
 from rightsized.cascade.parameters import UNSAID
 from rightsized.cascade.reference import Reference, why_drifted
 from rightsized.cascade.samples import SamplePlan
-from rightsized.core.generation import Generation
+from rightsized.core.generation import Generation, RunResult
 from rightsized.core.types import Certificate, Frozen, Loss
 from rightsized.engines.domain import Domain, open_domain
 from rightsized.engines.onnx import OnnxEncoder
@@ -62,12 +62,13 @@ class CascadeFile(Frozen, frozen=True):
 
 
 class ReferenceRow(Frozen, frozen=True):
-    """One exchange of the reference: the request, and each tier's answer."""
+    """One exchange of the reference: the request, and each tier's answer with what its tests came to."""
 
     body: dict[str, Any]
     answers: dict[str, str]
     logprobs: dict[str, tuple[float, ...]]
     samples: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    tested: dict[str, RunResult] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def rescored(
         generation = Generation("chat", row.body)
         scores = []
         for tier, verifier in verifiers.items():
-            answer = completion(row.answers[tier], row.logprobs.get(tier, ()))
+            answer = completion(row.answers[tier], row.logprobs.get(tier, ()), row.tested.get(tier))
             samples = [completion(text, ()) for text in row.samples.get(tier, ())]
             exchange = exchange_of(generation, answer, samples)
             if encoder is not None:

@@ -108,7 +108,9 @@ def correct(data: ChatData, checked: Sequence[str], evidence_loss: str) -> NDArr
     if evidence_loss == "error":
         return right
     last = data.tiers[-1]
-    return regret(right, np.array([last in row.barred or row.correct[last] for row in data.rows], np.bool_))
+    return regret(
+        right, np.array([last in row.barred or last in row.refused or row.correct[last] for row in data.rows], np.bool_)
+    )
 
 
 def _tested(evidence: ChatEvidence) -> tuple[Calibration, int]:

@@ -3,7 +3,8 @@
 A row: {"prompt": text | "messages": [...], "answers": {tier: text}, and either "correct": {tier: true|false} or
 "expected": text}. Optional: "label_kind", "logprobs": {tier: [...]}, "samples": {tier: [text, ...]}, "judge": {tier:
 true|false} beside people's labels, "conversation", "domain", "response_format", and what the request declared
-("data_class" and others, see `chat_declared`). "parameters" is how it wants to be answered, such as {"temperature": 0}.
+("data_class" and others, see `chat_declared`). "parameters" is how it wants to be answered, such as {"temperature": 0};
+"tests" is code to be run against the answers (`chat_tested`).
 
 A row of `queue export` says where its label comes from. A model or a user picked it, so it only trains; it may hold the
 answers of some tiers only, and then teaches about those.
@@ -22,12 +23,12 @@ from msgspec import Struct, field
 
 from rightsized.cascade.parameters import OTHER
 from rightsized.core.errors import DataError
-from rightsized.core.generation import Generation, words_of
+from rightsized.core.generation import Generation, GivenTests, RunResult, words_of
 from rightsized.engines.signals import numbers
 from rightsized.engines.signals.final import final_number, final_text
 from rightsized.engines.signals.signal import Exchange
 from rightsized.tasks.chat_declared import FIELDS as DECLARED
-from rightsized.tasks.chat_declared import NOTHING, Declared, declared_of
+from rightsized.tasks.chat_declared import NOTHING, Declared, declared_of, tests_of
 from rightsized.tasks.chat_exchange import completion, exchange_of
 from rightsized.tasks.dataset import SOURCE_COLUMN, source_of
 from rightsized.tasks.judged import KINDS, LabelRule, check_labels
@@ -37,7 +38,7 @@ from rightsized.tune.duplicates import normalise
 
 FIELDS = (
     "prompt", "messages", "correct", "expected", "label_kind", "logprobs", "samples", "judge", "conversation",
-    "domain", "response_format", "parameters", SOURCE_COLUMN, *DECLARED,
+    "domain", "response_format", "parameters", "tests", SOURCE_COLUMN, *DECLARED,
 )  # fmt: skip
 TESTS = "executed tests"
 
@@ -46,6 +47,7 @@ class ChatRow(Struct, frozen=True):
     """One prompt with the answers of all tiers and whether each is right; `number` is the row in the file, from 1.
 
     `barred`: why tiers may not be asked in service, by tier (`chat_admission`); of those it may lack the answer.
+    `tested`: what its tests came to, by tier; `refused`: why a rule about them lets no answer of a tier be accepted.
     """
 
     number: int
@@ -60,11 +62,14 @@ class ChatRow(Struct, frozen=True):
     judge: dict[str, bool] = field(default_factory=dict)
     declared: Declared = NOTHING
     barred: dict[str, str] = field(default_factory=dict)
+    tests: GivenTests | None = None
+    tested: dict[str, RunResult] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
 
     @property
     def generation(self) -> Generation:
         """The request as the gateway would have seen it."""
-        return Generation("chat", self.body)
+        return Generation("chat", self.body, tests=self.tests)
 
     @property
     def prompt(self) -> str:
@@ -74,13 +79,15 @@ class ChatRow(Struct, frozen=True):
     def exchange(self, tier: str) -> Exchange:
         """What the tier's verifier reads."""
         samples = [completion(text, ()) for text in self.samples.get(tier, ())]
-        return exchange_of(self.generation, completion(self.answers[tier], self.logprobs.get(tier, ())), samples)
+        answer = completion(self.answers[tier], self.logprobs.get(tier, ()), self.tested.get(tier))
+        return exchange_of(self.generation, answer, samples)
 
     @property
     def digest(self) -> str:
         """Of prompt, answers and labels, and of the tiers that rules keep it from."""
         kept_from = [sorted(self.barred)] if self.barred else []
-        return _digest((self.body, self.answers, self.correct, *kept_from))
+        tested = [self.tests.code, {tier: one.outcome for tier, one in self.tested.items()}] if self.tests else []
+        return _digest((self.body, self.answers, self.correct, *kept_from, *tested))
 
     @property
     def asked(self) -> str:
@@ -186,6 +193,7 @@ def _row(number: int, given: dict[str, Any], tiers: tuple[str, ...], where: str)
         samples=_samples(given.get("samples"), where),
         judge=_judge(given.get("judge"), answers, where),
         declared=declared_of(given, where),
+        tests=tests_of(given.get("tests"), where),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from rightsized.core.errors import DataError
-from rightsized.core.generation import DATA_CLASSES, DataClass, Generation
+from rightsized.core.generation import DATA_CLASSES, DataClass, Generation, GivenTests
 from rightsized.core.roles import LOCAL_ADMIN
 from rightsized.core.types import Frozen, Request
 
@@ -58,4 +58,17 @@ def declared_of(given: dict[str, Any], where: str) -> Declared:
         ) from None
     if found.max_tokens < 0:
         raise DataError(f"{where}: max_tokens is {found.max_tokens}, below 0.")
+    return found
+
+
+def tests_of(value: object, where: str) -> GivenTests | None:
+    """The tests of a row: a text, or an object with `code` and `language`. `where` names the row. Raises DataError."""
+    if value in (None, "", {}):
+        return None
+    try:
+        found = msgspec.convert({"code": value} if isinstance(value, str) else value, GivenTests)
+    except msgspec.ValidationError as error:
+        raise DataError(f"{where}: its tests cannot be read: {error}.", fix='Give "tests": the code of them.') from None
+    if not found.code.strip():
+        raise DataError(f"{where}: its tests are empty.")
     return found

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.cascade.tier import text_of
-from rightsized.core.generation import Completion, Generation, words_of
+from rightsized.core.generation import Completion, Generation, RunResult, words_of
 from rightsized.engines.signals.signal import Exchange
 
 NOTHING = "."  # what stands for an empty text, of which an encoder has no vector
@@ -32,6 +32,7 @@ def exchange_of(
         output=output,
         schema=schema,
         finish=completion.finish,
+        tested=_outcome(completion),
         samples=tuple(text_of(sample) for sample in samples),
     )
 
@@ -54,10 +55,16 @@ def _cosine(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     return float(np.add.reduce(one * other)) / length if length else 0.0
 
 
-def completion(text: str, logprobs: tuple[float, ...]) -> Completion:
-    """An answer from a labelled file as an engine would have given it."""
+def completion(text: str, logprobs: tuple[float, ...], tested: RunResult | None = None) -> Completion:
+    """An answer from a labelled file as an engine would have given it, with what its tests came to."""
     tokens = [{"logprob": value} for value in logprobs]
-    return Completion(text=text, body={"choices": [{"logprobs": {"content": tokens}}]} if tokens else {})
+    body = {"choices": [{"logprobs": {"content": tokens}}]} if tokens else {}
+    return Completion(text=text, body=body, tested=tested)
+
+
+def _outcome(completion: Completion) -> Literal["", "passed", "failed", "timeout"]:
+    found = completion.tested
+    return "" if found is None or found.outcome == "not-run" else found.outcome
 
 
 def _asked(wanted: Any) -> tuple[Any, dict[str, object]]:

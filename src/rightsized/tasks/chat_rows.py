@@ -76,6 +76,9 @@ def _asked(body: dict[str, Any]) -> dict[str, Any]:
         found["messages"] = body["messages"]
     elif isinstance(body.get("prompt"), str) and body["prompt"].strip():
         found["prompt"] = body["prompt"]
+    more = body.get("rightsized")
+    if found and isinstance(more, dict) and more.get("tests"):
+        found["tests"] = more["tests"]
     if found and isinstance(body.get("response_format"), dict):
         found["response_format"] = body["response_format"]
     return found

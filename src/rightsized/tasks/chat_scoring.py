@@ -73,9 +73,11 @@ class Rules:
 def score(rules: Rules, rows: Sequence[ChatRow], reader: Reader, progress: Progress = no_progress) -> Scored:
     """Every row through the verifiers that were read back, one row at a time as in service.
 
-    A row has no score from the first tier on that a rule would keep it from.
+    A row has no score from the first tier on that a rule would keep it from, and none where a rule about its tests lets
+    no answer be accepted.
     """
     vectors, barred = reader.vectors(rows), barred_from(rows, tuple(rules.verifiers))
+    refused = refused_at(rows, tuple(rules.verifiers))
     after, before = np.full((2, len(rows), len(rules.verifiers)), np.nan)
     outside = np.zeros(len(rows), np.bool_)
     asked = [np.flatnonzero(~column).tolist() for column in barred.T]
@@ -89,10 +91,17 @@ def score(rules: Rules, rows: Sequence[ChatRow], reader: Reader, progress: Progr
         for k, verifier in enumerate(rules.verifiers.values()):
             if barred[i, k]:
                 continue
-            after[i, k] = score_of(verifier, exchanges[k][i], vector, rules.loss)
+            if not refused[i, k]:
+                after[i, k] = score_of(verifier, exchanges[k][i], vector, rules.loss)
             before[i, k] = likely(verifier.before(row.prompt, vector))
         progress("Scoring calibrate", i + 1, len(rows))
     return Scored(as_seen(after, before, rules.skips, outside), outside)
+
+
+def refused_at(rows: Sequence[ChatRow], tiers: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether a rule about the tests of a row lets no answer of a tier be accepted, bool (rows, tiers)."""
+    found = np.array([[tier in row.refused for tier in tiers] for row in rows], np.bool_)
+    return found.reshape(len(rows), len(tiers))
 
 
 def as_seen(

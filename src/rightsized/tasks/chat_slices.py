@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rightsized.core.errors import DataError, InputError
+from rightsized.core.protocols import Progress, no_progress
 from rightsized.tasks.chat_admission import Admission
 from rightsized.tasks.chat_agreement import only_drawn, tiers_with_samples, without_samples
 from rightsized.tasks.chat_barred import admission_of, mark, told, unsaid
 from rightsized.tasks.chat_data import ChatData, ChatRow, read_chat
 from rightsized.tasks.chat_logprobs import left_out, only, tiers_with_logprobs
 from rightsized.tasks.chat_records import ChatPlan
+from rightsized.tasks.chat_tested import run_tests
 from rightsized.tasks.judged import JUDGE, JUDGED, LabelRule, check_labels
 from rightsized.tasks.records import Finding
 from rightsized.tasks.split import Split, split_rows
@@ -50,9 +52,9 @@ class ChatSlices:
         return [*self.train.rows, *(row for row in self.partial if tier in row.answers)]
 
 
-def prepare(plan: ChatPlan) -> ChatSlices:
+def prepare(plan: ChatPlan, progress: Progress = no_progress) -> ChatSlices:
     """Read, check and split. Raises DataError, InputError, NotFoundError."""
-    slices = _split(plan)
+    slices = _split(plan, progress)
     for name, data in (("train", slices.train), ("calibrate", slices.calibrate), ("checked", slices.people)):
         slices.findings.extend(told(data, name) if data is not None else ())
     parts = [data for data in (slices.train, slices.calibrate, slices.people) if data is not None]
@@ -66,7 +68,7 @@ def prepare(plan: ChatPlan) -> ChatSlices:
     return replace(slices, partial=partial, logprobs=kept, sampled=drawn)
 
 
-def _people(plan: ChatPlan, data: ChatData, admission: Admission | None) -> ChatData | None:
+def _people(plan: ChatPlan, data: ChatData, admission: Admission | None, progress: Progress) -> ChatData | None:
     """The rows that people labelled beside the judge. Raises DataError, InputError."""
     rule = label_rule(plan, data.label_kind)
     check_labels(rule)
@@ -76,6 +78,7 @@ def _people(plan: ChatPlan, data: ChatData, admission: Admission | None) -> Chat
         raise InputError(f"Rows checked by people say nothing of the loss {plan.loss!r}.", fix="Use --loss error.")
     given = read_chat(Path(plan.judge_check), data.tiers, "human")
     mark(given, admission)
+    run_tests(given, plan.settings, progress)
     if any(row.train_only or not row.judge for row in given.rows):
         raise DataError(
             f"{given.name} holds rows without the judge's labels, or rows that a model picked.",
@@ -91,16 +94,18 @@ def label_rule(plan: ChatPlan, label_kind: str) -> LabelRule:
     return LabelRule(kind, check=plan.judge_check, share=plan.judge_share)
 
 
-def _split(plan: ChatPlan) -> ChatSlices:
+def _split(plan: ChatPlan, progress: Progress) -> ChatSlices:
     data = read_chat(Path(plan.data), plan.tiers, plan.label_kind)
     _check(plan, data)
     admission = admission_of(plan, data.tiers)
     mark(data, admission)
+    run_tests(data, plan.settings, progress)
     data.findings.extend(unsaid(data, admission))
-    people = _people(plan, data, admission)
+    people = _people(plan, data, admission, progress)
     if plan.calibrate is not None:
         given = read_chat(Path(plan.calibrate), data.tiers, plan.label_kind)
         mark(given, admission)
+        run_tests(given, plan.settings, progress)
         if given.label_kind != data.label_kind or any(row.train_only for row in given.rows):
             raise DataError(
                 f"{given.name} cannot calibrate: its labels are by {given.label_kind}, or a model picked its rows.",

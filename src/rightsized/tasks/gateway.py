@@ -12,9 +12,11 @@ import hashlib
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractContextManager
+from typing import Any
 
 import msgspec
 
+from rightsized.cascade.answer_tests import AnswerTests
 from rightsized.cascade.generate import Ladder, LadderSetup
 from rightsized.cascade.promise import Promise
 from rightsized.cascade.tier import Tier, asked_tokens, prompt_tokens, unknown_language
@@ -40,6 +42,7 @@ from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.recorded import Coin, Recorded, no_coin
 from rightsized.store.home import Home
 from rightsized.store.keys import KeyStore
+from rightsized.tasks.answer_tests import RunsInService, admit
 from rightsized.tasks.audits import AuditWatch
 from rightsized.tasks.chat_identity import open_tier
 from rightsized.tasks.chat_standing import InForce, in_force, version_in_force
@@ -91,6 +94,7 @@ class LocalGateway:
         self._detector = LanguageDetector() if any(tier.languages for tier in config.tiers) else None
         language = self._detector or unknown_language
         self._tiers = tuple(Tier(tier, open_tier(tier, config), language) for tier in config.tiers)
+        self._runs = RunsInService(config.tests) if config.tests.run else None
         self._retired: list[Recorded] = []
         self._in_flight = 0
         self._ruled = ""  # digest of the policy at the last look
@@ -107,6 +111,7 @@ class LocalGateway:
             stream=gateway.stream,
             sticky=gateway.sticky,
             go_on=self._config.audit.after_alarm == "continue",
+            tests=AnswerTests(self._runs, self._config.tests.rule) if self._runs is not None else None,
         )
         self.force, self.ladder = force, Ladder(setup)
         self.watch: AuditWatch | None = None
@@ -149,6 +154,8 @@ class LocalGateway:
         if self._detector:
             await asyncio.to_thread(self._detector.load)
         await self.refresh()
+        if self._runs is not None:
+            await asyncio.to_thread(self._runs.missing)
         for number, tier in enumerate(self._tiers):
             try:
                 await tier.generator.start()
@@ -164,6 +171,8 @@ class LocalGateway:
         for tier in self._tiers:
             with contextlib.suppress(RightsizedError):
                 await tier.generator.close()
+        if self._runs is not None:
+            self._runs.close()
 
     def models(self) -> list[ModelEntry]:
         """`auto`, the tiers, and the models they serve where those have names of their own."""
@@ -238,6 +247,7 @@ class LocalGateway:
                     raise
 
     def _request(self, generation: Generation, caller: Caller, conversation: str) -> Request:
+        admit(self._config.tests, generation, caller)
         deadline = min(generation.deadline, time.monotonic() + self._config.gateway.timeout_s)
         data_class = strictest(generation.data_class, caller.data_class)
         within = f"{caller.tenant}/{conversation}" if conversation else ""
@@ -246,7 +256,7 @@ class LocalGateway:
         )
         return Request(
             task=self._config.gateway.cascade,
-            text=msgspec.json.encode(generation.body).decode(),
+            text=msgspec.json.encode(_as_sent(generation)).decode(),
             conversation=conversation,
             generation=generation,
             tenant=caller.tenant,
@@ -287,6 +297,12 @@ class LocalGateway:
         tiers = [(tier.name, tier.model) for tier in self._tiers]
         digest = hashlib.sha256(msgspec.json.encode((tiers, self._config.gateway), order="deterministic"))
         return digest.hexdigest()[:12]
+
+
+def _as_sent(generation: Generation) -> dict[str, Any]:
+    """The body for the record, with the tests that came in it."""
+    tests = generation.tests
+    return generation.body if tests is None else generation.body | {"rightsized": {"tests": tests}}
 
 
 def _operations(tier: Tier) -> tuple[Operation, ...]:

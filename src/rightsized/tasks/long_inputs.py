@@ -17,7 +17,7 @@ from rightsized.cascade.mapreduce import MapReduce, Note, Outcome, Piece, Room, 
 from rightsized.cascade.replay import pieces_of
 from rightsized.cascade.tier import Tier, asked_tokens
 from rightsized.core.errors import ContextLengthError, UpstreamError
-from rightsized.core.generation import AUTO, Completion, Generation, Usage, words_of
+from rightsized.core.generation import AUTO, Completion, Generation, GivenTests, Usage, words_of
 from rightsized.core.generation import Piece as StreamPiece
 from rightsized.core.protocols import Answerer
 from rightsized.core.streams import closing
@@ -116,7 +116,8 @@ class LongInputs(Answerer):
         outcome = await asking.read(self._steps)
         if not outcome.notes and outcome.unread:
             raise UpstreamError(f"No part of the request could be read: {outcome.steps[0].reason}", retryable=False)
-        reply = await asking.ask({**asking.body, "messages": text.noted([one.text for one in outcome.notes])})
+        body = {**asking.body, "messages": text.noted([one.text for one in outcome.notes])}
+        reply = await asking.ask(body, request.generation.tests if request.generation else None)
         attempts = tuple(asking.attempts)
         completion = _labelled(reply.completion, outcome, attempts) if reply.completion is not None else None
         return replace(
@@ -177,10 +178,11 @@ class _Asking:
         text = "" if written.text.strip().strip(".") == NOTHING else written.text
         return Told(text, written.finish == "length", reply.rung, reply.id, written.usage, reply.cost)
 
-    async def ask(self, body: dict[str, Any]) -> Reply:
-        """One step through the ladder, under all that binds the request."""
+    async def ask(self, body: dict[str, Any], tests: GivenTests | None = None) -> Reply:
+        """One step through the ladder, under all that binds the request; tests are of the last one's answer alone."""
         trace: list[Attempt] = []
         generation = replace(self._generation, body=body, model=self._reader.name, stream=False, conversation="")
+        generation = replace(generation, tests=tests)
         try:
             return await self._inner.answer(replace(self._request, generation=generation, trace=trace, conversation=""))
         finally:

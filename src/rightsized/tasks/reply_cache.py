@@ -94,5 +94,5 @@ def _key(request: Request) -> bytes:
         return b""
     matters = (request.tenant, generation.operation, generation.model, generation.data_class, generation.region)
     vetoes = sorted(generation.vetoes)  # what a tier wrote is not for whom the policy keeps from that tier
-    body = msgspec.json.encode((matters, vetoes, generation.body), order="deterministic")
+    body = msgspec.json.encode((matters, vetoes, generation.body, generation.tests), order="deterministic")
     return hashlib.sha256(body).digest()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rightsized.core.errors import IntegrityError
 from rightsized.engines.signals.arithmetic import Arithmetic, Working
 from rightsized.engines.signals.engine_signals import Agreement, Likeness, Logprobs
+from rightsized.engines.signals.executed import Executed
 from rightsized.engines.signals.final import FinalAnswer
 from rightsized.engines.signals.form import Citations, Code, Form
 from rightsized.engines.signals.prompt_shape import PromptKind, PromptLength, PromptNumbers, PromptScript
@@ -19,7 +20,7 @@ from rightsized.engines.signals.text_shape import Ending, Length, Manner, Repeti
 ALL: tuple[Signal, ...] = (
     PromptLength(), PromptKind(), PromptNumbers(), PromptScript(),
     Arithmetic(), Working(), FinalAnswer(), Length(), Ending(), Repetition(), Manner(),
-    Form(), Code(), Citations(), Logprobs(), Agreement(), Likeness(),
+    Form(), Code(), Citations(), Logprobs(), Agreement(), Likeness(), Executed(),
 )  # fmt: skip
 
 

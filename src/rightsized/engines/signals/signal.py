@@ -22,6 +22,7 @@ class Exchange:
         answer: the answer's text; empty before there is one.
         logprobs: natural log probability of each token written, where the engine gives them; else empty.
         samples: further answers to the same prompt, for agreement; else empty.
+        tested: what the tests of the request came to; empty where it had none, or they were not run.
         similarities: cosine of the answer's vector with each sample's, where an encoder read them; else empty.
         output: what form was asked for: free text, a JSON object, or JSON of `schema`.
         schema: JSON Schema that the answer must satisfy, where one was given.
@@ -36,6 +37,7 @@ class Exchange:
     schema: dict[str, object] = field(default_factory=dict)
     finish: str = ""
     similarities: tuple[float, ...] = ()
+    tested: Literal["", "passed", "failed", "timeout"] = ""
 
 
 class Signal(Protocol):
