@@ -35,7 +35,7 @@ from rightsized.tasks.evaluate import ScoredRows, answered_by
 from rightsized.tasks.identity import serving_digests
 from rightsized.tasks.measure import Measurement, measure_serving, spread
 from rightsized.tasks.opened import rescore
-from rightsized.tasks.outcome import Outcome, machine_facts, out_of_fold, report_of
+from rightsized.tasks.outcome import Outcome, machine_facts, messages_only, out_of_fold, report_of
 from rightsized.tasks.records import FitReport
 from rightsized.tasks.report import render_report
 from rightsized.tasks.score import score_rows
@@ -142,6 +142,7 @@ class _Stage:
         calibrate = self._score(self.slices.calibrate, "Scoring calibrate")
         report = self._score(self.slices.report, "Scoring report")
         held = out_of_fold(self.slices, self.fitted, self._score(self.slices.outside, "Scoring out-of-scope"))
+        held = messages_only(held, self.slices, self.plan.described)
         reference = self._reference()
         evidence = self._evidence(held, calibrate, reference)
         checked = self.slices.checked

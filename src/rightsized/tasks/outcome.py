@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections import Counter
+from collections.abc import Collection
 
 import msgspec
 import numpy as np
@@ -62,6 +63,32 @@ def out_of_fold(slices: Slices, fitted: Fitted, outside: ScoredRows | None = Non
         np.vstack([rows.score, outside.score]),
         np.vstack([rows.correct, outside.correct]),
         [a + b for a, b in zip(rows.predicted, outside.predicted, strict=True)],
+    )
+
+
+def messages_only(held: ScoredRows, slices: Slices, described: Collection[int]) -> ScoredRows:
+    """Out-of-fold rows without those that are words about a label: how those fare says nothing of messages.
+
+    Where there is no message at all, every row counts as wrong and unsure: so no threshold is found, and nothing is
+    answered here.
+    """
+    if not described:
+        return held
+    outside = len(held.texts) - len(slices.train)
+    words = np.array([row in described for row in slices.train.rows] + [False] * outside)
+    message = f"{int(words.sum())} rows are words about a label, not messages: they train, and no figure counts them."
+    slices.findings.append(Finding("described", message))
+    if words.all():
+        slices.findings.append(Finding("described", "There is no labelled message yet: no figure here means anything."))
+        nothing = np.zeros_like(held.score), np.zeros_like(held.correct)
+        return ScoredRows(held.texts, held.labels, *nothing, held.predicted)
+    kept = np.flatnonzero(~words)
+    return ScoredRows(
+        [held.texts[i] for i in kept],
+        [held.labels[i] for i in kept],
+        held.score[kept],
+        held.correct[kept],
+        [[rung[i] for i in kept] for rung in held.predicted],
     )
 
 

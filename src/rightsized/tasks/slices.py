@@ -54,6 +54,7 @@ class FitPlan(Frozen, frozen=True):
     traffic: str | None = None  # unlabelled texts, for the share that will be answered here
     traffic_texts: list[str] | None = None
     incremental: bool = False  # start from the version in force: faster, but not repeatable from the data alone
+    described: tuple[int, ...] = ()  # numbers of the rows that are words about a label, not messages
     train_only: bool = False  # set no row aside: all train, the figures are cross-fitted
     promote: Promotion = "always"  # whether what was fitted is put in force, or only where it is certified
 

@@ -7,12 +7,12 @@ child) is handed in.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from rightsized.apps.triage.learning.labels import Learnt, learn_from
+from rightsized.apps.triage.learning.labels import Learnt, learn_from, text_digest
 from rightsized.apps.triage.learning.records import Candidate
 from rightsized.core.errors import InputError, IntegrityError, NotFoundError
 from rightsized.core.types import Certificate, Task
@@ -26,7 +26,7 @@ from rightsized.tasks.slices import FitPlan
 from rightsized.tasks.versions import TaskStore, check_name
 
 Fit = Callable[[FitPlan], FitReport]
-FILE = "candidate.json"
+FILE, DESCRIBED = "candidate.json", "described.json"
 
 
 def folder_of(home: Home, task: str) -> Path:
@@ -63,6 +63,25 @@ def keep(home: Home, candidate: Candidate) -> None:
     folder = folder_of(home, candidate.task)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     atomic.write(folder / FILE, msgspec.json.format(msgspec.json.encode(candidate), indent=1))
+
+
+def note_described(home: Home, task: str, texts: Sequence[str]) -> None:
+    """Remember which texts are words about a label: they train, and no figure of a candidate counts them."""
+    folder = folder_of(home, task)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    atomic.write(folder / DESCRIBED, msgspec.json.encode([text_digest(text) for text in texts]))
+
+
+def described(home: Home, task: str, texts: Sequence[str]) -> tuple[int, ...]:
+    """Numbers, from 1, of those texts that are words about a label. Raises IntegrityError."""
+    path = folder_of(home, task) / DESCRIBED
+    if not path.is_file():
+        return ()
+    try:
+        words = set(msgspec.json.decode(path.read_bytes(), type=list[str]))
+    except msgspec.DecodeError as error:
+        raise IntegrityError(f"{path} cannot be read: {error}.", fix="Restore it, or start the task anew.") from None
+    return tuple(number for number, text in enumerate(texts, 1) if text_digest(text) in words)
 
 
 def refit(home: Home, task: str, fit: Fit, *, quick: bool = False, seed: int = 0, max_error: float = 0.0) -> Candidate:
@@ -117,6 +136,7 @@ def _plan(home: Home, running: Task, learnt: Learnt, *, quick: bool, seed: int, 
         encoder=running.encoder,
         seed=seed,
         incremental=quick,
+        described=described(home, running.name, learnt.texts),
         train_only=True,
         promote="never",
     )

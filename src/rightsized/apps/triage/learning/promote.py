@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from rightsized.apps.triage.learning.candidate import Fit, candidate_of, given
+from rightsized.apps.triage.learning.candidate import Fit, candidate_of, described, given
 from rightsized.apps.triage.learning.labels import Fresh, first_labelled, fresh_audits, split_label, text_digest
 from rightsized.apps.triage.learning.records import Candidate
 from rightsized.core.errors import InputError
@@ -104,10 +104,12 @@ def _plan(
     labels = [split_label(examples.labels[i], task.multi_label) for i in kept]
     said = [split_label(fresh.outcomes[i].label or "", task.multi_label) for i in picked]
     report = msgspec.json.decode((store.folder(task.name, candidate.version) / "report.json").read_bytes())
+    texts = [examples.texts[i] for i in kept]
     return FitPlan(
         home=str(home.path),
         task=task.name,
-        rows=([examples.texts[i] for i in kept], given(labels, task.multi_label)),
+        rows=(texts, given(labels, task.multi_label)),
+        described=described(home, task.name, texts),
         calibrate_rows=([fresh.texts[i] for i in picked], given(said, task.multi_label)),
         columns=Columns(multi_label=task.multi_label),
         targets=task.targets,
