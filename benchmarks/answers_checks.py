@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.answers_data import SEED, Seen
-from rightsized.apps.search.answer.facts import names
-from rightsized.apps.search.answer.support import Source, common_words, judged
 from rightsized.apps.search.answer.written import LEAST_COSINE
 from rightsized.apps.search.types import Hit
 from rightsized.parsers.sentences import sentences
 from rightsized.tasks.embeddings import Embedder
+from rightsized.tasks.faithful.facts import names
+from rightsized.tasks.faithful.support import Source, common_words, judged
 
 MOST = 300  # sentences of a set
 WORDS = (8, 40)  # a sentence has so many

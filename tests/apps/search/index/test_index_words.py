@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from index_samples import STEPS, CountingEncoder, MemorySource
 
-from rightsized.apps.search.index import analysis
 from rightsized.apps.search.index.collection import Collection, open_collection
 from rightsized.apps.search.query.clauses import And, Clause, Not, Or, Phrase, Terms
 from rightsized.apps.search.sync.run import sync
 from rightsized.apps.search.types import Filters
+from rightsized.parsers import analysis
 
 TEXTS = {
     "en": "The parties terminated contracts running for years, with notice of thirty days.",

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rightsized.apps.search.index import analysis
-from rightsized.apps.search.query.vocabulary import STOPWORDS
 from rightsized.apps.search.rank.features import NAMES, Candidate, Words, features
 from rightsized.apps.search.types import Found, Hit
 from rightsized.core.protocols import Encoder
+from rightsized.parsers import analysis
 from rightsized.parsers.sentences import sentences
+from rightsized.parsers.stopwords import STOPWORDS
 
 PASSAGES = 6  # of the results that are read for an answer
 MOST_SENTENCES = 40  # that are encoded for one question: more cost time and changed nothing on the measuring data

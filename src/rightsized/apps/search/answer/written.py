@@ -23,9 +23,7 @@ from rightsized.apps.search.answer.answering import (
     reading,
 )
 from rightsized.apps.search.answer.choosing import probability, signals
-from rightsized.apps.search.answer.claims import NOT_FOUND, Claim, claims
 from rightsized.apps.search.answer.records import Answer, Cited, Said, WrittenBy
-from rightsized.apps.search.answer.support import Source, Support, common_words, judged
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.highlighting import mark
 from rightsized.apps.search.types import Hit
@@ -37,6 +35,8 @@ from rightsized.core.errors import (
     UpstreamTimeoutError,
 )
 from rightsized.core.protocols import Encoder
+from rightsized.tasks.faithful.claims import NOT_FOUND, Claim, claims
+from rightsized.tasks.faithful.support import Source, Support, common_words, judged
 from rightsized.tasks.writing import Excerpt, Prompt, Text, TextWriter
 
 MOST_PASSAGES = 8  # that a model is given

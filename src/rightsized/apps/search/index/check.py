@@ -15,9 +15,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from rightsized.apps.search.index import analysis, database, dense, lexical
+from rightsized.apps.search.index import database, dense, lexical
 from rightsized.apps.search.index.reader import Reader
 from rightsized.core.errors import StoreError
+from rightsized.parsers import analysis
 
 MOST = 20  # findings of one kind that are told
 _BROKEN = (StoreError, zlib.error, ValueError, msgspec.MsgspecError)  # what reading damaged files raises

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from rightsized.apps.search.index import analysis
 from rightsized.apps.search.index.backend import StoreReader
 from rightsized.apps.search.index.records import State
 from rightsized.core.frozen import Frozen
+from rightsized.parsers import analysis
 from rightsized.store import atomic
 
 FOLDER = "lexical"  # in the collection's

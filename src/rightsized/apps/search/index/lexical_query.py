@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rightsized.apps.search.index import analysis
 from rightsized.apps.search.index.lexical import text_field
 from rightsized.apps.search.query.clauses import And, Clause, Not, Or, Phrase, Terms
+from rightsized.parsers import analysis
 
 MOST_WORDS = 400  # different words of one clause that are looked up; the first ones
 NEAR_WORDS = (4, 8)  # letters from which a word may be one, and two, letters off

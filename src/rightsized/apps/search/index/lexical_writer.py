@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rightsized.apps.search.index import analysis, lexical
+from rightsized.apps.search.index import lexical
 from rightsized.apps.search.index.backend import StoreReader
 from rightsized.apps.search.index.lexical import FORMAT, Stamp
 from rightsized.apps.search.index.records import Entry, State
 from rightsized.core.errors import StoreError
+from rightsized.parsers import analysis
 
 HEAP_BYTES = 48_000_000  # of tantivy's writer
 GARBAGE = 0.2  # share of an index that is deleted passages before it is made anew: their words stay till then

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rightsized.apps.search.index import analysis, dense, kernels
+from rightsized.apps.search.index import dense, kernels
 from rightsized.apps.search.index.backend import StoreReader
 from rightsized.apps.search.index.catalogue import Allowed, Catalogue
 from rightsized.apps.search.index.lexical_query import Translator
@@ -21,6 +21,7 @@ from rightsized.apps.search.protocols import Scores
 from rightsized.apps.search.query.clauses import Clause
 from rightsized.apps.search.types import EVERYONE, Document, Facet, Filters, Found, Passage
 from rightsized.core.errors import NotFoundError, UnsupportedError
+from rightsized.parsers import analysis
 from rightsized.parsers.types import Line
 
 if TYPE_CHECKING:

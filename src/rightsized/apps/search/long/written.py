@@ -11,9 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rightsized.apps.search.answer.claims import NOT_FOUND, claims
 from rightsized.apps.search.answer.records import Cited, Said
-from rightsized.apps.search.answer.support import Source, common_words, judged
 from rightsized.apps.search.long.records import SummaryStatus, Unread, WrittenSummary
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.highlighting import mark
@@ -22,6 +20,8 @@ from rightsized.cascade.mapreduce import MapReduce, Note, Outcome, Piece, Room, 
 from rightsized.core.errors import UpstreamError
 from rightsized.core.protocols import Progress, no_progress
 from rightsized.parsers.types import Line
+from rightsized.tasks.faithful.claims import NOT_FOUND, claims
+from rightsized.tasks.faithful.support import Source, common_words, judged
 from rightsized.tasks.writing import Excerpt, Prompt, TextWriter, shown
 
 CHARS_A_TOKEN = 3.0  # low, so that what is thought to fit does; what does not is asked in halves

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from rightsized.apps.search.protocols import Scores, View
 from rightsized.apps.search.query.clauses import Clause, Terms
-from rightsized.apps.search.query.stems import STOPWORDS
 from rightsized.apps.search.rank.fusion import Candidates, joined
 from rightsized.apps.search.types import Filters
+from rightsized.parsers.stopwords import STOPWORDS
 
 PUNCTUATION = ".,;:!?()'\"“”‘’"
 STRICT_FACTOR = 5  # times as many are taken of the lexical ranking where it alone decides what is let through

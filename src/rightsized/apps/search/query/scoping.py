@@ -17,9 +17,10 @@ from rightsized.apps.search.query.clauses import Phrase, Terms
 from rightsized.apps.search.query.filtering import NAMED
 from rightsized.apps.search.query.naming import Mention, NameIndex
 from rightsized.apps.search.query.results import Scope
-from rightsized.apps.search.query.vocabulary import LEGAL_FORMS, STOPWORDS
+from rightsized.apps.search.query.vocabulary import LEGAL_FORMS
 from rightsized.apps.search.types import Filters
 from rightsized.core.errors import NotFoundError
+from rightsized.parsers.stopwords import STOPWORDS
 
 KEPT = 16  # name indexes of askers who see different things; about 1 kB a document each
 LONGEST_PLAIN = 6  # words of a name that is written without a capital letter

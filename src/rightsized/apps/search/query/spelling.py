@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from rightsized.apps.search.protocols import View
 from rightsized.apps.search.query.clauses import And, Clause, Not, Or, Phrase, Terms
 from rightsized.apps.search.query.results import Correction
-from rightsized.apps.search.query.vocabulary import STOPWORDS
+from rightsized.parsers.stopwords import STOPWORDS
 
 SHORTEST = 4  # letters; shorter words have too many neighbours
 LONG = 8  # letters from which two may be wrong

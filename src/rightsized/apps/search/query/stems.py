@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from rightsized.apps.search.index import analysis
-from rightsized.apps.search.query.vocabulary import STOPWORDS as STOPWORDS
+from rightsized.parsers import analysis
+from rightsized.parsers.stopwords import STOPWORDS
 
 _WORD = re.compile(r"[^\W_]+")
 

@@ -29,15 +29,7 @@ pharmaceuticals policies policy privacy procedure product products readme report
 second security service services signed solutions south states supply systems technologies technology terms the
 third to transportation uk united untitled us usa version west with work
 """
-_STOPWORDS = """
-a about after all also am an and any are as at be because been before being between both but by can could did do
-does doing down during each else few for from further had has have having he her here hers him his how i if in into
-is it its just me more most my no nor not now of off on once only or other our ours out over own same shall she
-should so some such than that the their theirs them then there these they this those through to too under until up
-us very was we were what when where which while who whom why will with would you your yours
-"""
 
 LEGAL_FORMS = frozenset(_LEGAL_FORMS.split())  # at the end of a company's name
 ROLES = frozenset(_ROLES.split())  # what contracts call their parties, and what stands around names
 COMMON = frozenset(_COMMON.split())  # in titles and names of many: none of them says which is meant
-STOPWORDS = frozenset(_STOPWORDS.split())  # carry no meaning of their own

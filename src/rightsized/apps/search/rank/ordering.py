@@ -15,13 +15,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from rightsized.apps.search.index import analysis
 from rightsized.apps.search.protocols import View
-from rightsized.apps.search.query.stems import STOPWORDS
 from rightsized.apps.search.rank import examples as past
 from rightsized.apps.search.rank.features import NAMES, Candidate, Words, features
 from rightsized.apps.search.rank.fusion import Candidates, stretched
 from rightsized.apps.search.types import Filters, Found
+from rightsized.parsers import analysis
+from rightsized.parsers.stopwords import STOPWORDS
 
 COLUMNS = (*NAMES, "feedback", "example")
 DEPTH = 60  # candidates that are read

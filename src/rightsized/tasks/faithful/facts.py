@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from rightsized.apps.search.query.vocabulary import STOPWORDS
+from rightsized.parsers.stopwords import STOPWORDS
 
 _COUNTED = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from rightsized.apps.search.answer import facts, polarity
-from rightsized.apps.search.index import analysis
-from rightsized.apps.search.query.vocabulary import STOPWORDS
+from rightsized.parsers import analysis
 from rightsized.parsers.sentences import sentences
+from rightsized.parsers.stopwords import STOPWORDS
+from rightsized.tasks.faithful import facts, polarity
 
 COVERAGE = 0.6  # of the sentence's words that carry meaning, in the source or what stands above it
 OWN = 0.3  # of them, in the source itself

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from rightsized.apps.search.query.vocabulary import STOPWORDS
+from rightsized.parsers.stopwords import STOPWORDS
 
 _NEGATIVE = """
 not no never none nobody nothing neither nor without cannot nicht kein keine keinen keiner nie ohne niet geen pas jamais

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rightsized.apps.search.answer import facts, polarity
-from rightsized.apps.search.answer.claims import Claim, claims
-from rightsized.apps.search.answer.support import Source, clauses, common_words, judged
+from rightsized.tasks.faithful import facts, polarity
+from rightsized.tasks.faithful.claims import Claim, claims
+from rightsized.tasks.faithful.support import Source, clauses, common_words, judged
 
 LEAVE = (
     "Employees are entitled to 25 days of annual leave. No more than five days may be carried over to 31 March of the "

@@ -1,4 +1,4 @@
-"""Words as the lexical index sees them: split, lower case, stemmed by language; runs of Chinese, Japanese and Korean
+"""Words of a text as an index sees them: split, lower case, stemmed by language; runs of Chinese, Japanese and Korean
 characters as pairs, since no blank parts their words.
 """
 
