@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from safetensors.numpy import save_file
 from language_models import NAMES, checkpoint, parity_python
 from rightsized.compress.gguf import converter
 from rightsized.compress.gguf.child import training_python
+from rightsized.compress.gguf.verify import Comparison
 from rightsized.core.egress import Egress
 from rightsized.core.errors import (
     DownloadError,
@@ -26,7 +29,7 @@ from rightsized.core.errors import (
     StoreError,
 )
 from rightsized.core.protocols import no_progress
-from rightsized.store.cards import Proof
+from rightsized.store.cards import Card, Proof
 from rightsized.store.gguf import read_header
 from rightsized.store.home import Home
 from rightsized.store.models import ModelStore
@@ -60,18 +63,46 @@ def tools() -> Path:
 
 @pytest.fixture
 def store(tools: Path, tmp_path: Path) -> ModelStore:
-    home = Home(tmp_path / "home").ensure()
-    shutil.copytree(tools / "tools", home.path / "tools", copy_function=os.link)
-    return ModelStore(home)
+    return _store(tools, tmp_path / "home")
 
 
 @pytest.fixture(scope="session")
-def qwen2(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def of_hub(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelStore, Card, Comparison]:
+    """A checkpoint of a hub, converted and proved."""
+    made, hub = _store(tools, tmp_path_factory.mktemp("hub")), HubServer(checkpoint("qwen2"))
+    order = Conversion("hub:org/tiny", outtype="f32", name="qwen2", python=parity_python())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_ENDPOINT", hub.endpoint)
+        try:
+            return made, *convert_and_prove(order, store=made, egress=Egress())
+        finally:
+            hub.close()
+
+
+@pytest.fixture(scope="session")
+def qwen2(of_hub: tuple[ModelStore, Card, Comparison]) -> Path:
     """The model folder of a converted checkpoint, for tests that are not about converting."""
-    home = Home(tmp_path_factory.mktemp("converted")).ensure()
-    shutil.copytree(tools / "tools", home.path / "tools", copy_function=os.link)
-    store = ModelStore(home)
-    return home.models / _converted(store, checkpoint("qwen2"))
+    return of_hub[0].home.models / "qwen2"
+
+
+@pytest.fixture(scope="session")
+def proved(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Card, Comparison]]:
+    """By the name of a checkpoint: the model folder it was converted to, and what a comparison with it found."""
+
+    @functools.cache
+    def made(name: str) -> tuple[Path, Card, Comparison]:
+        store = _store(tools, tmp_path_factory.mktemp("proved"))
+        model = _converted(store, checkpoint(name))
+        return store.home.models / model, *verify_export(model, store=store, python=parity_python())
+
+    return made
+
+
+def _store(tools: Path, home: Path) -> ModelStore:
+    """A store of its own that has the converter."""
+    made = Home(home).ensure()
+    shutil.copytree(tools / "tools", made.path / "tools", copy_function=os.link)
+    return ModelStore(made)
 
 
 def _installed(store: ModelStore, folder: Path) -> str:
@@ -89,11 +120,12 @@ OFTEN = ("llama",)  # the others take as long each and find the same: pytest -m 
 
 
 @pytest.mark.parametrize("name", [n if n in OFTEN else pytest.param(n, marks=pytest.mark.long) for n in NAMES])
-def test_answers_as_the_original_does(name: str, store: ModelStore) -> None:
+def test_answers_as_the_original_does(
+    name: str, store: ModelStore, proved: Callable[[str], tuple[Path, Card, Comparison]]
+) -> None:
     folder = checkpoint(name)
-    model = _converted(store, folder)
-    card, found = verify_export(model, store=store, python=parity_python())
-    proof = found.proof
+    made, card, found = proved(name)
+    model, proof = _installed(store, made), found.proof
     assert found.differences == ()
     assert proof.same_tokens
     assert proof.same_template in ({True} if (folder / "chat_template.jinja").exists() else {None})
@@ -183,7 +215,10 @@ def _adapter(folder: Path, **more: object) -> Path:
     [pytest.param({}, id="plain", marks=pytest.mark.long), pytest.param({"use_rslora": True}, id="rank-stabilised")],
 )
 def test_a_lora_adapter_answers_as_the_original_does(
-    store: ModelStore, tmp_path: Path, more: dict[str, object]
+    store: ModelStore,
+    tmp_path: Path,
+    proved: Callable[[str], tuple[Path, Card, Comparison]],
+    more: dict[str, object],
 ) -> None:
     base = checkpoint("llama")
     order = Conversion(
@@ -198,8 +233,7 @@ def test_a_lora_adapter_answers_as_the_original_does(
     assert (proof.same_tokens, proof.same_template) == (True, True)
     assert proof.greedy_same == proof.greedy >= 400
     assert abs(proof.change) < 1e-3
-    alone = _converted(store, base)
-    plain = verify_export(alone, store=store, python=parity_python())[1].proof
+    plain = proved("llama")[2].proof
     assert abs(proof.perplexity / plain.perplexity - 1) > 0.01  # the adapter was there on both sides
     with pytest.raises(InputError, match="compared when it is converted"):
         verify_export(name, store=store)
@@ -233,20 +267,14 @@ def test_an_adapter_that_cannot_be_compared_is_not_installed(store: ModelStore, 
     assert store.list() == []
 
 
-def test_a_checkpoint_of_the_hub_is_proved_while_it_is_here(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = HubServer(checkpoint("qwen2"))
-    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
-    order = Conversion("hub:org/tiny", outtype="f32", python=parity_python())
-    try:
-        card, found = convert_and_prove(order, store=store, egress=Egress())
-    finally:
-        hub.close()
+def test_a_checkpoint_of_the_hub_is_proved_while_it_is_here(of_hub: tuple[ModelStore, Card, Comparison]) -> None:
+    store, card, found = of_hub
     assert card.language_model is not None
     assert card.language_model.proofs == (found.proof,)
     assert found.differences == ()
     assert found.proof.greedy_same == found.proof.greedy
     assert found.proof.against == f"transformers, float32 (org/tiny@{COMMIT})"
-    assert store.card("tiny") == card
+    assert store.card("qwen2") == card
 
 
 def test_what_the_converter_refuses_is_said(store: ModelStore, tmp_path: Path) -> None:
