@@ -12,6 +12,7 @@ import pytest
 
 from rightsized.parsers import mail_headers, mime
 from rightsized.parsers.flowed import unflowed
+from rightsized.parsers.html import html_parsed
 from rightsized.parsers.mail import mail_parsed
 
 
@@ -132,3 +133,9 @@ def test_alternatives_and_footers() -> None:
     html = b"--b\nContent-Type: text/html\n\n<p>Question?</p>\n"
     footer = b"--b\nContent-Type: text/plain\n\nSent to the list.\n--b--\n"
     assert mail_parsed(boundary + html + footer, "a").text == "Question?\n\nSent to the list."
+
+
+def test_html_in_html_in_html_is_read_without_its_elements() -> None:
+    parsed = html_parsed("<div>" * 100_000 + "<p>deep</p>", "a")
+    assert (parsed.text, len(parsed.notes)) == ("deep", 1)
+    assert html_parsed("<div><p>x" * 900, "a").notes == ()

@@ -31,6 +31,37 @@ _BLOCKS = frozenset(_ON_LINES_OF_THEIR_OWN.split()) | frozenset(_HEADINGS)
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _WHITE = re.compile(r"[ \t\r\n\f\v]+")
+DEEPEST = 1_000  # elements in each other; browsers stop at 512
+_NAMED = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,20})")
+_TAG = re.compile(r"<[/!a-zA-Z][^<>]{0,2000}>?")
+_NEED_NO_END = frozenset(
+    [
+        "area",
+        "base",
+        "body",
+        "br",
+        "col",
+        "dd",
+        "dt",
+        "embed",
+        "head",
+        "hr",
+        "html",
+        "img",
+        "input",
+        "li",
+        "link",
+        "meta",
+        "option",
+        "p",
+        "param",
+        "source",
+        "td",
+        "th",
+        "tr",
+        "wbr",
+    ]
+)
 _DATES = ("article:modified_time", "last-modified", "article:published_time", "date", "dc.date", "dcterms.modified")
 _FIELDS = ("author", "description", "keywords")
 
@@ -51,8 +82,11 @@ def decode_html(data: bytes, declared: str = "") -> str:
 
 def html_parsed(source: str, name: str) -> Parsed:
     """What an HTML document holds. Raises DocumentError (`too-large`)."""
-    tree = LexborHTMLParser(source)
     draft = Draft(name)
+    if _deeper(source):
+        draft.notes.append(f"Elements stand more than {DEEPEST:,} deep in each other: the text was read without them.")
+        source = _TAG.sub("\n", source)
+    tree = LexborHTMLParser(source)
     if tree.root is not None:
         _Reader(draft).read(tree.root)
     title = tree.css_first("title")
@@ -65,6 +99,17 @@ def html_parsed(source: str, name: str) -> Parsed:
         fields["language"] = tree.root.attributes["lang"] or ""
     date = next((found for key in _DATES if (found := _seconds(metas.get(key, ""))) is not None), None)
     return draft.finish(title=title.text() if title else "", date=date, metadata=fields)
+
+
+def _deeper(source: str) -> bool:
+    """Whether elements that must be closed stand too deep in each other: the parser's time grows with their square."""
+    depth = 0
+    for found in _NAMED.finditer(source):
+        if found[2].lower() not in _NEED_NO_END:
+            depth = max(0, depth + (-1 if found[1] else 1))
+            if depth > DEEPEST:
+                return True
+    return False
 
 
 def _seconds(text: str) -> float | None:

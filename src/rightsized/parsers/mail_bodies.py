@@ -72,7 +72,10 @@ def _plain(body: Body) -> Parsed:
 def _html(body: Body, name: str, note: Callable[[str], None]) -> Parsed:
     if len(body.data) > LARGEST_HTML:
         note(f"HTML beyond {LARGEST_HTML:,} bytes was not read.")
-    return html_parsed(decode_html(body.data[:LARGEST_HTML], mail_headers.charset(body.leaf.headers)), name)
+    parsed = html_parsed(decode_html(body.data[:LARGEST_HTML], mail_headers.charset(body.leaf.headers)), name)
+    for said in parsed.notes:
+        note(said)
+    return parsed
 
 
 def _mail_blocks(text: str) -> Iterator[Block]:

@@ -13,9 +13,9 @@ from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
 from inspect import signature
 
+from rightsized.parsers import mime
 from rightsized.parsers.draft import single_line
 from rightsized.parsers.encodings import clean, decode
-from rightsized.parsers.mime import LONGEST_FIELD
 
 MOST_ADDRESSES = 500
 _WORD = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?([^?]*)\?=")
@@ -28,7 +28,7 @@ _LENIENT = {"strict": False} if "strict" in signature(getaddresses).parameters e
 def values(message: Message, name: str) -> list[str]:
     """Every value of a field as it was written, bytes beyond ASCII decoded by what they look like."""
     wanted = name.lower()
-    return [_text(str(value)[:LONGEST_FIELD]) for key, value in message.raw_items() if key.lower() == wanted]
+    return [_text(str(value)[: mime.LONGEST_FIELD]) for key, value in message.raw_items() if key.lower() == wanted]
 
 
 def header(message: Message, name: str) -> str:
@@ -89,28 +89,18 @@ def date(message: Message) -> float | None:
 
 def filename(part: Message) -> str:
     """The name of an attachment, without folders; empty where it has none."""
-    try:
-        name = part.get_filename() or ""
-    except (UnicodeError, LookupError, ValueError, TypeError):
-        return ""
+    name = mime.parameter(part, "filename", "content-disposition") or mime.parameter(part, "name")
     return single_line(decoded(_text(name))).replace("\\", "/").rpartition("/")[2][:255]
 
 
 def charset(part: Message) -> str:
     """The charset that a part says it is in; empty where it says none."""
-    try:
-        return part.get_content_charset() or ""
-    except (UnicodeError, LookupError, ValueError, TypeError):
-        return ""
+    return parameter(part, "charset")
 
 
 def parameter(part: Message, name: str) -> str:
     """A parameter of the content type, lower case; empty where there is none."""
-    try:
-        value = part.get_param(name)
-    except (UnicodeError, LookupError, ValueError, TypeError):
-        return ""
-    return value.strip().lower() if isinstance(value, str) else ""
+    return mime.parameter(part, name).strip().lower()
 
 
 def _text(value: str) -> str:

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32
+from email.utils import collapse_rfc2231_value
 from typing import NamedTuple
 
 MOST_HEAD = 1 << 18  # bytes of the headers of one part; what follows is read as its content
 MOST_PARTS = 10_000  # leaves and multiparts together
 MOST_LINES = 1_000_000  # lines with two dashes in front that are compared with boundaries
 LONGEST_FIELD = 10_000  # characters kept of a header
-_BLANK_LINE = re.compile(rb"\r\n\r\n|\n\r?\n|\r\r")
+_HEADERS = re.compile(rb"(?:(?:From |[!-9;-~]*:|[ \t])[^\r\n]*(?:\r\n?|\n|\Z))*")
 _LINE_END = re.compile(rb"\r\n?|\n|\Z")
 _CHUNK = 3 << 18  # bytes decoded at a time; of base64 a whole number of fours
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -183,16 +184,12 @@ class _Splitter:
 
 
 def _head(data: bytes, at: int) -> tuple[Message, int]:
-    """The headers of a part that begins at `at`, and where its content begins."""
-    if data[at : at + 1] in (b"\r", b"\n"):
-        return Message(), at + (2 if data[at : at + 2] == b"\r\n" else 1)
-    most = min(len(data), at + MOST_HEAD)
-    found = _BLANK_LINE.search(data, at, most)
-    end = found.end() if found else most
-    headers = BytesHeaderParser(policy=compat32).parsebytes(data[at:end])
-    rest = headers.get_payload()
-    if isinstance(rest, str) and rest:  # a line that is no header: the content begins there
-        end -= len(rest.encode("ascii", "surrogateescape"))
+    """The headers of a part that begins at `at`, and where its content begins: behind an empty line, or at the first
+    line that is no header."""
+    written = _HEADERS.match(data, at, min(len(data), at + MOST_HEAD))
+    last = written.end() if written else at
+    end = last + (2 if data[last : last + 2] == b"\r\n" else data[last : last + 1] in (b"\r", b"\n"))
+    headers = BytesHeaderParser(policy=compat32).parsebytes(data[at:last])
     kept = Message(policy=compat32)
     for name, value in headers.raw_items():
         kept[name] = value[:LONGEST_FIELD]
@@ -205,12 +202,23 @@ def _kind(headers: Message, parent: str) -> str:
     return headers.get_content_type()
 
 
-def _boundary(headers: Message) -> bytes:
+def parameter(headers: Message, name: str, field: str = "content-type") -> str:
+    """A parameter of a structured field; empty where there is none."""
     try:
-        boundary = headers.get_boundary() or ""
-        return boundary.encode("ascii", "surrogateescape").rstrip(b" \t")
-    except (UnicodeError, LookupError, ValueError):
-        return b""
+        return collapse_rfc2231_value(headers.get_param(name, "", field))
+    except (UnicodeError, LookupError, ValueError, TypeError):  # the library fails on some broken continuations
+        found = re.search(
+            rf"{name}\s{{0,9}}=\s{{0,9}}\"?([^\";\r\n]{{1,255}})", str(headers.get(field, "")), re.IGNORECASE
+        )
+        return found[1] if found else ""
+
+
+def _boundary(headers: Message) -> bytes:
+    boundary = parameter(headers, "boundary").rstrip()
+    try:
+        return boundary.encode("ascii", "surrogateescape")
+    except UnicodeEncodeError:
+        return boundary.encode("utf-8", "replace")
 
 
 def _before_line(data: bytes, start: int) -> int:
