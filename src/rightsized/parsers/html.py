@@ -34,34 +34,9 @@ _WHITE = re.compile(r"[ \t\r\n\f\v]+")
 DEEPEST = 1_000  # elements in each other; browsers stop at 512
 _NAMED = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,20})")
 _TAG = re.compile(r"<[/!a-zA-Z][^<>]{0,2000}>?")
-_NEED_NO_END = frozenset(
-    [
-        "area",
-        "base",
-        "body",
-        "br",
-        "col",
-        "dd",
-        "dt",
-        "embed",
-        "head",
-        "hr",
-        "html",
-        "img",
-        "input",
-        "li",
-        "link",
-        "meta",
-        "option",
-        "p",
-        "param",
-        "source",
-        "td",
-        "th",
-        "tr",
-        "wbr",
-    ]
-)
+_ENDED_BY_THE_NEXT = """area base body br col dd dt embed head hr html img input li link meta option p param source td
+    th tr wbr"""
+_NEED_NO_END = frozenset(_ENDED_BY_THE_NEXT.split())
 _DATES = ("article:modified_time", "last-modified", "article:published_time", "date", "dc.date", "dcterms.modified")
 _FIELDS = ("author", "description", "keywords")
 
