@@ -7,6 +7,7 @@ Each assertion is about the truth of what the reader is told: how often a certif
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from rightsized.cascade import estimates
 from rightsized.cascade.calibrate import calibrate
 from rightsized.cascade.plan import Calibration, JudgePlan, Plan
 from rightsized.cascade.scores import Scores
+from rightsized.cascade.selection import Path, choose_path
 from rightsized.core.types import Promise
 
 DELTA = 0.1
@@ -31,6 +33,21 @@ pytestmark = pytest.mark.filterwarnings("error")
 def no_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
     """How many labels would do is not looked at here, and costs most of the time."""
     monkeypatch.setattr(estimates, "fresh_labels_needed", lambda *_: None)
+
+
+@pytest.fixture(autouse=True)
+def a_path_is_chosen_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws differ in the rows that are tested. The path is a function of the plan and of what chose it: it stays."""
+    paths: dict[object, Path] = {}
+
+    def once(test: Any, selection: Scores, costs: tuple[float, ...], **more: Any) -> Path:
+        given = (selection.scores.tobytes(), selection.correct.tobytes())
+        key = (test, costs, tuple(sorted(more.items())), *given)
+        if key not in paths:
+            paths[key] = choose_path(test, selection, costs, **more)
+        return paths[key]
+
+    monkeypatch.setattr("rightsized.cascade.calibrate.choose_path", once)
 
 
 def broken(found: Calibration, pool: Scores) -> bool:
