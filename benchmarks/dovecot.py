@@ -35,7 +35,7 @@ from cryptography.x509.oid import NameOID
 PASSWORD = "correct horse ü"
 TOKEN_KEY = b"0123456789abcdef0123456789abcdef"
 BARE = "127.0.0.2"
-START_S = 20.0
+START_S, STOP_S = 20.0, 10.0
 
 _CONFIG = """
 protocols = imap
@@ -88,6 +88,9 @@ service imap-login {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service auth {{
   user = {internal}
@@ -177,7 +180,10 @@ def running(users: Sequence[str] = ("anna",)) -> Iterator[Dovecot]:
                 yield Dovecot(folder, plain, tls)
             finally:
                 process.send_signal(signal.SIGTERM)
-                process.communicate(timeout=20)
+                try:
+                    process.communicate(timeout=STOP_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
