@@ -17,13 +17,17 @@ from rightsized.core.generation import Caller, GivenTests
 from rightsized.core.run_tests import RunTestsConfig
 from rightsized.core.types import Reply
 from rightsized.engines.testrun.runner import Runner, digest
-from rightsized.tasks.answer_tests import RunsInService, admit
+from rightsized.ledger.reader import LedgerReader
+from rightsized.store.home import Home
+from rightsized.tasks.answer_tests import RunsInService, admit, as_sent, taken_apart
 from rightsized.tasks.chat_calibration import calibrate_chat
 from rightsized.tasks.chat_data import read_chat
 from rightsized.tasks.chat_exchange import exchange_of
 from rightsized.tasks.chat_identity import serving_tiers
 from rightsized.tasks.chat_records import ChatPlan, ChatReport
+from rightsized.tasks.chat_rows import chat_rows
 from rightsized.tasks.chat_tested import run_tests
+from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.service import LocalService
 from tests.gateway_samples import asked, settings, write_rows
 
@@ -112,6 +116,17 @@ def test_answers_that_pass_stay_and_those_that_fail_go_up(calibrated: tuple[Path
     assert not without.certified  # no answer was tested without tests
 
 
+def test_without_its_tests_nothing_tells_a_right_answer(tmp_path: Path) -> None:
+    """The same rows where none are run: what the other signals see is chance."""
+    config = settings(tmp_path, TIERS.replace("run = true", "run = false"))
+    dice = random.Random(3)
+    data = write_rows(tmp_path / "labelled.jsonl", [row(dice, number) for number in range(300)])
+    report = calibrate_chat(ChatPlan(home=str(tmp_path), name="chat", data=str(data), encoder="", settings=config))
+    assert "tests-left-out" in [one.kind for one in report.findings]
+    assert report.tiers[0].auroc is not None
+    assert report.tiers[0].auroc < 0.7
+
+
 def test_the_record_holds_the_outcome_and_digests_and_the_tests_stand_with_the_text(
     calibrated: tuple[Path, ChatReport],
 ) -> None:
@@ -190,6 +205,30 @@ def test_a_machine_without_enclosures_calibrates_nothing(tmp_path: Path, monkeyp
     data = read_chat(write_rows(tmp_path / "rows.jsonl", [row(random.Random(1), 1)]))
     with pytest.raises(ConfigError, match="no namespaces"):
         run_tests(data, settings(tmp_path, TIERS))
+
+
+def test_what_is_on_record_is_taken_apart_again() -> None:
+    """A shadow call asks the last tier what is on record: without what no model is shown, and with its tests."""
+    chat = asked("p", tests=GivenTests("assert f()"))
+    sent = msgspec.json.decode(msgspec.json.encode(as_sent(chat)))
+    assert sent["rightsized"] == {"tests": {"code": "assert f()", "language": "python"}}
+    assert taken_apart(sent) == (chat.body, chat.tests)
+    assert taken_apart(chat.body) == (chat.body, None)
+
+
+def test_what_people_said_of_a_tested_answer_is_a_row_with_its_tests(calibrated: tuple[Path, ChatReport]) -> None:
+    home, _ = calibrated
+    (reply,), _ = served(settings(home, TIERS), [(prompt_of(8000, "sum", "difference"), TESTS["sum"])])
+
+    async def main() -> list[dict[str, Any]]:
+        async with LocalService(settings(home, TIERS), purpose="serve", record=True, gateway=True) as service:
+            await service.feedback(reply.id, "wrong", "anna")
+        with LedgerReader(Home(str(home)).decisions) as reader:
+            return chat_rows(ReviewQueue(reader), "chat")[0]
+
+    (found,) = asyncio.run(main())
+    assert found["tests"]["code"] == TESTS["sum"]
+    assert "rightsized" not in found
 
 
 def test_who_may_send_tests() -> None:

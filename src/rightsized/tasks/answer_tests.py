@@ -6,6 +6,9 @@ import asyncio
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
 
 from rightsized.core.errors import BusyError, ForbiddenError, InputError, UnsupportedError
 from rightsized.core.generation import Caller, Generation, GivenTests, RunResult
@@ -15,6 +18,7 @@ from rightsized.engines.testrun.runner import Runner
 
 log = logging.getLogger("rightsized.tests")
 KIBIBYTE = 1024
+FIELD = "rightsized"  # of a request's body: what is for this server alone
 
 
 def admit(config: RunTestsConfig, generation: Generation, caller: Caller) -> None:
@@ -39,6 +43,20 @@ def admit(config: RunTestsConfig, generation: Generation, caller: Caller) -> Non
         )
     if len(tests.code.encode("utf-8", "surrogatepass")) > config.max_kb * KIBIBYTE:
         raise InputError(f"The tests are longer than {config.max_kb} KiB.", fix="Shorten them, or raise tests.max_kb.")
+
+
+def as_sent(generation: Generation) -> dict[str, Any]:
+    """The body as it came and is kept on record: with the tests, which no model is shown."""
+    tests = generation.tests
+    return generation.body if tests is None else generation.body | {FIELD: {"tests": tests}}
+
+
+def taken_apart(body: dict[str, Any]) -> tuple[dict[str, Any], GivenTests | None]:
+    """The inverse of `as_sent`: what a model may be shown of a body on record, and the tests."""
+    ours = body.get(FIELD)
+    if ours is None:
+        return body, None
+    return {name: value for name, value in body.items() if name != FIELD}, msgspec.convert(ours["tests"], GivenTests)
 
 
 class RunsInService:

@@ -15,6 +15,7 @@ import msgspec
 from rightsized.core.errors import InputError
 from rightsized.core.generation import Completion, Generation
 from rightsized.store import atomic
+from rightsized.tasks.answer_tests import taken_apart
 from rightsized.tasks.chat_exchange import exchange_of
 from rightsized.tasks.dataset import SOURCE_COLUMN
 from rightsized.tasks.exported import SOURCE_OF
@@ -33,7 +34,7 @@ def chat_rows(queue: ReviewQueue, task: str) -> tuple[list[dict[str, Any]], int]
 
 def chat_row(verdict: Verdict, text_of: Callable[[str], str | None]) -> dict[str, Any] | None:
     """One verdict as a row; None where the answer's text is gone, or the request was not for text."""
-    attempt, body = judged(verdict.reply), msgspec.json.decode(verdict.body)
+    attempt, (body, tests) = judged(verdict.reply), taken_apart(msgspec.json.decode(verdict.body))
     said = text_of(attempt.completion.sha256) if attempt is not None and attempt.completion is not None else None
     asked = _asked(body)
     if said is None or attempt is None or attempt.completion is None or not asked:
@@ -41,6 +42,8 @@ def chat_row(verdict: Verdict, text_of: Callable[[str], str | None]) -> dict[str
     completion = Completion(content_of(first_choice(said)), attempt.completion.finish, body=msgspec.json.decode(said))
     exchange = exchange_of(Generation("chat", body), completion)
     row = {**asked, "answers": {attempt.rung: exchange.answer}, "correct": {attempt.rung: verdict.right}}
+    if tests is not None:
+        row["tests"] = msgspec.to_builtins(tests)
     if exchange.logprobs:
         row["logprobs"] = {attempt.rung: list(exchange.logprobs)}
     return row | {
@@ -76,9 +79,6 @@ def _asked(body: dict[str, Any]) -> dict[str, Any]:
         found["messages"] = body["messages"]
     elif isinstance(body.get("prompt"), str) and body["prompt"].strip():
         found["prompt"] = body["prompt"]
-    more = body.get("rightsized")
-    if found and isinstance(more, dict) and more.get("tests"):
-        found["tests"] = more["tests"]
     if found and isinstance(body.get("response_format"), dict):
         found["response_format"] = body["response_format"]
     return found

@@ -12,7 +12,6 @@ import hashlib
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractContextManager
-from typing import Any
 
 import msgspec
 
@@ -42,7 +41,7 @@ from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.recorded import Coin, Recorded, no_coin
 from rightsized.store.home import Home
 from rightsized.store.keys import KeyStore
-from rightsized.tasks.answer_tests import RunsInService, admit
+from rightsized.tasks.answer_tests import RunsInService, admit, as_sent
 from rightsized.tasks.audits import AuditWatch
 from rightsized.tasks.chat_identity import open_tier
 from rightsized.tasks.chat_standing import InForce, in_force, version_in_force
@@ -256,7 +255,7 @@ class LocalGateway:
         )
         return Request(
             task=self._config.gateway.cascade,
-            text=msgspec.json.encode(_as_sent(generation)).decode(),
+            text=msgspec.json.encode(as_sent(generation)).decode(),
             conversation=conversation,
             generation=generation,
             tenant=caller.tenant,
@@ -297,12 +296,6 @@ class LocalGateway:
         tiers = [(tier.name, tier.model) for tier in self._tiers]
         digest = hashlib.sha256(msgspec.json.encode((tiers, self._config.gateway), order="deterministic"))
         return digest.hexdigest()[:12]
-
-
-def _as_sent(generation: Generation) -> dict[str, Any]:
-    """The body for the record, with the tests that came in it."""
-    tests = generation.tests
-    return generation.body if tests is None else generation.body | {"rightsized": {"tests": tests}}
 
 
 def _operations(tier: Tier) -> tuple[Operation, ...]:

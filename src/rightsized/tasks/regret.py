@@ -22,6 +22,7 @@ from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.recorded import Coin, Recorded
 from rightsized.ledger.schema import EventRow
+from rightsized.tasks.answer_tests import taken_apart
 from rightsized.tasks.queue import AuditOutcome
 from rightsized.tasks.shadows import calls_of, next_call, shadow_id, wants
 
@@ -149,7 +150,7 @@ class Regret:
         decision, body = reader.get(outcome.decision), reader.text(outcome.decision)
         if decision is None or decision.data_class is None or body is None:
             return  # retention has deleted the prompt
-        asked = msgspec.json.decode(body)
+        asked, tests = taken_apart(msgspec.json.decode(body))
         generation = Generation(
             "chat" if "messages" in asked else "completions",
             asked,
@@ -157,6 +158,7 @@ class Regret:
             data_class=decision.data_class,
             region=rule.region,
             deadline=time.monotonic() + MOST_WAIT_S,
+            tests=tests,
         )
         request = Request(
             task=decision.task,

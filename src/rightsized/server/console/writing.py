@@ -88,7 +88,7 @@ def steps(attempts: Sequence[Attempt], written: Written | None) -> list[StepView
         rows.append(
             StepView(
                 attempt.rung,
-                _outcome(attempt) + _hidden(attempt),
+                _outcome(attempt) + _tested(attempt) + _hidden(attempt),
                 attempt.score if seen else None,
                 attempt.threshold,
                 attempt.latency_ms if attempt.completion is not None or attempt.latency_ms else None,
@@ -106,6 +106,14 @@ def _outcome(attempt: Attempt) -> str:
     if attempt.completion is not None and attempt.reason.startswith("not sure enough"):
         return "its draft was passed on: not sure enough"
     return attempt.reason or "not asked"
+
+
+def _tested(attempt: Attempt) -> str:
+    """What the request's tests came to, where it had any and that is not said already."""
+    found = attempt.completion.tested if attempt.completion is not None else None
+    if found is None or attempt.reason.startswith("its tests"):
+        return ""
+    return f"; its tests: {found.outcome}" + (f" ({found.reason})" if found.reason else "")
 
 
 def _hidden(attempt: Attempt) -> str:
