@@ -26,6 +26,7 @@ from rightsized.tune.contrastive import Settings, Texts, embed, hand_over
 pytestmark = [pytest.mark.needs_parity, pytest.mark.slow]
 ROOT = Path(__file__).parents[4]
 OPTIONS = AdaptOptions(method="layers", epochs=24, rate=5e-3, mix=1.0, threads=1)
+SHORT = AdaptOptions(method="layers", epochs=8, rate=5e-3, mix=1.0, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,8 @@ def mined(made: World) -> Mined:
 
 
 def train(made: World, python: str, folder: Path, **more: object) -> Made:
-    return trained_on(mined(made), Base(made.store, BASE, made.encoder, python), folder, OPTIONS, **more)  # type: ignore[arg-type]  # as given
+    """Train for 32 steps."""
+    return trained_on(mined(made), Base(made.store, BASE, made.encoder, python), folder, SHORT, **more)  # type: ignore[arg-type]  # as given
 
 
 def by_torch(python: str, folder: Path, made: World, name: str) -> np.ndarray:
