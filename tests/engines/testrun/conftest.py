@@ -11,11 +11,17 @@ from rightsized.engines.testrun.runner import Runner
 
 @pytest.fixture(scope="session")
 def runner() -> Runner:
-    """Of short runs; skips where nothing can be enclosed."""
-    found = Runner(RunTestsConfig(run=True, seconds=1.5))
+    """Patient, for a busy machine; skips where nothing can be enclosed."""
+    found = Runner(RunTestsConfig(run=True, seconds=60, memory_mb=256))
     if why := found.missing():
         pytest.skip(why)
     return found
+
+
+@pytest.fixture(scope="session")
+def impatient(runner: Runner) -> Runner:
+    """For what never ends."""
+    return Runner(RunTestsConfig(run=True, seconds=0.5))
 
 
 def run(runner: Runner, code: str, tests: str) -> RunResult:

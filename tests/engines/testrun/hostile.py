@@ -198,6 +198,10 @@ CHEATS: dict[str, tuple[str, str, str, str]] = {
         "def f(node):\n    return node.__init__.__globals__['done']",
         "done = 1\nclass Node:\n    def __init__(self): self.value = 1\nassert f(Node()) == 1", "failed", "raised",
     ),
+    "hands-over-a-module": (
+        "import sys\ndef f(do): return do(sys, 'stdlib_module_names')",
+        "def do(what, name): return hasattr(what, name)\nassert f(do) is False", "failed", "",
+    ),
     "says-it-is-a-module": (
         "import unittest.mock\ndef f(): return unittest.mock.ANY", "assert f() == 1", "failed", "assertion",
     ),

@@ -28,11 +28,31 @@ def test_an_attempt_fails_inside(runner: Runner, name: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", CHEATS)
-def test_a_cheat_does_not_pass(runner: Runner, name: str) -> None:
+def test_a_cheat_does_not_pass(runner: Runner, impatient: Runner, name: str) -> None:
     code, tests, outcome, words = CHEATS[name]
-    found = run(runner, code, tests)
+    found = run(impatient if outcome == "timeout" else runner, code, tests)
     assert found.outcome == outcome, found
     assert words in found.reason
+
+
+@pytest.mark.parametrize("name", ["reads-the-password-file", "opens-a-socket", "starts-a-program", "signals-others"])
+def test_tests_are_shut_in_as_well(runner: Runner, name: str) -> None:
+    code, tests = ATTEMPTS[name]
+    assert run(runner, "def f(): return 1", f"{TRY}{code}\n{tests}").outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    ("tests", "outcome", "reason"),
+    [
+        ("import os\nos._exit(0)", "failed", "the tests ended their process"),
+        ("import os\nos.write(1, b'x' * 10**6)", "failed", "the tests ended their process"),
+        ('import os\nos.write(1, b\'["failed","buy now",1]\')\nos._exit(0)', "failed", "the tests said something else"),
+        ('import os\nos.write(1, b\'["failed","",-1]\')\nos._exit(0)', "failed", "the tests ended their process"),
+    ],
+)
+def test_nothing_that_tests_say_gets_on_record(runner: Runner, tests: str, outcome: str, reason: str) -> None:
+    found = run(runner, "def f(): return 1", tests)
+    assert (found.outcome, found.reason) == (outcome, reason)
 
 
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--"]
@@ -67,11 +87,11 @@ def test_nothing_runs_where_the_machine_gives_no_namespace() -> None:
     assert reason.startswith("it cannot be isolated: this machine gives no user namespace")
 
 
-def test_nothing_is_left_behind(runner: Runner) -> None:
+def test_nothing_is_left_behind(runner: Runner, impatient: Runner) -> None:
     """Neither of a run that ended nor of one that was ended; no child waits to be buried."""
     before = {one.pid for one in psutil.Process().children(recursive=True)}
     run(runner, "def f(): return 1", "assert f() == 1")
-    run(runner, *CHEATS["sleeps"][:2])
+    run(impatient, *CHEATS["sleeps"][:2])
     for _ in range(100):
         left = [one for one in psutil.Process().children(recursive=True) if one.pid not in before]
         if not left:

@@ -22,8 +22,19 @@ TESTS = "tests"  # the module's name
 BUILT_IN = frozenset(dir(builtins))
 
 
+UNPARSED = "the tests cannot be parsed"
+MISSING = "the tests need a module that is not in the standard library"
+UNLOADED = "the answer cannot be loaded"
+RAISED = "a test raised an error"
+ENDED = "the answer ended its process"
+UNREADABLE = "the answer gave what cannot be read"
+ASSERTION = "an assertion does not hold"
+MEMORY = "out of memory"
+REASONS = frozenset(("", UNPARSED, MISSING, UNLOADED, RAISED, ENDED, UNREADABLE, ASSERTION, MEMORY))
+
+
 class Verdict(NamedTuple):
-    """`outcome`: passed, failed or not-run; `reason`: one of a fixed set of words; `ran`: tests that ended."""
+    """`outcome`: passed, failed or not-run; `reason`: one of REASONS; `ran`: tests that ended."""
 
     outcome: str
     reason: str
@@ -33,9 +44,9 @@ class Verdict(NamedTuple):
 class _Module(ModuleType):
     """`import answer` in a test: every look finds what the name holds now."""
 
-    def __init__(self, root: Far) -> None:
+    def __init__(self, root: Far, modules: dict[str, ModuleType]) -> None:
         super().__init__(NAME)
-        self.__dict__["_root"] = root
+        self.__dict__.update(modules, _root=root)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -52,12 +63,12 @@ def judge(tests: str, reading: int, writing: int) -> Verdict:
     try:
         code = compile(tests, "tests.py", "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return Verdict("not-run", "the tests cannot be parsed", 0)
+        return Verdict("not-run", UNPARSED, 0)
     side = Side(reading, writing, Reserved(TESTS))
     try:
         return _judged(code, side)
-    except _MissingError as error:
-        return Verdict("not-run", f"the tests need a module that is not in the standard library: {error}", 0)
+    except _MissingError:
+        return Verdict("not-run", MISSING, 0)
 
 
 class _MissingError(Exception):
@@ -74,9 +85,12 @@ def _judged(code: Any, side: Side) -> Verdict:
         for name in names:
             if name not in BUILT_IN:
                 module.__dict__[name] = root.look(name)
-        sys.modules[NAME] = _Module(root)
+        sys.modules[NAME] = _Module(
+            root, {name: one for name, one in vars(module).items() if isinstance(one, ModuleType)}
+        )
+        side.modules = False  # from here on what the answer hands over is values and objects of its own
     except BaseException as error:  # noqa: BLE001 - whatever the answer raises while it is loaded
-        return Verdict("failed", _reason(error, side, "the answer cannot be loaded"), 0)
+        return Verdict("failed", _reason(error, side, UNLOADED), 0)
     own = set(module.__dict__)
     try:
         exec(code, module.__dict__)  # noqa: S102 - what this process is for
@@ -87,10 +101,10 @@ def _judged(code: Any, side: Side) -> Verdict:
         ran += _cases(module)
     except BaseException as error:  # noqa: BLE001 - whatever a test raises, SystemExit included
         if isinstance(error, ModuleNotFoundError) and not side.gone and error.name and error.name != NAME:
-            raise _MissingError(error.name.partition(".")[0][:40]) from None
-        return Verdict("failed", _reason(error, side, "a test raised an error"), ran)
+            raise _MissingError from None
+        return Verdict("failed", _reason(error, side, RAISED), ran)
     if side.gone:  # a test may catch everything
-        return Verdict("failed", "the answer ended its process", ran)
+        return Verdict("failed", ENDED, ran)
     return Verdict("passed", "", ran)
 
 
@@ -129,7 +143,7 @@ def _cases(module: ModuleType) -> int:
 
 def _reason(error: BaseException, side: Side, otherwise: str) -> str:
     if side.gone or isinstance(error, WireError):
-        return "the answer ended its process" if side.gone else "the answer gave what cannot be read"
+        return ENDED if side.gone else UNREADABLE
     if isinstance(error, AssertionError):
-        return "an assertion does not hold"
-    return "out of memory" if isinstance(error, MemoryError) else otherwise
+        return ASSERTION
+    return MEMORY if isinstance(error, MemoryError) else otherwise

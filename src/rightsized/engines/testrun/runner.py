@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -23,6 +23,7 @@ from rightsized.core.generation import GivenTests, RunResult
 from rightsized.core.run_tests import RunTestsConfig
 from rightsized.engines.signals.form import python_code
 from rightsized.engines.testrun.enclosed import ENTRY, READY
+from rightsized.engines.testrun.judge import REASONS
 
 ROOT = str(Path(__file__).parents[3])  # the folder that holds this package
 START_SECONDS = 20.0  # until both must be enclosed, on a busy machine
@@ -32,7 +33,9 @@ KILLED = (128 + 9, 128 + 24)  # exit codes of a process that the kernel ended fo
 DISK_BYTES = 16 << 20  # of the writable place
 MEBIBYTE = 1 << 20
 HARNESS = "1"  # raised where the same tests may come to something else of the same answer
+BY_KERNEL = "ended by the kernel, for its processor time or memory"
 Outcome = Literal["passed", "failed", "timeout", "not-run"]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 class Runner:
@@ -78,9 +81,9 @@ class Runner:
     def _told(self, started: list[Enclosed], told: tuple[str, str], stop: threading.Event) -> tuple[Outcome, str, int]:
         judge, answering = started
         for one in started:
-            said = one.until_line(time.monotonic() + START_SECONDS, stop)
-            if said != READY:
-                why = said.decode("utf-8", "replace").strip().removeprefix("refused ")
+            line = one.until_line(time.monotonic() + START_SECONDS, stop)
+            if line != READY:
+                why = line.decode("utf-8", "replace").strip().removeprefix("refused ")
                 return "not-run", f"it cannot be isolated: {why or 'a process did not start'}", 0
         for one, text in zip(started, told, strict=True):
             one.tell(text)
@@ -88,14 +91,15 @@ class Runner:
         if verdict is None:
             return "timeout", f"not done in {self._config.seconds:g} s", 0
         try:
-            outcome, reason, ran = msgspec.json.decode(verdict, type=tuple[Outcome, str, int])
+            outcome, reason, ran = msgspec.json.decode(verdict, type=tuple[Outcome, str, Count])
+            said = reason if reason in REASONS else "the tests said something else"  # their words are nobody's of ours
         except msgspec.DecodeError:
-            if judge.exit_code() in KILLED:
-                return "timeout", "out of processor time", 0
+            if len(verdict) < MOST_SAID and judge.exit_code() in KILLED:
+                return "timeout", BY_KERNEL, 0
             return "failed", "the tests ended their process", 0
         if outcome == "failed" and answering.exit_code() in KILLED:
-            return "timeout", "out of processor time", ran
-        return outcome, reason, ran
+            return "timeout", BY_KERNEL, ran
+        return outcome, said, ran
 
 
 class Enclosed:
