@@ -1,1 +1,1 @@
-"""What a message or a thread says, in its own sentences, each with the place where it stands; or written and checked."""
+"""What a message or a thread says, in its own sentences, each with its place; or written by a model and checked."""

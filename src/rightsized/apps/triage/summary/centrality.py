@@ -50,8 +50,9 @@ def centrality(similar: Scores) -> Scores:
     count = len(similar)
     if count == 0:
         return np.zeros(0)
-    rows = similar.sum(axis=1, keepdims=True)
-    walk = np.where(rows > 0, similar / np.where(rows > 0, rows, 1.0), 1.0 / count)
+    others = similar * (1.0 - np.eye(count))  # a sentence does not vote for itself: one that is like none would win
+    rows = others.sum(axis=1, keepdims=True)
+    walk = np.where(rows > 0, others / np.where(rows > 0, rows, 1.0), 1.0 / count)
     scores: Scores = np.full(count, 1.0 / count)
     for _ in range(ITERATIONS):
         following = (1 - DAMPING) / count + DAMPING * (walk.T @ scores)

@@ -1,0 +1,111 @@
+"""Extracts: word for word with exact places; abstracts: nothing that the messages do not bear out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rightsized.apps.triage.records import Mail, Span, Summary
+from rightsized.apps.triage.summary.extract import LONG_THREAD, Reading, extract
+from rightsized.apps.triage.summary.sentences import said
+from rightsized.apps.triage.summary.written import write_summary
+from rightsized.core.errors import UpstreamError
+from rightsized.tasks.writing import FakeTextWriter
+from tests.apps.triage.triage_samples import a_mail
+
+BODY = (
+    "Hello there.\n\nMy parcel FH-43018 was due on Monday. Please refund 49.90 EUR\nby Friday. Thanks!\n\n> Earlier words"
+)
+FRESH = BODY.index("\n\n>")
+
+
+class Words:
+    """Reads by words: `please` asks, digits are facts that matter."""
+
+    def read(self, sentences: Sequence[str]) -> list[Reading]:
+        return [self._one(text) for text in sentences]
+
+    def _one(self, text: str) -> Reading:
+        request = 0.9 if "Please" in text else 0.1
+        fact = 0.8 if any(sign.isdigit() for sign in text) else 0.1
+        return Reading(request, 0.05, fact, max(request, fact) if request + fact > 0.3 else 0.1)
+
+
+def mail(key: str = "m1", body: str = BODY, fresh: int = FRESH) -> Mail:
+    return a_mail(key, body, subject="Late parcel", fresh=(Span(0, fresh),), quoted=(Span(fresh, len(body)),))
+
+
+def test_every_sentence_stands_where_it_says() -> None:
+    one = mail()
+    found = extract(one, [], Words())
+    subject, *rest = found.sentences
+    assert (subject.place, subject.text) == ("subject", "Late parcel")
+    assert [sentence.text for sentence in rest] == [
+        "My parcel FH-43018 was due on Monday.",
+        "Please refund 49.90 EUR by Friday.",
+    ]
+    for sentence in rest:
+        assert " ".join(one.body[sentence.start : sentence.end].split()) == sentence.text
+    assert [(sentence.kind, sentence.text[:6]) for sentence in found.action] == [("request", "Please")]
+
+
+def test_quotes_are_not_summarised() -> None:
+    assert not any("Earlier" in one.text for one in extract(mail(), [], Words()).sentences)
+    assert all("Earlier" not in one.line for one in said(mail()))
+
+
+def test_where_nothing_matters_much_the_likeliest_sentence_stands_alone() -> None:
+    found = extract(mail(body="Hm. Well. So.", fresh=13), [], Words())
+    assert [one.text for one in found.sentences] == ["Late parcel", "Hm."]
+    assert found.action == ()
+
+
+def test_no_words_no_summary() -> None:
+    assert extract(a_mail(subject="", body="", fresh=()), [], Words()) == Summary("extract")
+
+
+def test_a_long_thread_is_summarised_as_one() -> None:
+    earlier = [mail(f"m{at}", f"The tent of order {at} leaks at the seam.", 36) for at in range(LONG_THREAD - 1)]
+    found = extract(mail("last"), earlier, Words())
+    assert found.note == f"Of a thread of {LONG_THREAD} messages."
+    assert {one.key for one in found.sentences} > {"last"}
+    assert not extract(mail("last"), earlier[:-1], Words()).note
+
+
+async def written(said: str | Exception) -> Summary:
+    one = mail()
+    return await write_summary(one, [], extract(one, [], Words()), FakeTextWriter([said]))
+
+
+async def test_what_is_borne_out_is_shown_with_its_place() -> None:
+    found = await written("The parcel FH-43018 was due on Monday [1].")
+    assert found.kind == "abstract"
+    assert found.text == "The parcel FH-43018 was due on Monday."
+    (sentence,) = found.sentences
+    assert BODY[sentence.start : sentence.end].startswith("My parcel FH-43018 was due")
+    assert found.decision == "fake-1"
+    assert found.action  # what has to be done stays in the customer's own words
+
+
+async def test_an_altered_number_or_name_is_never_shown() -> None:
+    for wrong in (
+        "The parcel FH-43081 was due on Monday [1].",
+        "Please refund 94.90 EUR by Friday [1].",
+        "The parcel FH-43018 was due on Tuesday [1].",
+        "The parcel FH-43018 was not due on Monday [1].",
+        "Bob's parcel FH-43018 was due on Monday [1].",
+    ):
+        found = await written(wrong)
+        assert found.kind == "extract", wrong
+        assert "not borne out" in found.note
+
+
+async def test_a_good_sentence_beside_a_bad_one_is_kept_alone() -> None:
+    found = await written("The parcel FH-43018 was due on Monday [1]. The customer wants 500 EUR [1].")
+    assert found.text == "The parcel FH-43018 was due on Monday."
+    assert "left out" in found.note
+
+
+async def test_a_model_that_is_away_leaves_the_extract() -> None:
+    found = await written(UpstreamError("The server is away."))
+    assert found.kind == "extract"
+    assert "away" in found.note
