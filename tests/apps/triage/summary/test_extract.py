@@ -13,7 +13,8 @@ from rightsized.tasks.writing import FakeTextWriter
 from tests.apps.triage.triage_samples import a_mail
 
 BODY = (
-    "Hello there.\n\nMy parcel FH-43018 was due on Monday. Please refund 49.90 EUR\nby Friday. Thanks!\n\n> Earlier words"
+    "Hello there.\n\nMy parcel FH-43018 was due on Monday. Please refund 49.90 EUR\nby Friday. Thanks!"
+    "\n\n> Earlier words"
 )
 FRESH = BODY.index("\n\n>")
 
