@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -30,7 +31,7 @@ STRANGE = (
 @pytest.fixture(scope="module")
 def made(encoder_home: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ChatReport]:
     home = tmp_path_factory.mktemp("domain")
-    shutil.copytree(encoder_home / "models", home / "models")
+    shutil.copytree(encoder_home / "models", home / "models", copy_function=os.link)
     data = write_rows(home / "rows.jsonl", ROWS, "expected", "domain")
     plan = ChatPlan(str(home), "chat", str(data), targets=Targets(max_error=0.2), serving=serving_tiers(settings(home)))
     return home, calibrate_chat(plan)
