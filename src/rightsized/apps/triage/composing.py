@@ -5,15 +5,21 @@ The only place of triage that knows them all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rightsized.apps.triage.desk import settings as desk_settings
+from rightsized.apps.triage.desk.calendar import Calendar
+from rightsized.apps.triage.desk.delay import deadlines
+from rightsized.apps.triage.desk.settings import DeskSettings
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Known, Parts
 from rightsized.apps.triage.records import Extracted, Level, Mail, Priority, Route, Sentence, Summary
 from rightsized.apps.triage.settings import InboxSettings
 
 MIB = 1 << 20
+EARLIEST, LATEST = 631_152_000.0, 4_102_444_800.0  # 1990 to 2100
 DEPARTMENT = "department"  # the role whose label names the queue, where no rule does
 PEOPLE = "inbox"  # the queue of what nothing else takes
 
@@ -29,7 +35,9 @@ def mail_of(arrival: Arrival, settings: InboxSettings) -> Mail:
 
 def compose(folder: Path, settings: InboxSettings) -> Parts:
     """The parts of the inbox in `folder`. Raises ConfigError."""
-    return Parts(extract=_nothing, priority=_normal, route=_to_people, summarise=_subject, due=_whenever)
+    desk = desk_settings.load(folder)
+    calendar = Calendar(desk.hours)
+    return Parts(extract=_nothing, priority=_normal, route=_to_people, summarise=_subject, due=_due(desk, calendar))
 
 
 def _nothing(mail: Mail) -> tuple[Extracted, ...]:
@@ -50,5 +58,11 @@ def _subject(mail: Mail, earlier: Sequence[Mail]) -> Summary:
     return Summary("extract", (Sentence("subject", mail.subject, 0, len(mail.subject), "subject", mail.key),))
 
 
-def _whenever(level: Level, received: float) -> float | None:
-    return None
+def _due(desk: DeskSettings, calendar: Calendar) -> Callable[[Level, float], float | None]:
+    """When an answer is owed. A message that says it comes from another century is owed one from now on."""
+
+    def due(level: Level, received: float) -> float | None:
+        since = received if EARLIEST < received < LATEST else time.time()
+        return deadlines(level, since, desk, calendar).answer
+
+    return due

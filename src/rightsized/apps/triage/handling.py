@@ -56,6 +56,8 @@ class Handling:
         acts = self._inbox.settings.actions.enabled and not dry_run
         handled = replace(handled, dry_run=not acts)
         await asyncio.to_thread(self._keep, handled, made, dry_run)
+        if not dry_run:
+            await asyncio.to_thread(self._tend, handled.key)
         return handled
 
     async def resume(self) -> list[Handled]:
@@ -88,6 +90,10 @@ class Handling:
             store.handled(handled, status, made, preview=preview)
             if not preview and not handled.error:
                 self._inbox.plan(handled)
+
+    def _tend(self, key: str) -> None:
+        """Tell the queue: a storm of messages like this one is one incident, and somebody may have room."""
+        self._inbox.tending.arrived(self._inbox.store.get(key))
 
     def _mail(self, arrival: Arrival, source: str) -> Mail:
         """The message; where it cannot be read, one that says so, under the same name however often it comes."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from rightsized.apps.triage import settings as inbox_settings
 from rightsized.apps.triage.composing import compose
+from rightsized.apps.triage.desk import settings as desk_settings
+from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.inbox import Context, open_source
 from rightsized.apps.triage.protocols import Source
 from rightsized.apps.triage.reading.message import MessageReader
@@ -17,6 +19,7 @@ from rightsized.apps.triage.reading.tasks import Tasks, roles, versions
 from rightsized.apps.triage.records import Handled
 from rightsized.apps.triage.settings import InboxSettings, check_name
 from rightsized.apps.triage.store import MessageStore
+from rightsized.apps.triage.tending import Tending
 from rightsized.core.egress import Egress
 from rightsized.core.errors import NotFoundError
 from rightsized.store.home import Home
@@ -49,6 +52,13 @@ class Inbox:
             self._load()
         return self._reader
 
+    @property
+    def tending(self) -> Tending:
+        """What keeps the queue, by the desk's file as it is now. Raises ConfigError."""
+        if self._files != digest_of(self.folder):
+            self._load()
+        return self._tending
+
     def made(self) -> str:
         """Names all that decides how a message is read: versions of tasks, rules and settings."""
         told = f"{self._files} {versions(self._tasks, roles(self._tasks, self._settings.tasks))}"
@@ -68,6 +78,8 @@ class Inbox:
         files = digest_of(self.folder)
         self._settings = inbox_settings.load(self.folder)
         parts = compose(self.folder, self._settings)
+        desk = desk_settings.load(self.folder)
+        self._tending = Tending(self.store, desk, Calendar(desk.hours))
         self._reader = MessageReader(self.name, self._tasks, self._settings, parts, version=files)
         self._files = files
 

@@ -100,8 +100,13 @@ class TriageService:
         return await self.handling(name, identity, new=name == DEFAULT_INBOX).process(arrival, source, dry_run=dry_run)
 
     def waiting(self, name: str, wanted: Waits) -> list[Kept]:
-        """Messages of an inbox, with the answers hidden that an audit asks people for."""
-        return [self._veiled(one)[0] for one in self.inboxes.open(name).store.waiting(wanted)]
+        """Messages of an inbox, with the answers hidden that an audit asks people for.
+
+        Those that wait come by what it costs to leave them; others by the time of arrival.
+        """
+        inbox = self.inboxes.open(name)
+        found = inbox.tending.ordered(wanted) if wanted.status == "waiting" else inbox.store.waiting(wanted)
+        return [self._veiled(one)[0] for one in found]
 
     def count(self, name: str, wanted: Waits) -> int:
         """How many there are."""

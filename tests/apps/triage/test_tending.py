@@ -1,0 +1,151 @@
+"""The queue of an inbox: the dearest to leave first, people by skill, and a storm as one incident."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rightsized.apps.triage.desk.calendar import Calendar
+from rightsized.apps.triage.desk.settings import DeskSettings, parse
+from rightsized.apps.triage.records import Level, Priority, Route
+from rightsized.apps.triage.store import MessageStore
+from rightsized.apps.triage.store.records import Waits
+from rightsized.apps.triage.tending import OFTEN, Tending
+from tests.apps.triage.triage_samples import a_handled, a_mail
+
+MONDAY = 1_795_428_000.0  # 2026-11-23 10:00 UTC
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+DESK = {"hours": {key: ["00:00-24:00"] for key in DAYS}}
+STORM = "I cannot check out, the page says error 500 when I press pay. Please help, I want my tent."
+
+
+class Clock:
+    now = MONDAY
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[MessageStore]:
+    made = MessageStore(tmp_path / "inbox", clock=Clock())
+    yield made
+    made.close()
+
+
+def tended(store: MessageStore, clock: Clock | None = None, **desk: object) -> Tending:
+    settings = parse({**DESK, **desk}, "desk.toml")
+    return Tending(store, settings, Calendar(settings.hours), clock=clock or Clock())
+
+
+def put(store: MessageStore, key: str, level: Level = "normal", received: float = MONDAY, body: str = "") -> None:
+    store.take(a_mail(key, body or f"A question about {key} and nothing else.", received=received), "s", key, "sha")
+    handled = a_handled(
+        key, priority=Priority(level, "a rule", "rules"), route=Route("orders", False, "nobody is sure"), thread=key
+    )
+    store.handled(handled, "waiting", "made")
+
+
+def test_the_dearest_to_leave_comes_first(store: MessageStore) -> None:
+    put(store, "old", "low", MONDAY - 3_600)
+    put(store, "normal", "normal", MONDAY - 1_800)
+    put(store, "urgent", "urgent", MONDAY - 60)
+    found = [one.key for one in tended(store).ordered(Waits())]
+    assert found[0] == "urgent"
+    assert set(found) == {"old", "normal", "urgent"}
+    assert [one.key for one in tended(store).ordered(Waits(limit=1, offset=1))] == found[1:2]
+
+
+def test_a_level_that_a_person_changed_counts_as_certain(store: MessageStore) -> None:
+    put(store, "a", "low")
+    put(store, "b", "normal")
+    store.update("a", "bob", "corrected", level="urgent")
+    assert [one.key for one in tended(store).ordered(Waits())] == ["a", "b"]
+
+
+def test_people_get_what_they_have_the_skill_and_room_for(store: MessageStore) -> None:
+    for number in range(3):
+        put(store, f"m{number}")
+    people = [{"name": "anna", "queues": ["orders"], "capacity": 2}, {"name": "bob", "queues": ["rental"]}]
+    tending = tended(store, person=people)
+    assert tending.give_out() == 2
+    assert sorted(one.assignee for one in store.waiting()) == ["", "anna", "anna"]
+    assert tending.give_out() == 0
+
+
+def test_what_an_absent_person_has_goes_to_somebody_else(store: MessageStore) -> None:
+    put(store, "m1")
+    store.update("m1", "bob", "assigned", "carl", assignee="carl")
+    people = [{"name": "anna"}, {"name": "carl", "absent": ["2026-11-23"]}]
+    assert tended(store, person=people).give_out() == 1
+    assert store.get("m1").assignee == "anna"
+
+
+def test_a_storm_is_one_incident_and_its_first_stands_for_it(store: MessageStore) -> None:
+    clock = Clock()
+    for number in range(40):  # ordinary weeks before
+        put(store, f"o{number}", received=MONDAY - 86_400 + 600 * number)
+    tending = tended(store, clock)
+    for number in range(12):
+        key = f"storm{number}"
+        put(store, key, received=MONDAY + 30 * number, body=f"{STORM} Order FH-{100 + number}.")
+        clock.now = MONDAY + 30 * number
+        tending.arrived(store.get(key))
+    members = store.waiting(Waits(incident="storm0"))
+    assert len(members) == 12
+    ordered = [one.key for one in tending.ordered(Waits())]
+    assert "storm0" in ordered[:41]
+    assert {f"storm{n}" for n in range(1, 12)} == set(ordered[41:])
+    again = tended(store, clock)  # another process knows it too
+    put(store, "late", received=MONDAY + 600, body=f"{STORM} Order FH-999.")
+    clock.now = MONDAY + 600
+    found = again.arrived(store.get("late"))
+    assert found is not None
+    assert found.key == "storm0"
+
+
+def test_an_incident_is_given_out_once(store: MessageStore) -> None:
+    for number in range(10):
+        put(store, f"o{number}", received=MONDAY - 9_000 * (number + 1))
+    clock = Clock()
+    tending = tended(store, clock, person=[{"name": "anna", "capacity": 50}])
+    for number in range(10):
+        put(store, f"s{number}", received=MONDAY + number, body=STORM)
+        tending.arrived(store.get(f"s{number}"))
+    clock.now += OFTEN
+    tending.give_out()
+    assert [one.key for one in store.waiting(Waits(incident="s0")) if one.assignee][:1] == ["s0"]
+
+
+def test_ordinary_messages_are_no_incident(store: MessageStore) -> None:
+    words = [
+        "tent",
+        "parcel",
+        "refund",
+        "boots",
+        "rental",
+        "kayak",
+        "deposit",
+        "invoice",
+        "password",
+        "size",
+        "colour",
+        "delivery",
+    ]
+    tending = tended(store)
+    for number in range(10):
+        put(store, f"m{number}", received=MONDAY + number, body=f"Hello, I have a question about my {words[number]}.")
+        assert tending.arrived(store.get(f"m{number}")) is None
+
+
+def test_a_machines_message_is_compared_with_none(store: MessageStore) -> None:
+    tending = tended(store)
+    for number in range(12):
+        store.take(a_mail(f"m{number}", "Out of office.", automatic="auto-reply"), "s", f"m{number}", "sha")
+        assert tending.arrived(store.get(f"m{number}")) is None
+
+
+def test_the_desk_without_a_file_is_the_default() -> None:
+    assert parse({}, "desk.toml") == DeskSettings()
