@@ -20,7 +20,7 @@ CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
 CODE = "assert f() == 1"
 GIVEN = {"rightsized": {"tests": {"code": CODE}}}
 CHATTED: dict[str, Any] = {"model": "small", "messages": [{"role": "user", "content": "Write f."}], "top_k": 3}
-TOLD = {"outcome": "failed", "reason": "an assertion does not hold", "ran": 2}
+TOLD = {"outcome": "failed", "reason": "an assertion does not hold", "ran": 2, "line": 7}
 
 
 class TestedGateway(ScriptedGateway):
@@ -30,7 +30,7 @@ class TestedGateway(ScriptedGateway):
 
     async def _completion(self, generation: Generation) -> Completion:
         written = await super()._completion(generation)
-        found = RunResult("failed", "an assertion does not hold", 2, "sha256:1", "sha256:2", 0.1)
+        found = RunResult("failed", "an assertion does not hold", 2, 7, "sha256:1", "sha256:2", 0.1)
         tested = found if generation.tests is not None else None
         return msgspec.structs.replace(written, tested=tested, warnings=("Mind this.",))
 

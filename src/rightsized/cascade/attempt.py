@@ -16,6 +16,7 @@ from rightsized.core.types import TIER_PERSON, Attempt, Begun, Reply, Request, S
 
 log = logging.getLogger("rightsized.tiers")
 PERSON = "person"
+LEAST_SHOWN = 0.0001
 
 
 class Run:
@@ -57,9 +58,9 @@ class Run:
 
     def skipped(self, tier: Tier, score: float, skip: float) -> None:
         """A tier that the prompt alone speaks against; that is part of the path tested."""
-        told = score if 0.0 <= score <= 1.0 else 0.0
-        reason = f"not likely to be right: {told:.4f} by the prompt is below {skip:.4f}"
-        self.attempts.append(_attempt(tier, score=told, threshold=skip, reason=reason))
+        shown = score if 0.0 <= score <= 1.0 else 0.0
+        reason = f"not likely to be right: {told(shown)} by the prompt is below {told(skip)}"
+        self.attempts.append(_attempt(tier, score=shown, threshold=skip, reason=reason))
 
     def kept_back(self, tier: Tier, reason: str) -> None:
         """A tier that is not asked by a rule about the prompt that calibration applied too: part of the path tested."""
@@ -103,14 +104,14 @@ class Run:
 
     def tried(self, tier: Tier, drawn: Drawn, started: float, *, score: float, bar: float, accepted: bool) -> None:
         """A tier that wrote something. What its further samples cost is part of it."""
-        told = score if 0.0 <= score <= 1.0 else 0.0
-        reason = "" if accepted else drawn.refused or f"not sure enough: {told:.4f} is below {bar:.4f}"
+        shown = score if 0.0 <= score <= 1.0 else 0.0
+        reason = "" if accepted else drawn.refused or f"not sure enough: {told(shown)} is below {told(bar)}"
         if drawn.missing is not None:
             self.as_tested = False
             reason = f"not checked, since a further sample failed: {drawn.missing.own_words.rstrip('.')}"
         one = _attempt(
             tier,
-            score=told,
+            score=shown,
             threshold=bar if 0.0 <= bar <= 1.0 else None,
             accepted=accepted,
             reason=reason,
@@ -157,6 +158,15 @@ class Run:
             attempts=tuple(self.attempts),
             completion=completion,
         )
+
+
+def told(score: float) -> str:
+    """A score or a threshold for people, with as many digits as it needs not to read as nothing.
+
+    >>> told(0.79), told(0.00003), told(0.0)
+    ('0.7900', '3e-05', '0.0000')
+    """
+    return f"{score:.4f}" if score >= LEAST_SHOWN or score <= 0 else f"{score:.0e}"
 
 
 def _attempt(

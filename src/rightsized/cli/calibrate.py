@@ -13,6 +13,7 @@ from rightsized.cli.collect import CollectOptions, collect
 from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned, percent
+from rightsized.cli.try_tests import TryOptions, try_tests
 from rightsized.core.errors import InputError, RightsizedError
 from rightsized.core.generation import DATA_CLASSES
 from rightsized.core.types import Certificate
@@ -209,13 +210,15 @@ def _costs(written: str) -> list[float]:
 
 
 def _text(report: ChatReport) -> str:
+    from rightsized.cascade.attempt import told
+
     rows = [
         [
             figures.name,
             f"{100 * figures.accuracy:.1f}%",
             "-" if figures.auroc_prompt is None else f"{figures.auroc_prompt:.3f}",
             "-" if figures.auroc is None else f"{figures.auroc:.3f}",
-            "never" if figures.threshold is None else f"{figures.threshold:.4f}",
+            "never" if figures.threshold is None else told(figures.threshold),
             "always" if figures.skip is None else f"from {figures.skip:.3f}",
         ]
         for figures in report.tiers
@@ -234,6 +237,7 @@ def _text(report: ChatReport) -> str:
 
 
 add(app, "chat", ChatOptions, chat)
+add(app, "try-tests", TryOptions, try_tests)
 add(app, "collect", CollectOptions, collect)
 add(app, "versions", Named, versions)
 add(app, "rollback", Named, rollback)

@@ -35,12 +35,14 @@ class RunResult(Frozen, frozen=True):
             did not let them be run, which is no result: nothing that an answer does makes it so.
         reason: why it is not `passed`, in one of a fixed set of words.
         ran: tests that ended before the first that failed; the body of the tests' own text is one.
+        line: of the tests, where the first failed; 0 where none is known.
         tests: `sha256:...` of the tests; `code`: of the code that was taken from the answer.
     """
 
     outcome: Literal["passed", "failed", "timeout", "not-run"]
     reason: str = ""
     ran: int = 0
+    line: int = 0
     tests: str = ""
     code: str = ""
     seconds: float = 0.0

@@ -46,8 +46,12 @@ def test_tests_are_shut_in_as_well(runner: Runner, name: str) -> None:
     [
         ("import os\nos._exit(0)", "failed", "the tests ended their process"),
         ("import os\nos.write(1, b'x' * 10**6)", "failed", "the tests ended their process"),
-        ('import os\nos.write(1, b\'["failed","buy now",1]\')\nos._exit(0)', "failed", "the tests said something else"),
-        ('import os\nos.write(1, b\'["failed","",-1]\')\nos._exit(0)', "failed", "the tests ended their process"),
+        (
+            'import os\nos.write(1, b\'["failed","buy now",1,1]\')\nos._exit(0)',
+            "failed",
+            "the tests said something else",
+        ),
+        ('import os\nos.write(1, b\'["failed","",-1,1]\')\nos._exit(0)', "failed", "the tests ended their process"),
     ],
 )
 def test_nothing_that_tests_say_gets_on_record(runner: Runner, tests: str, outcome: str, reason: str) -> None:

@@ -175,19 +175,25 @@ def test_a_right_answer_passes(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize(
-    "tests",
+    ("tests", "line"),
     [
-        "assert check(2) == 3",
-        "def test():\n    assert check(2) == 3\ndef test_it():\n    test()",
-        "check(9)",
-        "import unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertEqual(check(2), 3)",
-        "assert nothing_of_that_name() == 1",
-        "async def test_later():\n    assert await later(4) == 9",
-        "values = [1, 2]\nreverse(values)\nassert values == [1, 2]",
+        ("assert check(2) == 3", 1),
+        ("def test():\n    assert check(2) == 3\ndef test_it():\n    test()", 2),
+        ("x = 1\ncheck(9)", 2),
+        ("import unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertEqual(check(2), 3)", 3),
+        (
+            "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        for n in 2, 3:\n"
+            "            with self.subTest(n):\n                self.assertEqual(check(n), 2)",
+            6,
+        ),
+        ("assert nothing_of_that_name() == 1", 1),
+        ("async def test_later():\n    assert await later(4) == 9", 2),
+        ("values = [1, 2]\nreverse(values)\nassert values == [1, 2]", 3),
     ],
 )
-def test_a_wrong_answer_fails(runner: Runner, tests: str) -> None:
-    assert run(runner, CODE, tests).outcome == "failed"
+def test_a_wrong_answer_fails_and_the_line_is_told(runner: Runner, tests: str, line: int) -> None:
+    found = run(runner, CODE, tests)
+    assert (found.outcome, found.line) == ("failed", line)
 
 
 @pytest.mark.parametrize(

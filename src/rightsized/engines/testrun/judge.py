@@ -11,6 +11,7 @@ import builtins
 import importlib
 import inspect
 import sys
+import traceback
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from rightsized.engines.testrun.answering import NAME
 from rightsized.engines.testrun.far import Far, Reserved, Side
 from rightsized.engines.testrun.wire import WireError
 
-TESTS = "tests"  # the module's name
+TESTS, FILE = "tests", "tests.py"  # the module's name
 BUILT_IN = frozenset(dir(builtins))
 
 
@@ -34,11 +35,13 @@ REASONS = frozenset(("", UNPARSED, MISSING, UNLOADED, RAISED, ENDED, UNREADABLE,
 
 
 class Verdict(NamedTuple):
-    """`outcome`: passed, failed or not-run; `reason`: one of REASONS; `ran`: tests that ended."""
+    """`outcome`: passed, failed or not-run; `reason`: one of REASONS; `ran`: tests that ended; `line`: of
+    the tests, where the first failed; 0 where none did."""
 
     outcome: str
     reason: str
     ran: int
+    line: int = 0
 
 
 class _Module(ModuleType):
@@ -61,7 +64,7 @@ def judge(tests: str, reading: int, writing: int) -> Verdict:
     for the built-in ones: those are found as `answer.all`.
     """
     try:
-        code = compile(tests, "tests.py", "exec")
+        code = compile(tests, FILE, "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Verdict("not-run", UNPARSED, 0)
     side = Side(reading, writing, Reserved(TESTS))
@@ -102,7 +105,7 @@ def _judged(code: Any, side: Side) -> Verdict:
     except BaseException as error:  # noqa: BLE001 - whatever a test raises, SystemExit included
         if isinstance(error, ModuleNotFoundError) and not side.gone and error.name and error.name != NAME:
             raise _MissingError from None
-        return Verdict("failed", _reason(error, side, RAISED), ran)
+        return Verdict("failed", _reason(error, side, RAISED), ran, _line(error))
     if side.gone:  # a test may catch everything
         return Verdict("failed", ENDED, ran)
     return Verdict("passed", "", ran)
@@ -126,7 +129,7 @@ def _awaited(value: Any) -> None:
 
 
 def _cases(module: ModuleType) -> int:
-    """Run the cases of unittest, where the tests import it; how many ran. Raises AssertionError."""
+    """Run the cases of unittest, where the tests import it; how many ran. Raises what the first of them raised."""
     unittest = sys.modules.get("unittest")
     if unittest is None:
         return 0
@@ -134,11 +137,21 @@ def _cases(module: ModuleType) -> int:
     for one in list(vars(module).values()):
         if isinstance(one, type) and issubclass(one, unittest.TestCase) and one.__module__ == TESTS:
             suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(one))
-    result = unittest.TestResult()
+    result, errors = unittest.TestResult(), list[BaseException]()
+    result.addError = result.addFailure = lambda _, found: errors.append(found[1])
+    result.addSubTest = lambda _, __, found: errors.append(found[1]) if found else None
     suite.run(result)
-    if not result.wasSuccessful():
+    if errors:
+        raise errors[0]
+    if result.unexpectedSuccesses:
         raise AssertionError
     return int(result.testsRun)
+
+
+def _line(error: BaseException) -> int:
+    """The innermost line of the tests that the error came through."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return next((line for frame, line in reversed(list(frames)) if frame.f_code.co_filename == FILE), 0)
 
 
 def _reason(error: BaseException, side: Side, otherwise: str) -> str:

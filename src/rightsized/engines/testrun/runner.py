@@ -36,6 +36,7 @@ HARNESS = "1"  # raised where the same tests may come to something else of the s
 BY_KERNEL = "ended by the kernel, for its processor time or memory"
 Outcome = Literal["passed", "failed", "timeout", "not-run"]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+Verdict = tuple[Outcome, str, Count, Count]  # as the process that judges says it: reason, tests that ended, line
 
 
 class Runner:
@@ -46,21 +47,24 @@ class Runner:
 
     def run(self, tests: GivenTests, answer: str, stop: threading.Event | None = None) -> RunResult:
         """What the tests come to against the code of an answer. Set `stop` to end the run early."""
-        code = python_code(answer)
+        return self.run_code(tests, python_code(answer), stop)
+
+    def run_code(self, tests: GivenTests, code: str, stop: threading.Event | None = None) -> RunResult:
+        """As `run`, of code that stands by itself."""
         found = RunResult("failed", "the answer holds no code", tests=digest(tests.code))
         if not code.strip():
             return found
         began = time.monotonic()
-        outcome, reason, ran = self._run(tests.code, code, stop or threading.Event())
+        outcome, reason, ran, line = self._run(tests.code, code, stop or threading.Event())
         seconds = round(time.monotonic() - began, 3)
-        return RunResult(outcome, reason, ran, digest(tests.code), digest(code), seconds)
+        return RunResult(outcome, reason, ran, line, digest(tests.code), digest(code), seconds)
 
     def missing(self) -> str:
         """Why no tests can be run on this machine, in words; empty where they can."""
         found = self.run(GivenTests("assert one() == 1"), "def one():\n    return 1\n")
         return "" if found.outcome == "passed" else found.reason or found.outcome
 
-    def _run(self, tests: str, code: str, stop: threading.Event) -> tuple[Outcome, str, int]:
+    def _run(self, tests: str, code: str, stop: threading.Event) -> Verdict:
         to_judge, from_answer = os.pipe()
         to_answer, from_judge = os.pipe()
         started: list[Enclosed] = []
@@ -69,7 +73,7 @@ class Runner:
             started.append(Enclosed("answering", self._config, (to_answer, from_answer)))
         except OSError as error:
             _end(started)
-            return "not-run", f"no process can be started ({error.strerror})", 0
+            return "not-run", f"no process can be started ({error.strerror})", 0, 0
         finally:
             for descriptor in (to_judge, from_answer, to_answer, from_judge):
                 os.close(descriptor)
@@ -78,28 +82,28 @@ class Runner:
         finally:
             _end(started)
 
-    def _told(self, started: list[Enclosed], told: tuple[str, str], stop: threading.Event) -> tuple[Outcome, str, int]:
+    def _told(self, started: list[Enclosed], told: tuple[str, str], stop: threading.Event) -> Verdict:
         judge, answering = started
         for one in started:
             line = one.until_line(time.monotonic() + START_SECONDS, stop)
             if line != READY:
                 why = line.decode("utf-8", "replace").strip().removeprefix("refused ")
-                return "not-run", f"it cannot be isolated: {why or 'a process did not start'}", 0
+                return "not-run", f"it cannot be isolated: {why or 'a process did not start'}", 0, 0
         for one, text in zip(started, told, strict=True):
             one.tell(text)
         verdict = judge.until_end(time.monotonic() + self._config.seconds, stop)
         if verdict is None:
-            return "timeout", f"not done in {self._config.seconds:g} s", 0
+            return "timeout", f"not done in {self._config.seconds:g} s", 0, 0
         try:
-            outcome, reason, ran = msgspec.json.decode(verdict, type=tuple[Outcome, str, Count])
+            outcome, reason, ran, line = msgspec.json.decode(verdict, type=Verdict)
             said = reason if reason in REASONS else "the tests said something else"  # their words are nobody's of ours
         except msgspec.DecodeError:
             if len(verdict) < MOST_SAID and judge.exit_code() in KILLED:
-                return "timeout", BY_KERNEL, 0
-            return "failed", "the tests ended their process", 0
+                return "timeout", BY_KERNEL, 0, 0
+            return "failed", "the tests ended their process", 0, 0
         if outcome == "failed" and answering.exit_code() in KILLED:
-            return "timeout", BY_KERNEL, ran
-        return outcome, said, ran
+            return "timeout", BY_KERNEL, ran, 0
+        return outcome, said, ran, line
 
 
 class Enclosed:

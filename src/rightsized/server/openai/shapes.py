@@ -37,7 +37,7 @@ def usage_of(reply: Reply, completion: Completion) -> dict[str, Any]:
     if completion.warnings:
         usage["warnings"] = list(completion.warnings)
     if found := completion.tested:
-        usage["tests"] = {"outcome": found.outcome, "reason": found.reason, "ran": found.ran}
+        usage["tests"] = {"outcome": found.outcome, "reason": found.reason, "ran": found.ran, "line": found.line}
     return usage
 
 
