@@ -23,7 +23,8 @@ _DEVICE = re.compile(
     re.IGNORECASE,
 )
 _CLOSING = re.compile(
-    r"(?:(?:many |with )?(?:thanks|thank you|thx|cheers|ta)(?: (?:so much|a lot|again|and (?:kind |best )?regards|"
+    r"(?:(?:many |with )?(?:thanks|thank you|thx|cheers|ta)(?: (?:so much|a lot|a (?:million|bunch)|"
+    r"loads|again|and (?:kind |best )?regards|"
     r"in advance|very much|for your (?:help|time)))?|(?:with )?(?:(?:kind|best|warm|warmest|kindest|many)(?:est)? )?"
     r"(?:regards|wishes)|regards|best|all the best|take care|br|kr|sincerely(?: yours)?|yours(?: (?:sincerely|"
     r"faithfully|truly))|"
@@ -33,10 +34,11 @@ _CLOSING = re.compile(
     r"gr(?:ü|ue|u)(?:ß|ss)e|gr(?:ü|ue)(?:ß|ss)e|gru(?:ß|ss)|mfg|lg|vg|(?:vielen |"
     r"herzlichen )?dank(?: im voraus)?|danke|hochachtungsvoll|"
     r"cordialement|bien (?:cordialement|à vous|a vous)|cdlt|(?:meilleures |sincères )?salutations|"
-    r"merci(?: (?:d'avance|beaucoup))?|"
+    r"merci(?: (?:d'avance|beaucoup|mille fois|bien))?|"
     r"(?:un |cordiales )?(?:cordial )?saludos?(?: cordiales)?|atentamente|(?:muchas )?gracias(?: de antemano)?|"
     r"cordiali saluti|distinti saluti|saluti|grazie(?: mille)?|"
     r"met vriendelijke groet(?:en)?|(?:vriendelijke )?groet(?:en|jes)?|mvg|bedankt|"
+    r"(?:med )?venn?lig hilsen|mvh|med vänlig(?:a)? hälsning(?:ar)?|hilsen|pozdrawiam|"
     r"(?:atenciosamente|obrigad[oa]|cumprimentos))[\s,.!;:-]{0,6}(?:\W{0,4})",
     re.IGNORECASE,
 )
@@ -61,6 +63,7 @@ _CONTACT = re.compile(
     r"str\.|road|avenue|rue|calle|suite|floor)\b",
     re.IGNORECASE,
 )
+_NAMED = re.compile(r"(?:[^\W\d_a-z][\w.'’-]{0,20})(?:,? [^\W\d_a-z][\w.'’-]{0,20}){0,4}")  # words with capitals
 
 
 def mark_signatures(lines: Lines, names: Sequence[str], first: int, end: int, *, may_be_all: bool = False) -> None:
@@ -150,13 +153,22 @@ def _closing(lines: Lines, names: Sequence[str], first: int, end: int) -> int:
         text = lines.texts[number].strip()
         if not text:
             continue
-        found = _CLOSING.match(text) if len(text) < 60 else None
-        if found and (found.end() == len(text) or text[found.end() :].strip(" ,.!-").casefold() in known):
+        if len(text) < 60 and _closes(text, known):
             return number
         if not _may_sign(text) or filled >= MOST_CLOSING:
             return end
         filled += 1
     return end
+
+
+def _closes(text: str, known: frozenset[str]) -> bool:
+    """Whether a line is a closing, in one language or two, with the sender's name behind it or not."""
+    for part in text.split(" / "):
+        found = _CLOSING.match(part.strip())
+        rest = part.strip()[found.end() :].strip(" ,.!-").casefold() if found else part
+        if found is None or (rest and rest not in known):
+            return False
+    return True
 
 
 def _may_sign(text: str) -> bool:
@@ -169,28 +181,35 @@ def _may_sign(text: str) -> bool:
 
 
 def _contacts(lines: Lines, names: Sequence[str], first: int, end: int) -> int:
-    """A last paragraph of contact data, or the sender's name alone; never all that was written."""
+    """A last paragraph of names and contact data, or the sender's name alone; never all that was written."""
     stop = end
     while stop > first and lines.blank(stop - 1):
         stop -= 1
     start = stop
     while start > first and not lines.blank(start - 1):
         start -= 1
-    if start <= first or start == stop:
-        return _named(lines, names, first, stop) if stop > first + 1 else end
-    texts = [one.strip() for one in lines.texts[start:stop]]
-    contact = sum(bool(_CONTACT.search(one)) for one in texts)
-    if 2 <= len(texts) <= MOST_CLOSING and contact >= 2 and all(map(_may_sign, texts)):
+    if start > first and _signs(lines, start, stop, names):
         return start
-    return _named(lines, names, first, stop)
+    last = lines.texts[stop - 1].strip(" ,.!-\t").casefold() if stop - 1 > first else ""
+    return stop - 1 if last and last in _words(names) else end
 
 
-def _named(lines: Lines, names: Sequence[str], first: int, stop: int) -> int:
-    """The last line where it is a name, or the sender's."""
-    if stop - 1 <= first:
-        return stop
-    text = lines.texts[stop - 1].strip().strip(",.!- ").casefold()
-    return stop - 1 if text and text in _words(names) else stop
+def _signs(lines: Lines, start: int, stop: int, names: Sequence[str]) -> bool:
+    """Whether a paragraph is nothing but a name, a firm and contact data, behind a sentence that has ended."""
+    texts = [one.strip() for one in lines.texts[start:stop]]
+    if not texts or len(texts) > MOST_CLOSING or not all(map(_may_sign, texts)):
+        return False
+    contact = sum(bool(_CONTACT.search(one)) for one in texts)
+    if contact >= 2:
+        return True
+    before = start - 1
+    while before >= 0 and lines.blank(before):
+        before -= 1
+    ended = before >= 0 and lines.texts[before].rstrip().endswith((".", "!", "?", ")", '"', "”", "…", "😊", "🙂"))
+    if not ended or len(texts) > 4:
+        return False
+    named = _NAMED.fullmatch(texts[0]) is not None or texts[0].casefold() in _words(names)
+    return named or (contact > 0 and len(texts) > 1)
 
 
 def _words(names: Sequence[str]) -> frozenset[str]:
