@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
+from rightsized import data
 from rightsized.apps.triage.desk import settings as desk_settings
 from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.desk.delay import deadlines
 from rightsized.apps.triage.desk.settings import DeskSettings
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Known, Parts
-from rightsized.apps.triage.records import Extracted, Level, Mail, Priority, Route, Sentence, Summary
+from rightsized.apps.triage.records import Address, Extracted, Level, Mail, Priority, Route, Summary
 from rightsized.apps.triage.settings import InboxSettings
+from rightsized.apps.triage.summary.extract import extract
+from rightsized.engines.sentence_kinds import SentenceModel
 
 MIB = 1 << 20
 EARLIEST, LATEST = 631_152_000.0, 4_102_444_800.0  # 1990 to 2100
@@ -37,7 +41,9 @@ def compose(folder: Path, settings: InboxSettings) -> Parts:
     """The parts of the inbox in `folder`. Raises ConfigError."""
     desk = desk_settings.load(folder)
     calendar = Calendar(desk.hours)
-    return Parts(extract=_nothing, priority=_normal, route=_to_people, summarise=_subject, due=_due(desk, calendar))
+    return Parts(
+        extract=_nothing, priority=_normal, route=_to_people, summarise=_summaries(settings), due=_due(desk, calendar)
+    )
 
 
 def _nothing(mail: Mail) -> tuple[Extracted, ...]:
@@ -52,10 +58,20 @@ def _to_people(known: Known, priority: Priority) -> Route:
     return Route(PEOPLE, False, "no rule takes it")
 
 
-def _subject(mail: Mail, earlier: Sequence[Mail]) -> Summary:
-    if not mail.subject:
-        return Summary("extract")
-    return Summary("extract", (Sentence("subject", mail.subject, 0, len(mail.subject), "subject", mail.key),))
+def _summaries(settings: InboxSettings) -> Callable[[Mail, Sequence[Mail]], Summary]:
+    model = sentence_model()
+    ours = frozenset(domain.lower() for domain in settings.domains)
+
+    def is_ours(address: Address) -> bool:
+        return address.address.rpartition("@")[2].lower() in ours
+
+    return lambda mail, earlier: extract(mail, earlier, model, is_ours)
+
+
+@cache
+def sentence_model() -> SentenceModel:
+    """The reader of sentences that comes with the package. Raises IntegrityError."""
+    return SentenceModel.open(data.folder("sentences"))
 
 
 def _due(desk: DeskSettings, calendar: Calendar) -> Callable[[Level, float], float | None]:

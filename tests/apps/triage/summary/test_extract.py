@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rightsized.apps.triage.records import Mail, Span, Summary
-from rightsized.apps.triage.summary.extract import LONG_THREAD, Reading, extract
+from rightsized.apps.triage.summary.extract import extract
 from rightsized.apps.triage.summary.sentences import said
 from rightsized.apps.triage.summary.written import write_summary
 from rightsized.core.errors import UpstreamError
+from rightsized.engines.sentence_kinds import Placed, Scores
 from rightsized.tasks.writing import FakeTextWriter
 from tests.apps.triage.triage_samples import a_mail
 
@@ -20,15 +21,19 @@ FRESH = BODY.index("\n\n>")
 
 
 class Words:
-    """Reads by words: `please` asks, digits are facts that matter."""
+    """Reads by words: `please` asks, digits are facts that matter. Stands in for the model."""
 
-    def read(self, sentences: Sequence[str]) -> list[Reading]:
-        return [self._one(text) for text in sentences]
+    def read(self, conversation: Sequence[Placed]) -> list[Scores]:
+        return [self._one(one.text) for one in conversation]
 
-    def _one(self, text: str) -> Reading:
-        request = 0.9 if "Please" in text else 0.1
-        fact = 0.8 if any(sign.isdigit() for sign in text) else 0.1
-        return Reading(request, 0.05, fact, max(request, fact) if request + fact > 0.3 else 0.1)
+    def _one(self, text: str) -> Scores:
+        request = 0.9 if "Please" in text else 0.05
+        fact = 0.9 if any(sign.isdigit() for sign in text) and request < 0.5 else 0.05
+        return Scores(request, 0.02, fact, 0.03, max(request, fact), request)
+
+
+def read(one: Mail, earlier: Sequence[Mail] = ()) -> Summary:
+    return extract(one, earlier, Words(), lambda address: False)  # type: ignore[arg-type]
 
 
 def mail(key: str = "m1", body: str = BODY, fresh: int = FRESH) -> Mail:
@@ -37,7 +42,7 @@ def mail(key: str = "m1", body: str = BODY, fresh: int = FRESH) -> Mail:
 
 def test_every_sentence_stands_where_it_says() -> None:
     one = mail()
-    found = extract(one, [], Words())
+    found = read(one)
     subject, *rest = found.sentences
     assert (subject.place, subject.text) == ("subject", "Late parcel")
     assert [sentence.text for sentence in rest] == [
@@ -50,31 +55,42 @@ def test_every_sentence_stands_where_it_says() -> None:
 
 
 def test_quotes_are_not_summarised() -> None:
-    assert not any("Earlier" in one.text for one in extract(mail(), [], Words()).sentences)
+    assert not any("Earlier" in one.text for one in read(mail()).sentences)
     assert all("Earlier" not in one.line for one in said(mail()))
 
 
-def test_where_nothing_matters_much_the_likeliest_sentence_stands_alone() -> None:
-    found = extract(mail(body="Hm. Well. So.", fresh=13), [], Words())
-    assert [one.text for one in found.sentences] == ["Late parcel", "Hm."]
+def test_where_nothing_matters_much_two_sentences_stand() -> None:
+    found = read(mail(body="Hm. Well. So.", fresh=13))
+    assert [one.text for one in found.sentences] == ["Late parcel", "Hm.", "Well."]
     assert found.action == ()
 
 
 def test_no_words_no_summary() -> None:
-    assert extract(a_mail(subject="", body="", fresh=()), [], Words()) == Summary("extract")
+    assert read(a_mail(subject="", body="", fresh=())) == Summary("extract")
 
 
-def test_a_long_thread_is_summarised_as_one() -> None:
-    earlier = [mail(f"m{at}", f"The tent of order {at} leaks at the seam.", 36) for at in range(LONG_THREAD - 1)]
-    found = extract(mail("last"), earlier, Words())
-    assert found.note == f"Of a thread of {LONG_THREAD} messages."
-    assert {one.key for one in found.sentences} > {"last"}
-    assert not extract(mail("last"), earlier[:-1], Words()).note
+def test_a_thread_is_summarised_as_one() -> None:
+    first = mail("m0", "The tent of order FH-7 leaks at the seam. Hm.", 45)
+    found = read(mail("last"), [first])
+    assert found.note == "Of a thread of 2 messages."
+    assert [one.key for one in found.sentences] == ["last", "m0", "last", "last"]
+
+
+def test_machines_in_a_thread_are_passed_over() -> None:
+    away = a_mail("m0", "I am away until 3 May.", automatic="auto-reply")
+    assert not read(mail("last"), [away]).note
+
+
+def test_a_thread_without_end_is_reduced_first() -> None:
+    earlier = [mail(f"m{at}", f"The tent of order {at} leaks at the seam. " * 30, 1_000) for at in range(30)]
+    found = read(mail("last"), earlier)
+    assert len(found.sentences) <= 4
+    assert found.action
 
 
 async def written(said: str | Exception) -> Summary:
     one = mail()
-    return await write_summary(one, [], extract(one, [], Words()), FakeTextWriter([said]))
+    return await write_summary(one, [], read(one), FakeTextWriter([said]))
 
 
 async def test_what_is_borne_out_is_shown_with_its_place() -> None:

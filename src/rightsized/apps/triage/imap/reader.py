@@ -19,7 +19,7 @@ from msgspec import field
 
 from rightsized.apps.triage.imap.pauses import FIRST_PAUSE_S, Wake, pause
 from rightsized.apps.triage.imap.progress import Progress
-from rightsized.apps.triage.imap.session import DroppedError, Head, RefusedError, Selected, Session
+from rightsized.apps.triage.imap.session import DroppedError, Head, RefusedError, Selected, Session, not_let_in
 from rightsized.apps.triage.inbox.opening import Context
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.core.errors import ConfigError, DownloadError
@@ -34,8 +34,8 @@ HEADS = 256  # messages whose sizes are asked for together
 MARKS = 500
 ATTEMPTS = 5  # failures in a row before somebody who does not wait is told
 REFUSALS = 3  # of one message by the server's own word, before it is handed over as an error
-HEADER_TRIES = 2  # of a message that cannot be had whole; then it goes without its header
-DROPS = 3  # of the connection at one message, where others came through since
+HEADER_TRIES = 3  # of a message that is too large; then it goes without its header
+DROPS = 3  # of the connection at one message, since others came through
 DROPS_ALONE = 12  # where no other came through: about seven minutes
 KEEP_S = 1.0  # between two keepings of how far it got
 
@@ -68,7 +68,8 @@ class Reader:
         self._alone: set[int] = set()  # to be fetched by themselves: something went wrong among others
         self._begun: tuple[int, io.BytesIO] | None = None  # a large message, fetched in part
         self._troubles: dict[int, _Trouble] = {}
-        self._delivered = self._failures = 0
+        self._delivered = self._failures = self._refused = 0
+        self._let_in = False
         self._marks: list[int] = []
         self._lock = threading.Lock()
         self._kept_at, self._kept = 0.0, self._progress.kept()
@@ -143,7 +144,7 @@ class Reader:
         return self._fetch() if self._queue else []
 
     def _connect(self) -> None:
-        self._session.open()
+        self._log_in()
         flags = self._marking.flags
         selected = self._session.select(self._session.place.folder, readonly=not flags)
         if flags:
@@ -156,6 +157,17 @@ class Reader:
             self._begun = None
             with self._lock:
                 self._marks.clear()
+
+    def _log_in(self) -> None:
+        """Who was let in before and now is not waits a little: servers that are busy say no as well."""
+        try:
+            self._session.open()
+        except RefusedError as error:
+            self._refused += 1
+            if not self._let_in or self._refused >= ATTEMPTS:
+                raise not_let_in(self._session.place, error) from None
+            raise DroppedError(f"it does not let us in: {error}") from None
+        self._let_in, self._refused = True, 0
 
     def _search(self) -> None:
         for uid in self._session.after(self._progress.top, self._marking.since):
@@ -239,7 +251,7 @@ class Reader:
     def _whole(self, head: Head) -> Arrival | None:
         """One message, in parts; what was received before the connection dropped is kept. None where it is gone."""
         if self._hopeless(head.uid):
-            return self._error(head, f"The server does not hand it over: {self._troubles[head.uid].said}.")
+            return self._error(head, f"The server does not hand it over: {self._troubles[head.uid].said}.", 1)
         most = self._context.max_bytes
         if head.size > most:
             return self._too_large(head, head.size)
@@ -252,6 +264,7 @@ class Reader:
             if part is None and start == 0:
                 return self._gone(head)
             held.write(part or b"")
+            self._failures = 0  # it goes on, however often it breaks off
             if held.tell() > most:
                 self._begun = None
                 return self._too_large(head, held.tell())
@@ -267,11 +280,11 @@ class Reader:
         most = self._context.max_bytes
         return self._error(head, f"It has {size:,} bytes or more; messages of up to {most:,} are read (read.max_mb).")
 
-    def _error(self, head: Head, said: str) -> Arrival | None:
+    def _error(self, head: Head, said: str, tries: int = HEADER_TRIES) -> Arrival | None:
         """A message that cannot be had, with its header, so that it is known by its name and a person can find it."""
         trouble = self._troubles.setdefault(head.uid, _Trouble(self._delivered))
         header = b""
-        if trouble.heads < HEADER_TRIES:
+        if trouble.heads < tries:
             trouble.heads += 1
             header = self._session.parts([head.uid], 0, HEADER, section="HEADER").get(head.uid, b"")
         return self._arrival(head, header, said)
@@ -286,13 +299,11 @@ class Reader:
     def _hopeless(self, uid: int) -> bool:
         one = self._troubles.get(uid)
         return one is not None and (
-            one.refused >= REFUSALS
-            or (one.dropped >= DROPS and self._delivered > one.delivered)
-            or one.dropped >= DROPS_ALONE
+            one.refused >= REFUSALS or one.dropped >= (DROPS if one.blamed else DROPS_ALONE)
         )
 
     def _troubled(self, group: Sequence[Head], error: DroppedError | RefusedError) -> None:
-        """What failed is tried alone; what failed alone, behind the others."""
+        """What failed is tried alone; what failed twice alone, behind the others."""
         self._alone |= {head.uid for head in group}
         if len(group) > 1:
             self._queue.extendleft(head.uid for head in reversed(group))
@@ -306,11 +317,13 @@ class Reader:
         elif begun > one.begun:
             one.begun, one.dropped = begun, 0  # it came further than before
         else:
+            if not one.blamed and self._delivered > one.delivered:
+                one.blamed, one.dropped = True, 0  # others come through again, so what counts begins here
             one.dropped += 1
-        if one.begun:
-            self._queue.appendleft(uid)
-        else:
+        if one.refused + one.dropped > 1:
             self._queue.append(uid)
+        else:
+            self._queue.appendleft(uid)
 
     def _mark(self) -> None:
         """Set the flags on what was recorded; then it is done with."""
@@ -358,6 +371,7 @@ class _Trouble:
     def __init__(self, delivered: int) -> None:
         self.delivered, self.said = delivered, ""
         self.refused = self.dropped = self.begun = self.heads = 0
+        self.blamed = False
 
 
 def _check_marks(flags: Sequence[str], selected: Selected, name: str) -> None:

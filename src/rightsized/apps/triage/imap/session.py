@@ -80,7 +80,10 @@ class Session:
         return self._client is not None
 
     def open(self) -> None:
-        """Connect and log in. A token that is refused is fetched again, once."""
+        """Connect and log in. A token that is refused is fetched again, once.
+
+        Raises RefusedError where we are not let in, see `not_let_in`.
+        """
         for last in (False, True):
             with self._speaking():
                 client = Client(self.place, self._tls, self._egress, self._access.timeout_s)
@@ -93,7 +96,7 @@ class Session:
                 return
             self.abort()
             if last or not self._credentials.renewable:
-                raise _refused_login(self.place, refusal)
+                raise RefusedError(refusal)
             self._credentials.renew()
 
     def has(self, capability: str) -> bool:
@@ -203,6 +206,8 @@ class Session:
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error as error:
+            if isinstance(error.__context__, imaplib.IMAP4.abort):  # the library makes both a LoginError
+                raise error.__context__ from None
             refused = RefusedError(_told(error))
             if refused.code in _LATER:
                 raise DroppedError(f"it cannot log anybody in now: {refused}") from None
@@ -286,7 +291,8 @@ def _context(access: Access) -> ssl.SSLContext:
     return context
 
 
-def _refused_login(place: Place, said: str) -> ConfigError:
+def not_let_in(place: Place, said: RefusedError) -> ConfigError:
+    """What a refused login means to whoever wrote the settings."""
     return ConfigError(
         f"{place.host} does not let {place.user} in: {said}.",
         fix="See the password or token that the options name; docs/how-to/triage-imap.md says what providers ask for.",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec import field
-
 from rightsized.core.frozen import Frozen
 from rightsized.core.types import Interval, LabelScore
 
@@ -117,19 +115,23 @@ class ShadowReport(Frozen, frozen=True):
 
 
 class Standing(Frozen, frozen=True):
-    """How learning of one task stands: labels at hand, the candidate, the shadow run, drift, and what would help."""
+    """How learning of one task stands: labels at hand, the candidate, the shadow run, and what would help.
+
+    `corrections` may train a candidate and are not in the version in force; `held` are kept back to compare. `audits`
+    were chosen by the coin, `fresh` of the labelled ones have been in no test; `wanted` is how many the next one takes.
+    """
 
     task: str
     version: str
     state: str
     waiting: int
     corrections: int
-    learned: int
+    held: int
     audits: int
     audits_labelled: int
     fresh: int
+    wanted: int | None = None
     candidate: Candidate | None = None
     shadow: ShadowReport | None = None
-    drift: str = ""
     alarm: str = ""
-    next: tuple[str, ...] = field(default_factory=tuple)
+    next: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ numbers), so that differences are paired: their intervals are Student's t over r
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from rightsized.apps.triage.desk.incidents import Incident, Print, print_of, recognise
-from rightsized.apps.triage.desk.settings import DeskSettings, IncidentSettings
+from rightsized.apps.triage.desk.settings import DeskSettings
 from rightsized.apps.triage.desk.simulation.playing import Played, Rules, Team, play
 from rightsized.apps.triage.desk.simulation.policies import POLICIES
 from rightsized.apps.triage.desk.simulation.stream import Assumptions, Coming, Generator, Message, decide
@@ -23,6 +24,9 @@ from rightsized.apps.triage.records import LEVELS
 from rightsized.core.frozen import Frozen
 
 OURS = "ours"
+WINDOWS = 4  # of the last windows' messages are kept at hand, so that an incident that goes on is known again
+DAY = 24 * 3600.0  # messages older than this say what is ordinary
+EARLIER = 2_000  # of those, the latest
 
 
 class Estimate(Frozen, frozen=True):
@@ -120,14 +124,15 @@ def link(
     open_: dict[str, Incident] = {}
     member: dict[int, tuple[int, float]] = {}
     numbers: dict[str, int] = {}
+    spans = (WINDOWS * setting.desk.incident.window_minutes * 60, DAY)
     for row, one in enumerate(stream):
         if not one.text:
             continue
         made = prints.get(one.text) or prints.setdefault(one.text, print_of("", 0.0, one.text))
         new = made._replace(key=str(row), at=one.at)
-        found = recognise(
-            new, _within(seen, one.at, setting.desk.incident), setting.earlier, [*open_.values()], setting.desk.incident
-        )
+        near, old = (bisect_left(seen, one.at - span, key=lambda other: other.at) for span in spans)
+        earlier = [*setting.earlier, *seen[:old][-EARLIER:]]
+        found = recognise(new, seen[near:], earlier, [*open_.values()], setting.desk.incident)
         seen.append(new)
         if found is not None:
             open_[found.key] = found
@@ -189,13 +194,13 @@ def student(freedom: int) -> float:
     return math.fsum(term / float(freedom) ** power for power, term in enumerate(terms))
 
 
-def _within(seen: Sequence[Print], now: float, settings: IncidentSettings) -> list[Print]:
-    return [one for one in seen if one.at >= now - 4 * settings.window_minutes * 60]
-
-
 def _outcome(name: str, rows: Sequence[Figures], ours: Sequence[Figures]) -> Outcome:
     def of(figure: str) -> Estimate:
         return estimate(np.array([row[figure] for row in rows]))
+
+    def share(figure: str) -> Estimate:
+        found = of(figure)
+        return Estimate(found.mean, max(found.low, 0.0), min(found.high, 1.0))
 
     def less(figure: str) -> Estimate:
         return estimate(np.array([row[figure] - other[figure] for row, other in zip(rows, ours, strict=True)]))
@@ -204,8 +209,8 @@ def _outcome(name: str, rows: Sequence[Figures], ours: Sequence[Figures]) -> Out
         name,
         POLICIES[name].about,
         of("breaches"),
-        of("within"),
-        {level: of(f"within {level}") for level in LEVELS},
+        share("within"),
+        {level: share(f"within {level}") for level in LEVELS},
         of("human_minutes"),
         of("cost"),
         {figure: less(figure) for figure in ("breaches", "within", "human_minutes", "cost")} if ours else {},

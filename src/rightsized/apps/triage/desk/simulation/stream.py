@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from rightsized.apps.triage.desk.settings import WorkSettings
 from rightsized.apps.triage.records import LEVELS, Level
+from rightsized.core.errors import ConfigError
 from rightsized.core.frozen import Frozen
+from rightsized.core.tables import meant, read_table
 
 Generator = np.random.Generator
 Floats = NDArray[np.float64]
@@ -91,6 +93,30 @@ class Message(Frozen, frozen=True):
     about: str = ""
     incident: int = -1
     linked: float = 0.0
+
+
+def assumptions(values: Sequence[str]) -> Assumptions:
+    """The defaults with `name=value` in their place, such as `sort_minutes=2` or `levels.urgent=0.1`.
+
+    Raises ConfigError.
+    """
+    table = msgspec.to_builtins(Assumptions())
+    for text in values:
+        name, _, value = text.partition("=")
+        outer, _, inner = name.strip().partition(".")
+        try:
+            number = float(value)
+        except ValueError:
+            raise ConfigError(f"{text!r} gives no number.", fix="Write for instance sort_minutes=2.") from None
+        if inner:
+            within = table.get(outer)
+            if not isinstance(within, dict) or inner not in within:
+                known = [f"{one}.{level}" for one in ("levels", "flagged") for level in LEVELS]
+                raise ConfigError(f"Unknown assumption {name.strip()!r}.", fix=meant(name, known))
+            within[inner] = number
+        else:
+            table[outer] = number
+    return read_table(Assumptions, table, "assumptions")
 
 
 NOWHERE, RIGHT, WRONG = "nowhere", "right", "wrong"
