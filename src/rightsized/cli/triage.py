@@ -20,6 +20,7 @@ from rightsized.cli.triage_queue import (
     show,
 )
 from rightsized.cli.triage_run import RunOptions, run
+from rightsized.cli.triage_simulate import SimulateOptions, simulate
 
 app = typer.Typer(name="triage", help="Mail and tickets: connect, run, queue, rules, learn.", no_args_is_help=True)
 
@@ -32,3 +33,4 @@ add(app, "correct", CorrectOptions, correct)
 add(app, "assign", AssignOptions, assign)
 add(app, "done", MessageOptions, done)
 add(app, "reopen", MessageOptions, reopen)
+add(app, "simulate", SimulateOptions, simulate)
