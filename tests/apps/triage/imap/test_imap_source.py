@@ -227,7 +227,7 @@ async def test_who_may_not_in_is_told_why(mailbox: Mailbox, monkeypatch: pytest.
     with pytest.raises(ConfigError, match="is not trusted"):  # another name than the certificate's
         await run(mailbox.open(memory, f"imaps://{mailbox.user}@127.0.0.1:{server.tls}", ca=str(server.ca)), memory)
     monkeypatch.setenv("MAIL_PASSWORD", "wrong")
-    with pytest.raises(ConfigError, match="does not let .* in: .*AUTHENTICATIONFAILED"):
+    with pytest.raises(ConfigError, match=r"does not let .* in: .*AUTHENTICATIONFAILED"):
         await run(mailbox.open(memory), memory)
     assert PASSWORD not in str(memory.cursors)
 

@@ -20,6 +20,7 @@ from msgspec import field
 from rightsized.apps.triage.imap.pauses import FIRST_PAUSE_S, Wake, pause
 from rightsized.apps.triage.imap.progress import Progress
 from rightsized.apps.triage.imap.session import DroppedError, Head, RefusedError, Selected, Session, not_let_in
+from rightsized.apps.triage.imap.troubles import Troubles
 from rightsized.apps.triage.inbox.opening import Context
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.core.errors import ConfigError, DownloadError
@@ -33,10 +34,7 @@ AT_ONCE = 32  # small messages that are fetched together
 HEADS = 256  # messages whose sizes are asked for together
 MARKS = 500
 ATTEMPTS = 5  # failures in a row before somebody who does not wait is told
-REFUSALS = 3  # of one message by the server's own word, before it is handed over as an error
 HEADER_TRIES = 3  # of a message that is too large; then it goes without its header
-DROPS = 3  # of the connection at one message, since others came through
-DROPS_ALONE = 12  # where no other came through: about seven minutes
 KEEP_S = 1.0  # between two keepings of how far it got
 
 
@@ -67,7 +65,7 @@ class Reader:
         self._heads: dict[int, Head] = {}
         self._alone: set[int] = set()  # to be fetched by themselves: something went wrong among others
         self._begun: tuple[int, io.BytesIO] | None = None  # a large message, fetched in part
-        self._troubles: dict[int, _Trouble] = {}
+        self._troubles = Troubles()
         self._delivered = self._failures = self._refused = 0
         self._let_in = False
         self._marks: list[int] = []
@@ -198,7 +196,7 @@ class Reader:
             return []
         for head in group:
             self._heads.pop(head.uid, None)
-            self._troubles.pop(head.uid, None)
+            self._troubles.forget(head.uid)
             self._alone.discard(head.uid)
         return [one for one in found if one is not None]
 
@@ -250,8 +248,8 @@ class Reader:
 
     def _whole(self, head: Head) -> Arrival | None:
         """One message, in parts; what was received before the connection dropped is kept. None where it is gone."""
-        if self._hopeless(head.uid):
-            return self._error(head, f"The server does not hand it over: {self._troubles[head.uid].said}.", 1)
+        if why := self._troubles.hopeless(head.uid):
+            return self._error(head, f"The server does not hand it over: {why}.", 1)
         most = self._context.max_bytes
         if head.size > most:
             return self._too_large(head, head.size)
@@ -282,10 +280,8 @@ class Reader:
 
     def _error(self, head: Head, said: str, tries: int = HEADER_TRIES) -> Arrival | None:
         """A message that cannot be had, with its header, so that it is known by its name and a person can find it."""
-        trouble = self._troubles.setdefault(head.uid, _Trouble(self._delivered))
         header = b""
-        if trouble.heads < tries:
-            trouble.heads += 1
+        if self._troubles.may_ask_header(head.uid, tries):
             header = self._session.parts([head.uid], 0, HEADER, section="HEADER").get(head.uid, b"")
         return self._arrival(head, header, said)
 
@@ -296,12 +292,6 @@ class Reader:
         self._progress.done(head.uid)
         return None
 
-    def _hopeless(self, uid: int) -> bool:
-        one = self._troubles.get(uid)
-        return one is not None and (
-            one.refused >= REFUSALS or one.dropped >= (DROPS if one.blamed else DROPS_ALONE)
-        )
-
     def _troubled(self, group: Sequence[Head], error: DroppedError | RefusedError) -> None:
         """What failed is tried alone; what failed twice alone, behind the others."""
         self._alone |= {head.uid for head in group}
@@ -310,17 +300,7 @@ class Reader:
             return
         uid = group[0].uid
         begun = self._begun[1].tell() if self._begun is not None and self._begun[0] == uid else 0
-        one = self._troubles.setdefault(uid, _Trouble(self._delivered))
-        one.said = str(error)
-        if isinstance(error, RefusedError):
-            one.refused += 1
-        elif begun > one.begun:
-            one.begun, one.dropped = begun, 0  # it came further than before
-        else:
-            if not one.blamed and self._delivered > one.delivered:
-                one.blamed, one.dropped = True, 0  # others come through again, so what counts begins here
-            one.dropped += 1
-        if one.refused + one.dropped > 1:
+        if self._troubles.note(uid, error, begun=begun, delivered=self._delivered):
             self._queue.append(uid)
         else:
             self._queue.appendleft(uid)
@@ -363,15 +343,6 @@ class Reader:
             self._wake.wait(seconds)
             if not stop.is_set():
                 self._wake.hush()
-
-
-class _Trouble:
-    """What went wrong with one message so far. `delivered`: messages handed over before it began."""
-
-    def __init__(self, delivered: int) -> None:
-        self.delivered, self.said = delivered, ""
-        self.refused = self.dropped = self.begun = self.heads = 0
-        self.blamed = False
 
 
 def _check_marks(flags: Sequence[str], selected: Selected, name: str) -> None:
