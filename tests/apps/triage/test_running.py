@@ -11,7 +11,7 @@ import pytest
 from rightsized.apps.triage.handling import Handling
 from rightsized.apps.triage.inboxes import Inbox
 from rightsized.apps.triage.protocols import Arrival
-from rightsized.apps.triage.records import Handled
+from rightsized.apps.triage.records import Address, Handled
 from rightsized.apps.triage.running import run
 from rightsized.apps.triage.store.records import Waits
 from rightsized.core.errors import BusyError, DocumentError, ForbiddenError, StoreError
@@ -177,3 +177,16 @@ async def test_other_rules_are_in_force_with_the_next_message(inbox: Inbox) -> N
 
 async def test_no_more_than_the_limit(inbox: Inbox) -> None:
     assert len(await all_of(ListSource(arrivals(9)), inbox, limit=4)) == 4
+
+
+async def test_our_own_answer_ends_what_waited_in_its_thread(inbox: Inbox, tasks: FakeTasks) -> None:
+    (inbox.folder / "inbox.toml").write_text('domains = ["fernhill.example.com"]\n')
+    tasks.answers["support"] = lambda text: a_reply("support", None)
+    asked = Arrival("p0", mail=a_mail("m0", received=1_000.0))
+    ours = a_mail("m1", received=2_000.0, thread="m0", sender=Address("kim@fernhill.example.com"))
+    again = Arrival("p2", mail=a_mail("m2", received=3_000.0, thread="m0"))
+    found = await all_of(ListSource([asked, Arrival("p1", mail=ours), again]), inbox)
+    assert [one.route.queue for one in found] == ["inbox", "answered", "inbox"]
+    assert [inbox.store.get(key).status for key in ("m0", "m1", "m2")] == ["done", "done", "waiting"]
+    assert inbox.store.events("m0")[-1].by == "kim@fernhill.example.com"
+    assert len(tasks.asked) == 2

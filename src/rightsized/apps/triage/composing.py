@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from rightsized import data
@@ -60,12 +60,13 @@ def _to_people(known: Known, priority: Priority) -> Route:
 
 def _summaries(settings: InboxSettings) -> Callable[[Mail, Sequence[Mail]], Summary]:
     model = sentence_model()
-    ours = frozenset(domain.lower() for domain in settings.domains)
+    return lambda mail, earlier: extract(mail, earlier, model, partial(is_ours, settings))
 
-    def is_ours(address: Address) -> bool:
-        return address.address.rpartition("@")[2].lower() in ours
 
-    return lambda mail, earlier: extract(mail, earlier, model, is_ours)
+def is_ours(settings: InboxSettings, address: Address) -> bool:
+    """Whether somebody of our own side has this address."""
+    domain = address.address.rpartition("@")[2].lower()
+    return any(domain == own.lower() for own in settings.domains)
 
 
 @cache

@@ -13,10 +13,13 @@ from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Asking
 from rightsized.apps.triage.records import Address, Handled, Mail, Priority, Route, Summary
 from rightsized.apps.triage.settings import InboxSettings
+from rightsized.apps.triage.store.messages import SYSTEM
 from rightsized.apps.triage.store.records import Kept, Status
 from rightsized.core.errors import DocumentError, ForbiddenError, RightsizedError
+from rightsized.core.types import TIER_TASK
 
 EARLIER = 20  # messages of a thread that are looked at, the latest
+ANSWERED = "answered"  # the queue of our own messages: nobody is to do anything
 UNREADABLE = "unreadable"  # the queue of what could not be read: a person looks at the original
 
 
@@ -72,6 +75,8 @@ class Handling:
     async def _read(self, kept: Kept, mail: Mail, error: str) -> Handled:
         if error:
             return failed(mail, kept.source, error)
+        if self._inbox.is_ours(mail.sender):
+            return answered(mail, kept.source)
         earlier = [one.mail for one in self._inbox.store.thread(kept.thread) if one.number < kept.number and one.mail]
         try:
             asking = self._asking(self._inbox)
@@ -88,8 +93,29 @@ class Handling:
         status: Status = "none" if preview else "routed" if handled.route.automatic and not handled.error else "waiting"
         with store.writing():
             store.handled(handled, status, made, preview=preview)
-            if not preview and not handled.error:
+            if preview:
+                return
+            if handled.route.queue == ANSWERED:
+                self._answer(handled)
+                return
+            after = self._answered_since(handled)
+            if after is not None:
+                store.update(handled.key, after.sender, "done", f"answered by {after.key}", status="done")
+            elif not handled.error:
                 self._inbox.plan(handled)
+
+    def _answered_since(self, handled: Handled) -> Handled | None:
+        """Our own answer to a message, where it was read before the message was."""
+        later = (one.handled for one in self._inbox.store.thread(handled.thread) if one.received >= handled.received)
+        return next((one for one in later if one is not None and one.route.queue == ANSWERED), None)
+
+    def _answer(self, handled: Handled) -> None:
+        """A message of our own side: what waited before it in its thread is answered, and it waits for nobody."""
+        store = self._inbox.store
+        store.update(handled.key, SYSTEM, "done", "written by our own side", status="done")
+        for one in store.thread(handled.thread):
+            if one.status == "waiting" and one.received <= handled.received:
+                store.update(one.key, handled.sender, "done", f"answered by {handled.key}", status="done")
 
     def _tend(self, key: str) -> None:
         """Tell the queue: a storm of messages like this one is one incident, and somebody may have room."""
@@ -104,6 +130,29 @@ class Handling:
         except DocumentError as error:
             digest = hashlib.sha256(arrival.data or f"{source}\0{arrival.place}".encode()).hexdigest()
             return Mail(f"sha256:{digest}", "", "", Address(""), received=arrival.received, notes=(str(error),))
+
+
+def answered(mail: Mail, source: str) -> Handled:
+    """A message of our own side, as a copy of what was sent: no task reads it."""
+    return Handled(
+        key=mail.key,
+        source=source,
+        thread=mail.thread or mail.key,
+        subject=mail.subject,
+        sender=mail.sender.address,
+        received=mail.received or mail.date or 0.0,
+        language=mail.language,
+        automatic=mail.automatic,
+        labels={},
+        fields=(),
+        priority=Priority("normal", "our own answer"),
+        route=Route(ANSWERED, True, "written by our own side"),
+        summary=Summary("extract"),
+        tier=TIER_TASK,
+        decision="",
+        attachments=mail.attachments,
+        notes=mail.notes,
+    )
 
 
 def failed(mail: Mail, source: str, error: str, decision: str = "") -> Handled:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from rightsized.apps.triage import settings as inbox_settings
-from rightsized.apps.triage.composing import compose
+from rightsized.apps.triage.composing import compose, is_ours
 from rightsized.apps.triage.desk import settings as desk_settings
 from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.inbox import Context, open_source
 from rightsized.apps.triage.protocols import Source
 from rightsized.apps.triage.reading.message import MessageReader
 from rightsized.apps.triage.reading.tasks import Tasks, roles, versions
-from rightsized.apps.triage.records import Handled
+from rightsized.apps.triage.records import Address, Handled
 from rightsized.apps.triage.settings import InboxSettings, check_name
 from rightsized.apps.triage.store import MessageStore
 from rightsized.apps.triage.tending import Tending
@@ -63,6 +63,10 @@ class Inbox:
         """Names all that decides how a message is read: versions of tasks, rules and settings."""
         told = f"{self._files} {versions(self._tasks, roles(self._tasks, self._settings.tasks))}"
         return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+    def is_ours(self, address: Address) -> bool:
+        """Whether somebody of our own side has this address, by the settings' domains."""
+        return is_ours(self._settings, address)
 
     def source(self, address: str, options: Mapping[str, Any], egress: Egress, *, dry_run: bool) -> Source:
         """A source of this inbox, going on where it was. Raises ConfigError, MissingExtraError."""
