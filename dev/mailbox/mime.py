@@ -43,7 +43,7 @@ def made(message: Message, thread: list[Message]) -> bytes:
         return _received(message) + made(first, thread).split(b"\n", 1)[1].split(b"\n", 1)[1]
     mail = EmailMessage(policy=_POLICY)
     _headers(mail, message, thread)
-    if message.headers.get("M") in ("bounce", "report"):
+    if message.headers.get("M") in ("bounce", "report") and "plainreport" not in message.forms:
         _report(mail, message, thread)
     else:
         _body(mail, message, thread)
