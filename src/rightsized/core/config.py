@@ -114,6 +114,12 @@ class SearchConfig(_Section, frozen=True):
     data_classes: dict[str, DataClass] = msgspec.field(default_factory=dict)  # the same, by collection
 
 
+class TriageConfig(_Section, frozen=True):
+    """Which inboxes a server reads. Each has settings of its own: `triage/NAME/inbox.toml` in the home folder."""
+
+    inboxes: tuple[str, ...] = ()  # names of inboxes whose sources are read for as long as the server runs
+
+
 class GuardConfig(_Section, frozen=True):
     """The policy, and when texts are searched for personal data."""
 
@@ -135,6 +141,7 @@ class Config(_Section, frozen=True):
     egress: EgressConfig = EgressConfig()
     guard: GuardConfig = GuardConfig()
     search: SearchConfig = SearchConfig()
+    triage: TriageConfig = TriageConfig()
     gateway: GatewayConfig = GatewayConfig()
     tests: RunTestsConfig = RunTestsConfig()
     pii: PiiConfig = PiiConfig()
@@ -152,6 +159,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "egress": EgressConfig,
     "guard": GuardConfig,
     "search": SearchConfig,
+    "triage": TriageConfig,
     "gateway": GatewayConfig,
     "tests": RunTestsConfig,
     "pii": PiiConfig,
@@ -159,7 +167,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
 # Settings that an environment variable gives as words with commas between them.
 _LISTS = frozenset(
     {"egress.allow", "ledger.sinks", "tests.roles"}
-    | {"pii.off", "pii.regions", "pii.deny", "pii.allow", "pii.allow_types"}
+    | {"pii.off", "pii.regions", "pii.deny", "pii.allow", "pii.allow_types", "triage.inboxes"}
 )
 _RANGES: dict[str, tuple[float, float]] = {
     "server.port": (0, 65535),

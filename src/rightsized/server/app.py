@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,7 @@ from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.rank.rerankers import reranking_of
 from rightsized.apps.search.service import SearchService
 from rightsized.apps.triage.service import TriageService
+from rightsized.apps.triage.watching import watch
 from rightsized.core.config import Config
 from rightsized.core.egress import Egress
 from rightsized.core.errors import RateLimitError, RightsizedError, UnauthorizedError
@@ -93,12 +95,21 @@ class App:
     async def lifespan(self) -> AsyncIterator[None]:
         """The service runs inside. Raises what its start raises."""
         await self._service.start()
+        watching = asyncio.ensure_future(self._watch())
         try:
             yield
         finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
             self._documents.close()
             self._triage.close()
             await self._service.close()
+
+    async def _watch(self) -> None:
+        """Read the sources of the inboxes that the settings name."""
+        names = self.config.triage.inboxes
+        if names:
+            await watch(self._triage, names, Egress.at(self.config.home, self.config.egress.allow))
 
     async def _lifespan_messages(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from rightsized.store.home import Home
 
 FOLDER = "triage"
 MIB = 1 << 20
+DAY_SECONDS = 86_400.0
 _FILES = ("inbox.toml", "rules.toml", "desk.toml")  # what decides how a message is read
 
 
@@ -74,6 +76,10 @@ class Inbox:
 
     def plan(self, handled: Handled) -> None:
         """Plan the actions of a message, in the transaction that keeps it."""
+
+    def purge(self) -> int:
+        """Delete the text of messages that were finished `read.history_days` ago. Returns how many."""
+        return self.store.purge(time.time() - self._settings.read.history_days * DAY_SECONDS)
 
     def close(self) -> None:
         self.store.close()

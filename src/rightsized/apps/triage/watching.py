@@ -1,0 +1,72 @@
+"""The sources of inboxes read for as long as a server runs: what comes is handled, what breaks is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+
+from rightsized.apps.triage.running import run
+from rightsized.apps.triage.service import TriageService
+from rightsized.core.egress import Egress
+from rightsized.core.errors import RightsizedError
+
+log = logging.getLogger("rightsized.triage")
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0  # seconds before a source that failed is read again; doubled each time
+TEND_SECONDS = 30.0  # between two rounds of giving out what waits
+PURGE_SECONDS = 3600.0
+
+
+async def watch(triage: TriageService, names: Sequence[str], egress: Egress) -> None:
+    """Read all sources of these inboxes until cancelled. An inbox that cannot be opened is said in the log."""
+    async with asyncio.TaskGroup() as group:
+        for name in names:
+            group.create_task(_inbox(triage, name, egress))
+
+
+async def _inbox(triage: TriageService, name: str, egress: Egress) -> None:
+    try:
+        inbox = await asyncio.to_thread(lambda: triage.inboxes.open(name, new=True))
+        await triage.handling(name).resume()
+    except RightsizedError as error:
+        log.error("An inbox is not read", extra={"inbox": name, "error": str(error)})
+        return
+    async with asyncio.TaskGroup() as group:
+        for one in inbox.settings.sources:
+            group.create_task(_source(triage, name, one.address, one.options, egress))
+        group.create_task(_tend(triage, name))
+
+
+async def _source(triage: TriageService, name: str, address: str, options: dict[str, object], egress: Egress) -> None:
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            inbox = triage.inboxes.open(name)
+            source = await asyncio.to_thread(inbox.source, address, options, egress, dry_run=False)
+            try:
+                async for _ in run(source, triage.handling(name), dry_run=False, wait=True):
+                    pause = FIRST_PAUSE
+            finally:
+                await source.close()
+        except RightsizedError as error:
+            said = {"inbox": name, "source": address, "error": error.own_words, "again_in_s": round(pause)}
+            log.error("A source of an inbox failed", extra=said)
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, keeps no secret
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def _tend(triage: TriageService, name: str) -> None:
+    """Give out what waits as people come and go, and delete texts whose time is over."""
+    loop = asyncio.get_running_loop()
+    purged = 0.0
+    while True:
+        try:
+            inbox = triage.inboxes.open(name)
+            await asyncio.to_thread(inbox.tending.give_out)
+            if loop.time() - purged >= PURGE_SECONDS:
+                purged = loop.time()
+                await asyncio.to_thread(inbox.purge)
+        except RightsizedError as error:
+            log.error("The queue of an inbox was not looked after", extra={"inbox": name, "error": error.own_words})
+        await asyncio.sleep(TEND_SECONDS)
