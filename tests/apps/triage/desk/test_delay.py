@@ -54,7 +54,8 @@ def test_near_deadlines_go_first_and_dear_levels_before_cheap_ones() -> None:
     assert keys([sure("new", "normal", 0.5), sure("near", "normal", 7.5)]) == ["near", "new"]
     assert keys([sure("n", "normal", 0), sure("u", "urgent", 0), sure("l", "low", 0)]) == ["u", "n", "l"]
     assert keys([sure("long", "normal", 20, 30), sure("short", "normal", 20, 3)]) == ["short", "long"]
-    assert keys([sure("short", "normal", 7.4, 3), sure("long", "normal", 7.4, 30)]) == ["long", "short"]  # it is due
+    nearly_due = [sure("short", "normal", 7.4, 3), sure("long", "normal", 7.4, 30)]
+    assert keys(nearly_due, people=10) == ["long", "short"]  # the long one has to be begun now
 
 
 def test_what_is_late_already_does_not_displace_what_can_still_be_kept() -> None:

@@ -56,7 +56,7 @@ class WorkSettings(_Table, frozen=True):
     minutes: float = 6.0  # mean of handling one message
     variation: float = 0.8  # standard deviation of that, as a share of the mean
     timeout_hours: float = 4.0  # open hours after which an assigned message that nobody touched is given to another
-    look_ahead: float = 0.5  # share of the time that the queue takes to drain over which the order looks ahead
+    look_ahead: float = 1.0  # share of the time that the queue takes to drain over which the order looks ahead
 
     def __post_init__(self) -> None:
         if min(self.minutes, self.variation, self.timeout_hours, self.look_ahead) <= 0:
