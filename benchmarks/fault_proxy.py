@@ -56,11 +56,15 @@ class FaultProxy:
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+        self.drop()
+        for thread in self._threads:
+            thread.join(10)
+
+    def drop(self) -> None:
+        """Close what is open now."""
         for one in tuple(self._open):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(10)
 
     def _accept(self) -> None:
         while True:

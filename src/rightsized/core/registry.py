@@ -13,6 +13,7 @@ from rightsized.core.errors import NotFoundError
 
 GROUPS = (
     "rightsized.connectors",
+    "rightsized.desks",
     "rightsized.encoders",
     "rightsized.engines",
     "rightsized.inboxes",

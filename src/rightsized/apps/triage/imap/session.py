@@ -163,6 +163,22 @@ class Session:
         with self._speaking() as client:
             client.add_flags(list(uids), list(flags), silent=True)
 
+    def flagged(self, uids: Sequence[int], flag: str) -> bool:
+        """Whether all messages that are still there have this flag or keyword, in whatever case."""
+        found = self._fetch(uids, ["FLAGS"])
+        sets = [{one.decode("ascii", "replace").lower() for one in said.get(b"FLAGS", ())} for said in found.values()]
+        return all(flag.lower() in one for one in sets)
+
+    def folders(self) -> dict[str, str]:
+        """The folders that can hold messages, each with what separates the parts of its name."""
+        with self._speaking(most=SMALL * 16) as client:
+            listed = client.list_folders()
+        return {
+            str(name): (separator or b"/").decode("ascii", "replace")
+            for flags, separator, name in listed
+            if b"\\noselect" not in {flag.lower() for flag in flags}
+        }
+
     def command(self, name: str, *arguments: Any) -> Any:
         """Any other method of IMAPClient, by its name."""
         with self._speaking() as client:
@@ -217,14 +233,11 @@ class Session:
 
     def _folder_like(self, folder: str, error: RefusedError) -> str:
         """The folder that was meant, in the server's own way of writing. Raises ConfigError."""
-        with self._speaking(most=SMALL * 16) as client:
-            listed = client.list_folders()
-        names = [str(name) for _, _, name in listed]
-        for _, separator, name in listed:
-            own = (separator or b"/").decode("ascii", "replace")
-            if str(name).split(own) == folder.split("/") and name != folder:
-                return str(name)
-        shown = ", ".join(names[:MOST_FOLDERS_SHOWN])
+        names = self.folders()
+        for name, separator in names.items():
+            if name.split(separator) == folder.split("/") and name != folder:
+                return name
+        shown = ", ".join(list(names)[:MOST_FOLDERS_SHOWN])
         raise ConfigError(
             f"The folder {folder!r} of {self.place.user} cannot be opened: {error}.",
             fix=f"{nearest(folder, names)}Folders there: {shown or 'none'}.",
