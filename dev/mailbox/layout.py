@@ -64,6 +64,8 @@ def _plain(block: Block, message: Message, thread: list[Message]) -> str:
         prefix = "" if block.kind == "%forward" or intro.endswith("\n") else "> "
         lines = plain(before, thread).strip("\n").split("\n")
         return "\n".join([intro, *((prefix + line).rstrip() for line in lines)])
+    if block.kind == "raw":
+        return html.unescape(re.sub(r"\n\s*\n+", "\n\n", re.sub(r"<[^>]+>", "", block.text))).strip("\n")
     text = markup.read(block.text).plain
     return wrapped(text) if "wrap" in message.forms and block.kind == "written" else text
 
@@ -77,7 +79,7 @@ def _intro(block: Block, before: Message) -> str:
 
 
 def _html(block: Block, message: Message, thread: list[Message], style: str) -> str:
-    if block.kind == "%html":
+    if block.kind == "raw":
         return block.text
     if block.kind.startswith("%"):
         before = thread[message.number - 2]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import mimetypes
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from email import message_from_string
 from email.header import Header
 from email.message import EmailMessage
+from email.message import Message as Message822
 from email.policy import default
 from email.utils import format_datetime, parseaddr
 
@@ -64,6 +66,10 @@ def made(message: Message, thread: list[Message]) -> bytes:
             count=1,
             flags=re.M,
         )
+    if "nodate" in message.forms:
+        data = re.sub(rb"^Date: .*\n", b"", data, count=1, flags=re.MULTILINE)
+    if "nocharset" in message.forms:
+        data = data.replace(b'; charset="utf-8"', b"", 1)
     return _received(message) + data
 
 
@@ -124,24 +130,24 @@ def _invitation(message: Message) -> str:
 
 def _report(mail: EmailMessage, message: Message, thread: list[Message]) -> None:
     """A delivery status notification (RFC 3464), or a receipt that a message was read (RFC 8098)."""
-    bounce = message.headers["M"] == "bounce"
+    before = thread[message.number - 2]
+    customer = address_of(before.headers["T"])
+    kind = "delivery-status" if message.headers["M"] == "bounce" else "disposition-notification"
+    told = {
+        "delivery-status": "Reporting-MTA: dns; mx.fernhill.example.com\n\n"
+        f"Final-Recipient: rfc822; {customer}\nAction: failed\nStatus: 5.1.1\n",
+        "disposition-notification": f"Final-Recipient: rfc822; {customer}\n"
+        "Disposition: manual-action/MDN-sent-manually; displayed\n",
+    }
     mail.set_content(layout.plain(message, thread))
     mail.make_mixed()
     mail.replace_header("Content-Type", "multipart/report")
-    mail.set_param("report-type", "delivery-status" if bounce else "disposition-notification")
-    before = thread[message.number - 2]
-    customer = address_of(next(one.sender for one in thread if not one.outgoing and one.headers.get("M") != "bounce")
-                          if any(not x.outgoing and x.headers.get("M") != "bounce" for x in thread) else before.headers["T"])  # fmt: skip
-    status = EmailMessage(policy=_POLICY)
-    kind = "delivery-status" if bounce else "disposition-notification"
-    status["Content-Type"] = f"message/{kind}"
-    told = [f"Reporting-MTA: dns; mx.fernhill.example.com\n\nFinal-Recipient: rfc822; {customer}\nAction: failed\n"
-            "Status: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 no such user\n",
-            f"Final-Recipient: rfc822; {customer}\nDisposition: manual-action/MDN-sent-manually; displayed\n"]  # fmt: skip
-    status.set_payload(told[0 if bounce else 1])
-    mail.attach(status)
-    if bounce:
-        head = EmailMessage(policy=_POLICY)
-        head["Content-Type"] = "text/rfc822-headers"
-        head.set_payload(made(before, thread).split(b"\n\n", 1)[0].decode() + "\n")
-        mail.attach(head)
+    mail.set_param("report-type", kind)
+    mail.attach(_part(f"message/{kind}", told[kind]))
+    if kind == "delivery-status":
+        head = made(before, thread).decode().split("\n\n", 1)[0]
+        mail.attach(_part("text/rfc822-headers", head + "\n"))
+
+
+def _part(kind: str, text: str) -> Message822:
+    return message_from_string(f"Content-Type: {kind}\n\n{text}", policy=_POLICY)

@@ -3,11 +3,12 @@
 After `===` stand one-letter headers, a blank line and the text. SENDER is a mailbox, or `>Name` for a clerk of the shop.
 
     S: subject (by default that of the thread with `Re:`)      L: department; intents; sentiment; priority; flags
-    F: form (html, alt, outlook, gmail, wrap, latin1, qp, b64, 8bit, noid, nothread, duplicate)
+    F: form (html, alt, outlook, gmail, wrap, latin1, qp, b64, 8bit, noid, nodate, nocharset, nothread, duplicate)
     A: attachments    M: kind of machine    G: language    T: to    C: copy to    H: a header as it stands
 
-In the text `%sig` begins a signature, `%quote STYLE` puts the message before this one in, quoted as mail programs do,
-`%forward` forwards it, and lines with `>` are quotes typed by hand. Everything else was written for the message.
+In the text `%sig` begins a signature, `%typed` a message of somebody else that is passed on, `%html` HTML as it stands;
+`%quote STYLE` puts the message before this one in, quoted as mail programs do, `%forward` forwards it; lines with `>`
+are quotes typed by hand. Everything else was written for the message.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from rightsized.core.frozen import Frozen
 THREADS = Path(__file__).parent / "threads"
 SUPPORT = "support@fernhill.example.com"
 CLERKS = {"Pia": "Pia Sample", "Rowan": "Rowan Specimen", "Ines": "Ines Muster", "Kit": "Kit Placeholder"}
+_BEGIN = {"%sig": "signature", "%typed": "typed", "%html": "raw"}
 _THREAD = re.compile(r"^##### (t\d{3}) (\S+)\n", re.MULTILINE)
 _MESSAGE = re.compile(r"^=== (\d{4}-\d\d-\d\d \d\d:\d\d) (.+)\n", re.MULTILINE)
 
 
 class Block(Frozen, frozen=True):
-    """A stretch of a message: `written`, `signature`, `quote` (typed), or the command `%quote`, `%forward`."""
+    """A stretch of a message: `written`, `signature`, `quote`, `typed`, `raw`, or `%quote`, `%forward`."""
 
     kind: str
     text: str
@@ -151,8 +153,8 @@ def _blocks(body: str) -> Iterator[Block]:
             lines, kind = [], quoted
         if not command:
             lines.append(line)
-        elif line == "%sig":
-            kind = "signature"
+        elif line in _BEGIN:
+            kind = _BEGIN[line]
         elif line != "%end":
             yield Block(line.split()[0], line.partition(" ")[2])
             kind = "written"
