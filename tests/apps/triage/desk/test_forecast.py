@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 from scipy import stats
 
-from rightsized.apps.triage.desk.calendar import Hours, Shift
+from rightsized.apps.triage.desk.calendar import Calendar, Hours, Shift
 from rightsized.apps.triage.desk.delay import HOUR, Waiting
-from rightsized.apps.triage.desk.forecast import Outlook, Pending, forecast, wilson
+from rightsized.apps.triage.desk.forecast import Outlook, Pending, forecast, hourly_rates, wilson
 from rightsized.apps.triage.desk.settings import DeskSettings
 from rightsized.apps.triage.desk.simulation.playing import team_of
 from rightsized.apps.triage.desk.staff import Person
@@ -65,3 +65,17 @@ def test_the_interval_is_wilsons(count: int, of: int) -> None:
     exact = stats.binomtest(count, of).proportion_ci(0.95, "wilson")
     assert wilson(count, of) == pytest.approx((exact.low, exact.high), abs=1e-9)
     assert np.isfinite(wilson(count, of)).all()
+
+
+def test_members_of_an_incident_are_in_time_with_one_answer() -> None:
+    queue = [pending(f"m{n}", 7.2) for n in range(40)]
+    single = forecast(queue, TEAM, DESK, QUIET, NOW, runs=30)
+    linked = forecast([replace(one, incident="x") for one in queue], TEAM, DESK, QUIET, NOW, runs=30)
+    assert sum(one.late for one in linked) < 0.5 < sum(one.late for one in single)
+
+
+def test_rates_are_by_open_hour() -> None:
+    office = Calendar(DeskSettings().hours)
+    arrivals = [(NOW + n * HOUR, "orders") for n in range(-48, 24)] + [(NOW + 1, "billing"), (NOW + 30 * HOUR, "late")]
+    assert hourly_rates(arrivals, office, NOW, NOW + 24 * HOUR) == {"orders": 3.0, "billing": 1 / 8}
+    assert hourly_rates(arrivals, office, NOW - 24 * HOUR, NOW - 20 * HOUR) == {}

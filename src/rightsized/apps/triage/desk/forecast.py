@@ -8,11 +8,14 @@ Wilson interval for the number of runs. How often forecasts come true is measure
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.desk.delay import HOUR, LONGEST, Waiting
 from rightsized.apps.triage.desk.settings import DeskSettings
 from rightsized.apps.triage.desk.simulation.playing import Rules, Team, play
@@ -27,11 +30,16 @@ Z95 = 1.959963985
 
 
 class Pending(Frozen, frozen=True):
-    """A message that waits, with its queue. `placed` is where labels put it: nowhere, right (as far as is known)."""
+    """A message that waits, with its queue.
+
+    `placed` is where labels put it: nowhere, or right as far as is known. Messages of the same `incident` are answered
+    with one answer; empty: none.
+    """
 
     waiting: Waiting
     queue: str = ""
     placed: str = RIGHT
+    incident: str = ""
 
 
 class Chance(Frozen, frozen=True):
@@ -75,16 +83,33 @@ def forecast(
         return tuple(Chance(one.waiting.key, 1.0, 1.0, 1.0) for one in pending)
     rules = Rules(desk, outlook.given, POLICIES[outlook.policy])
     by_arrival = sorted(range(len(pending)), key=lambda i: pending[i].waiting.received)
+    names = {one.incident: n for n, one in enumerate(pending) if one.incident}
+    incidents = {i: names[one.incident] for i, one in enumerate(pending) if one.incident}
     late = np.zeros(len(pending))
     for number in range(runs):
         rng = np.random.default_rng((seed, number))
         own = [_drawn(pending[i], desk, outlook.given, now, rng) for i in by_arrival]
+        own = [
+            replace(one, incident=incidents[i], about=pending[i].incident, linked=one.at) if i in incidents else one
+            for i, one in zip(by_arrival, own, strict=True)
+        ]
         coming = decide(_arrivals(outlook, team, now, rng), outlook.given, desk.work, rng)
         played = play([*own, *coming], team._replace(busy=outlook.busy), rules, start=now, watched=len(own))
         target = np.array([desk.targets[one.level].answer_hours for one in own])
         answered = played.answered[: len(own)]
         late[by_arrival] += np.isnan(answered) | (answered > target)
     return tuple(_chance(one.waiting.key, int(count), runs) for one, count in zip(pending, late, strict=True))
+
+
+def hourly_rates(
+    arrivals: Sequence[tuple[float, str]], calendar: Calendar, since: float, now: float
+) -> dict[str, float]:
+    """Messages in each open hour by queue, from (time, queue) of those that came from `since` to `now`."""
+    hours = calendar.between(since, now) / HOUR
+    if hours <= 0:
+        return {}
+    counts = Counter(queue for at, queue in arrivals if since <= at < now)
+    return {queue: count / hours for queue, count in counts.items()}
 
 
 def wilson(count: int, of: int) -> tuple[float, float]:

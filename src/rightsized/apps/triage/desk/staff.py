@@ -122,9 +122,13 @@ class _Round:
         self.people = people
         self.load = [loads.get(one.name, 0) for one in people]
         self.holder: dict[int, int] = {}
+        self._hopeless: set[tuple[str, tuple[str, ...]]] = set()  # what found no place finds none later in the round
 
     def place(self, place: int, jobs: Sequence[Job]) -> None:
         """Place one message by the shortest chain of moves (breadth first), if there is any."""
+        kind = (jobs[place].queue, jobs[place].refused)
+        if kind in self._hopeless:
+            return
         came_from: dict[int, tuple[int, int]] = {}  # a person -> the message that would move to them, from whom
         waiting = deque([(place, -1)])
         while waiting:
@@ -137,6 +141,7 @@ class _Round:
                 self._move(min(free, key=self._busy), came_from)
                 return
             waiting.extend((held, p) for p in able for held, by in self.holder.items() if by == p)
+        self._hopeless.add(kind)
 
     def _move(self, person: int, came_from: Mapping[int, tuple[int, int]]) -> None:
         self.load[person] += 1

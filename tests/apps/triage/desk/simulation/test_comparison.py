@@ -138,12 +138,17 @@ def test_breaches_and_their_cost() -> None:
     rows = decide(
         [Coming(0.0, level="urgent")] * 3 + [Coming(0.0, level="low")], GIVEN, DESK.work, np.random.default_rng(0)
     )
-    found = figures_of(rows, Played(np.array([0.5, 1.0, 3.0, 20.0]), np.ones(4)), DESK)
+    found = figures_of(rows, _answered(0.5, 1.0, 3.0, 20.0), DESK)
     assert found["breaches"] == 2
     assert found["within urgent"] == pytest.approx(2 / 3)
     assert found["cost"] == pytest.approx(10 + 2 * 10 + 0.5 + 4 * 0.5 / 16)
-    never = figures_of(rows, Played(np.array([0.5, np.nan, 1.0, 1.0]), np.ones(4)), DESK)
+    never = figures_of(rows, _answered(0.5, np.nan, 1.0, 1.0), DESK)
     assert (never["breaches"], never["cost"]) == (1, math.inf)
+
+
+def _answered(*hours: float) -> Played:
+    n = len(hours)
+    return Played(np.array(hours), np.ones(n), np.zeros(n), np.zeros(n), np.zeros(n, np.int64))
 
 
 def test_intervals_are_students() -> None:

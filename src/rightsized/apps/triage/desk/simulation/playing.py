@@ -50,11 +50,17 @@ class Rules(NamedTuple):
 
 
 class Played(NamedTuple):
-    """What became of a stream, a row a message: open hours from arrival to the first answer (NaN: none was given), and
-    minutes of people's work."""
+    """What became of a stream, a row a message.
+
+    answered: open hours from arrival to the first answer; NaN where none was given. minutes: of people's work.
+    begun, done: when it was last taken and answered, seconds since the epoch; NaN. by: who took it, -1: nobody.
+    """
 
     answered: NDArray[np.float64]
     minutes: NDArray[np.float64]
+    begun: NDArray[np.float64]
+    done: NDArray[np.float64]
+    by: NDArray[np.int64]
 
 
 def play(
@@ -67,10 +73,11 @@ def play(
         watched: stop once so many of the first messages are answered; default: all.
     """
     if not messages:
-        return Played(np.zeros(0), np.zeros(0))
+        none = np.zeros(0)
+        return Played(none, none, none, none, np.zeros(0, np.int64))
     desk = _Desk(messages, team, rules)
     _run(desk, messages[0].at if start is None else start, len(messages) if watched is None else watched)
-    return Played(desk.answered, desk.spent)
+    return Played(desk.answered, desk.spent, desk.begun, desk.done, desk.by)
 
 
 def sorting(one: Message, by: By, given: Assumptions) -> float:
@@ -98,7 +105,8 @@ class _Desk:
         incidents = int(self.incident.max()) + 1
         self.lead, self.solved = np.full(incidents, -1), np.full(incidents, np.inf)
         self.queue: list[int] = []
-        self.answered, self.spent = np.full(n, np.nan), np.zeros(n)
+        self.answered, self.spent, self.by = np.full(n, np.nan), np.zeros(n), np.full(n, -1)
+        self.begun, self.done = np.full(n, np.nan), np.full(n, np.nan)
         own = {one.queue: [p for p, who in enumerate(team.people) if who.answers(one.queue)] for one in messages}
         everybody = list(range(len(team.people)))
         self.able = [frozenset(own[one.queue] or everybody) for one in messages]
@@ -135,10 +143,11 @@ class _Desk:
         order = np.lexsort((rows, -score))
         return [int(one) for one in rows[order][~blocked[order]]]
 
-    def begin(self, row: int, person: Person, now: float) -> float:
+    def begin(self, row: int, who: int, now: float) -> float:
         """A person takes a message. Returns when they are done with it."""
         self.queue.remove(row)
-        one, calendar = self.messages[row], self.team.calendars[person.name]
+        self.begun[row], self.by[row] = now, who
+        one, calendar = self.messages[row], self.team.calendars[self.team.people[who].name]
         if self.members(np.array([row]), now)[0]:
             self.spent[row] += self.given.reply_minutes
             done = calendar.add(now, self.given.reply_minutes * MINUTE)
@@ -153,7 +162,7 @@ class _Desk:
             done = calendar.add(now, minutes * MINUTE)
             if self.incident[row] >= 0 and self.lead[one.incident] == row:
                 self.solved[one.incident] = done
-        self.answered[row] = self.team.desk.between(one.at, done) / HOUR
+        self.answered[row], self.done[row] = self.team.desk.between(one.at, done) / HOUR, done
         return done
 
 
@@ -200,7 +209,7 @@ def _take(desk: _Desk, ready: list[int], free: list[float], now: float) -> list[
         if found is None:
             break
         row, p = found
-        free[p] = desk.begin(row, people[p], now)
+        free[p] = desk.begin(row, p, now)
         ready.remove(p)
         took.append(p)
     return took
