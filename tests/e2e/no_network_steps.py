@@ -165,6 +165,15 @@ def a_policy_is_checked(stage: Stage) -> None:
     assert found["sent"] == found["opened"] == []
 
 
+@step(BEFORE)
+def tests_of_an_answer_are_run(stage: Stage) -> None:
+    """The answer tries to leave; inside there is no socket to try it with."""
+    answer, tests = stage.folder / "answer.py", stage.folder / "answer_tests.py"
+    answer.write_text("import socket\ndef call(): socket.create_connection(('192.0.2.9', 443), 1)\n", "utf-8")
+    tests.write_text("try:\n    call()\nexcept PermissionError:\n    pass\n", "utf-8")
+    assert stage.cli("calibrate", "try-tests", str(answer), str(tests))["outcome"] == "passed"
+
+
 @step(SERVING)
 def a_task_answers_and_is_explained(stage: Stage) -> None:
     decision: dict[str, Any] = {"audit": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,18 @@ import pytest
 from fake_service import FakeService
 from live_server import Client, running
 from scripted_gateway import ScriptedGateway
+
+from rightsized.core.errors import (
+    ContextLengthError,
+    InputError,
+    NotFoundError,
+    RightsizedError,
+    UnsupportedError,
+    UpstreamError,
+)
+from rightsized.core.generation import Generation
+from rightsized.engines.llamacpp.requests import Abilities, calls
+from rightsized.server.openai.errors import from_exception
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 USER = {"role": "user", "content": "hello"}
@@ -174,3 +187,31 @@ def test_a_header_field_may_not_come_twice(openai: Client) -> None:
     response = connection.getresponse()
     assert (response.status, json.loads(response.read())["error"]["param"]) == (400, "X-Rightsized-Data-Class")
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "path", "param"),
+    [
+        (ContextLengthError("too long"), CHAT, "messages"),
+        (ContextLengthError("too long"), COMPLETIONS, "prompt"),
+        (ContextLengthError("too long"), "/v1/responses", "input"),
+        (ContextLengthError("too long"), "/v1/rerank", "documents"),
+        (UnsupportedError("no schema", param="response_format"), "/v1/responses", "text.format"),
+        (UnsupportedError("no such field", param="top_k"), CHAT, "top_k"),
+        (InputError("something"), CHAT, None),
+        (NotFoundError("no model"), CHAT, "model"),
+        (UpstreamError("down"), CHAT, None),
+    ],
+)
+def test_an_engine_s_refusal_names_the_field_too(error: RightsizedError, path: str, param: str | None) -> None:
+    assert from_exception(error, path).body.error.param == param
+    if isinstance(error, InputError):
+        assert pickle.loads(pickle.dumps(error)).param == error.param
+
+
+def test_engines_say_which_field_they_do_not_take() -> None:
+    abilities = Abilities(("law",), "", {}, reuse_prompt=True, fixed_seed=False, tools=False)
+    for more, param in (({"fancy": 1}, "fancy"), ({"echo": True}, "echo"), ({"adapter": "poems"}, "adapter")):
+        with pytest.raises(InputError) as refused:
+            calls(Generation("completions", {"prompt": "a", **more}), abilities, ["a"])
+        assert refused.value.param == param

@@ -93,9 +93,24 @@ class DataError(RightsizedError):
 
 
 class InputError(RightsizedError):
-    """One request cannot be answered as given."""
+    """One request cannot be answered as given.
+
+    Args:
+        param: the field of the request that is to blame; empty where none is named.
+    """
 
     status, exit_code = 422, 2
+
+    def __init__(self, message: str, *, fix: str = "", param: str = "") -> None:
+        super().__init__(message, fix=fix)
+        self.param = param
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_input, (type(self), self.message, self.fix, self.param)
+
+
+def _rebuild_input(kind: type[InputError], message: str, fix: str, param: str) -> InputError:
+    return kind(message, fix=fix, param=param)
 
 
 class UnsupportedError(InputError):

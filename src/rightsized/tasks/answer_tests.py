@@ -19,6 +19,7 @@ from rightsized.engines.testrun.runner import Runner
 log = logging.getLogger("rightsized.tests")
 KIBIBYTE = 1024
 FIELD = "rightsized"  # of a request's body: what is for this server alone
+PARAM = f"{FIELD}.tests"
 
 
 def admit(config: RunTestsConfig, generation: Generation, caller: Caller) -> None:
@@ -32,9 +33,11 @@ def admit(config: RunTestsConfig, generation: Generation, caller: Caller) -> Non
     if tests is None:
         return
     if not config.run:
-        raise UnsupportedError("Tests of answers are not run here.", fix="Set run = true under [tests].")
+        raise UnsupportedError("Tests of answers are not run here.", fix="Set run = true under [tests].", param=PARAM)
     if generation.operation != "chat":
-        raise UnsupportedError("Tests are run of the answers to chats only.", fix="Ask /v1/chat/completions.")
+        raise UnsupportedError(
+            "Tests are run of the answers to chats only.", fix="Ask /v1/chat/completions.", param=PARAM
+        )
     roles = caller.roles if caller.key else caller.roles or LOCAL_ADMIN.roles
     if not set(roles) & set(config.roles):
         raise ForbiddenError(
@@ -42,7 +45,9 @@ def admit(config: RunTestsConfig, generation: Generation, caller: Caller) -> Non
             fix="Leave the tests out, or let the role send them: tests.roles.",
         )
     if len(tests.code.encode("utf-8", "surrogatepass")) > config.max_kb * KIBIBYTE:
-        raise InputError(f"The tests are longer than {config.max_kb} KiB.", fix="Shorten them, or raise tests.max_kb.")
+        raise InputError(
+            f"The tests are longer than {config.max_kb} KiB.", fix="Shorten them, or raise tests.max_kb.", param=PARAM
+        )
 
 
 def as_sent(generation: Generation) -> dict[str, Any]:

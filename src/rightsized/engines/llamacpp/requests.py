@@ -171,7 +171,7 @@ def lora(body: Mapping[str, Any], abilities: Abilities) -> list[Body]:
     unknown = sorted(set(scales) - set(abilities.adapters))
     if unknown:
         known = ", ".join(abilities.adapters) or "none"
-        raise InputError(f"This tier has no adapter {unknown[0]!r}.", fix=f"Adapters here: {known}.")
+        raise InputError(f"This tier has no adapter {unknown[0]!r}.", fix=f"Adapters here: {known}.", param="adapter")
     return [{"id": place, "scale": float(scales.get(name, 0.0))} for place, name in enumerate(abilities.adapters)]
 
 
@@ -197,18 +197,24 @@ def _refuse(body: Mapping[str, Any], *, chat: bool, tools: bool) -> None:
     passed = CHAT if chat else SAMPLING
     unknown = sorted(k for k, v in body.items() if k not in passed and k not in HANDLED and v is not None)
     if unknown:
-        raise UnsupportedError(f"The llama.cpp engine does not know the field {unknown[0]!r}.", fix="Leave it out.")
+        words = f"The llama.cpp engine does not know the field {unknown[0]!r}."
+        raise UnsupportedError(words, fix="Leave it out.", param=unknown[0])
     if body.get("echo") or (body.get("best_of") or 1) != 1:
-        raise UnsupportedError("The llama.cpp engine does neither `echo` nor `best_of`.", fix="Leave them out.")
+        words, param = (
+            "The llama.cpp engine does neither `echo` nor `best_of`.",
+            "echo" if body.get("echo") else "best_of",
+        )
+        raise UnsupportedError(words, fix="Leave them out.", param=param)
     if body.get("tools") and body.get("tool_choice") != "none" and not tools:
         raise UnsupportedError(
-            "The chat template of this model takes no tools.", fix="Use a model whose template does."
+            "The chat template of this model takes no tools.", fix="Use a model whose template does.", param="tools"
         )
     for message in body.get("messages") or ():
         parts = message.get("content") if isinstance(message, dict) else None
         kinds = {part.get("type") for part in parts if isinstance(part, dict)} if isinstance(parts, list) else set()
         if kinds - {"text", "refusal"}:
-            raise UnsupportedError(f"This model reads text only, not {sorted(map(str, kinds - {'text'}))[0]!r}.")
+            kind = sorted(map(str, kinds - {"text"}))[0]
+            raise UnsupportedError(f"This model reads text only, not {kind!r}.", param="messages")
 
 
 def _named_tool(body: Mapping[str, Any]) -> Body:

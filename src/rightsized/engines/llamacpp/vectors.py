@@ -22,11 +22,13 @@ def call(generation: Generation) -> Call:
     known = _RERANK_FIELDS if generation.operation == "rerank" else _EMBEDDING_FIELDS
     unknown = sorted(k for k, v in body.items() if k not in known and v is not None)
     if unknown:
-        raise UnsupportedError(f"The llama.cpp engine does not know the field {unknown[0]!r}.", fix="Leave it out.")
+        words = f"The llama.cpp engine does not know the field {unknown[0]!r}."
+        raise UnsupportedError(words, fix="Leave it out.", param=unknown[0])
     if generation.operation == "rerank":
         return Call("/v1/rerank", {"query": _query(body), "documents": _documents(body)}, 0)
     if body.get("dimensions") is not None:
-        raise UnsupportedError("This model gives vectors of one length; `dimensions` cannot be chosen.")
+        words = "This model gives vectors of one length; `dimensions` cannot be chosen."
+        raise UnsupportedError(words, param="dimensions")
     if body.get("encoding_format") not in _FORMATS:
         raise InputError(f"encoding_format = {body['encoding_format']!r} is neither float nor base64.")
     given = body.get("input")

@@ -33,6 +33,7 @@ def wire_body(generation: Generation, settings: Settings) -> dict[str, Any]:
             raise UnsupportedError(
                 f"{field} cannot be used with the tier {tier.name!r}: a server of kind {tier.preset} does not heed it.",
                 fix=f"Leave {field} out, or name another tier.",
+                param=field,
             )
     _format(body, settings)
     if generation.stream and generation.operation in _STREAMS:
@@ -65,6 +66,7 @@ def _format(body: dict[str, Any], settings: Settings) -> None:
             f"response_format {kind} cannot be used with the tier {settings.tier.name!r}: a server of kind "
             f"{settings.tier.preset} does not heed it.",
             fix="Name another tier, or ask for a tool call with the schema.",
+            param="response_format",
         )
     if written is None:
         del body["response_format"]

@@ -56,6 +56,13 @@ _KINDS: tuple[tuple[type[RightsizedError], int, str], ...] = (
     (ConfigError, 500, ""),
 )
 
+# What a field of a chat is called elsewhere.
+_NAMES: dict[str, dict[str, str]] = {
+    "/v1/completions": {"messages": "prompt"},
+    "/v1/embeddings": {"messages": "input"},
+    "/v1/rerank": {"messages": "documents"},
+    "/v1/responses": {"messages": "input", "response_format": "text.format"},
+}
 _TOO_LONG = "The prompt is longer than the model's context length."  # clients look for these words to shorten theirs
 
 
@@ -117,13 +124,13 @@ def from_exception(error: Exception, path: str) -> Failure:
         message = f"{error.detail} {error.fix}".strip()
         return _failure(status, ErrorDetail(message, kind, None, error.code.replace("-", "_")), error.headers)
     if isinstance(error, RightsizedError):
-        return _from_ours(error)
+        return _from_ours(error, path)
     log.error("Unforeseen error at %s", path, exc_info=error)
     message = "The request could not be handled. The server's log holds the details."
     return _failure(500, ErrorDetail(message, "server_error", None, "internal"))
 
 
-def _from_ours(error: RightsizedError) -> Failure:
+def _from_ours(error: RightsizedError, path: str) -> Failure:
     matched = ((status, code) for kind, status, code in _KINDS if isinstance(error, kind))
     status, code = next(matched, (error.status, ""))
     if isinstance(error, UpstreamError) and error.status < 500:
@@ -131,11 +138,21 @@ def _from_ours(error: RightsizedError) -> Failure:
     message = f"{error} {_TOO_LONG}" if isinstance(error, ContextLengthError) else str(error)
     detail = ErrorDetail(
         message, TYPES.get(status, "server_error" if status >= 500 else INVALID),
-        "model" if isinstance(error, NotFoundError) else None,
+        _param(error, path),
         code or error.code.replace("-", "_"), error.decision or None,
     )  # fmt: skip
     on_record = {"x-rightsized-decision": error.decision} if error.decision else {}
     return _failure(status, detail, {**_retry_after(error), **on_record})
+
+
+def _param(error: RightsizedError, path: str) -> str | None:
+    """The field of the request that is to blame, by its name at that address; None where none is known."""
+    if isinstance(error, NotFoundError):
+        return "model"
+    named = (
+        "messages" if isinstance(error, ContextLengthError) else error.param if isinstance(error, InputError) else ""
+    )
+    return _NAMES.get(path, {}).get(named, named) or None
 
 
 def _retry_after(error: RightsizedError) -> dict[str, str]:
