@@ -11,21 +11,24 @@ from functools import cache, partial
 from pathlib import Path
 
 from rightsized import data
+from rightsized.apps.triage import rules
 from rightsized.apps.triage.desk import settings as desk_settings
 from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.desk.delay import deadlines
 from rightsized.apps.triage.desk.settings import DeskSettings
+from rightsized.apps.triage.fields import Extractor
+from rightsized.apps.triage.fields.settings import read_settings
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Known, Parts
-from rightsized.apps.triage.records import Address, Extracted, Level, Mail, Priority, Route, Summary
+from rightsized.apps.triage.records import Address, Level, Mail, Summary
+from rightsized.apps.triage.rules.evaluate import Facts
 from rightsized.apps.triage.settings import InboxSettings
 from rightsized.apps.triage.summary.extract import extract
 from rightsized.engines.sentence_kinds import SentenceModel
 
 MIB = 1 << 20
 EARLIEST, LATEST = 631_152_000.0, 4_102_444_800.0  # 1990 to 2100
-DEPARTMENT = "department"  # the role whose label names the queue, where no rule does
-PEOPLE = "inbox"  # the queue of what nothing else takes
+DEPARTMENT = "department"  # the role that people ask about first
 
 
 def mail_of(arrival: Arrival, settings: InboxSettings) -> Mail:
@@ -41,21 +44,18 @@ def compose(folder: Path, settings: InboxSettings) -> Parts:
     """The parts of the inbox in `folder`. Raises ConfigError."""
     desk = desk_settings.load(folder)
     calendar = Calendar(desk.hours)
+    book = rules.load(folder)
     return Parts(
-        extract=_nothing, priority=_normal, route=_to_people, summarise=_summaries(settings), due=_due(desk, calendar)
+        extract=Extractor(read_settings(settings.fields)),
+        priority=lambda known: rules.prioritise(book, _facts(known, calendar)),
+        route=lambda known, priority: rules.route(book, _facts(known, calendar), priority),
+        summarise=_summaries(settings),
+        due=_due(desk, calendar),
     )
 
 
-def _nothing(mail: Mail) -> tuple[Extracted, ...]:
-    return ()
-
-
-def _normal(known: Known) -> Priority:
-    return Priority("normal", "no rule says otherwise")
-
-
-def _to_people(known: Known, priority: Priority) -> Route:
-    return Route(PEOPLE, False, "no rule takes it")
+def _facts(known: Known, calendar: Calendar) -> Facts:
+    return Facts(known.mail, known.labels, known.fields, known.now, calendar.is_open)
 
 
 def _summaries(settings: InboxSettings) -> Callable[[Mail, Sequence[Mail]], Summary]:
