@@ -16,16 +16,19 @@ from rightsized.core.errors import ConfigError, DataError, ForbiddenError, Input
 from rightsized.core.generation import Caller, GivenTests
 from rightsized.core.run_tests import RunTestsConfig
 from rightsized.core.types import Reply
+from rightsized.engines.signals.signal import Exchange
 from rightsized.engines.testrun.runner import Runner, digest
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
 from rightsized.tasks.answer_tests import RunsInService, admit, as_sent, taken_apart
 from rightsized.tasks.chat_calibration import calibrate_chat
+from rightsized.tasks.chat_certify import correct
 from rightsized.tasks.chat_data import read_chat
 from rightsized.tasks.chat_exchange import exchange_of
 from rightsized.tasks.chat_identity import serving_tiers
 from rightsized.tasks.chat_records import ChatPlan, ChatReport
 from rightsized.tasks.chat_rows import chat_rows
+from rightsized.tasks.chat_scoring import Reader, Rules, score
 from rightsized.tasks.chat_tested import run_tests
 from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.service import LocalService
@@ -177,6 +180,33 @@ def test_a_rule_binds_rows_as_it_binds_requests(tmp_path: Path) -> None:
     data = read_chat(write_rows(tmp_path / "rows.jsonl", [row(dice, number) for number in range(12)]))
     run_tests(data, config)
     assert [bool(one.refused.get("small")) for one in data.rows] == [not one.correct["small"] for one in data.rows]
+
+
+class Trusts:
+    """A check that is always sure."""
+
+    digest = "sha256:1"
+
+    def judge(self, exchange: Exchange, vector: object) -> float:
+        return 0.9
+
+    def before(self, prompt: str, vector: object) -> float:
+        return 0.0
+
+
+def test_a_row_that_a_rule_refuses_has_no_score_however_sure_its_check_is(tmp_path: Path) -> None:
+    config = settings(tmp_path, TIERS.replace("run = true", 'run = true\nrule = "reject-failed"'))
+    dice = random.Random(1)
+    data = read_chat(write_rows(tmp_path / "rows.jsonl", [row(dice, number) for number in range(12)]))
+    run_tests(data, config)
+    rules = Rules({"small": Trusts()}, (None,), None, "error")  # type: ignore[dict-item]  # as much of one as is asked
+    found = score(rules, data.rows, Reader(Home(str(tmp_path)), None)).scores[:, 0]
+    assert [bool(value > 0) for value in found] == [one.correct["small"] for one in data.rows]
+    large = [one.correct["large"] for one in data.rows]
+    assert any(
+        not right for right in large
+    )  # by the rule it would not answer these: whatever is wrong below stays wrong
+    assert correct(data, ("small",), "regret")[:, 0].tolist() == [one.correct["small"] for one in data.rows]
 
 
 def test_rows_lose_their_tests_where_none_are_run(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -89,6 +91,41 @@ def test_nothing_runs_where_the_machine_gives_no_namespace() -> None:
     outcome, reason = inside("echo 0 > /proc/sys/user/max_user_namespaces;", "assert f()", "def f(): return 1")
     assert outcome == "not-run"
     assert reason.startswith("it cannot be isolated: this machine gives no user namespace")
+
+
+FOREVER = """
+from rightsized.core.generation import GivenTests
+from rightsized.core.run_tests import RunTestsConfig
+from rightsized.engines.testrun.runner import Runner
+Runner(RunTestsConfig(seconds=600)).run_code(GivenTests("f()"), "def f():\\n    while True: pass")
+"""
+EACH = 5  # the one that started, and of two runs the process outside and the one inside
+
+
+def test_they_end_with_whoever_started_them_even_when_that_is_killed(runner: Runner) -> None:
+    parent = psutil.Popen([sys.executable, "-c", FOREVER])
+    try:
+        family = _until(lambda: [parent, *parent.children(recursive=True)], lambda found: len(found) == EACH)
+        parent.kill()
+        parent.wait()
+        _until(lambda: [one for one in family if one.is_running() and one.status() != "zombie"], lambda left: not left)
+    finally:
+        if parent.is_running():
+            parent.kill()
+            parent.wait()
+
+
+def _until(look: Callable[[], list[Any]], enough: Callable[[list[Any]], bool]) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(600):
+        try:
+            found = look()
+        except psutil.NoSuchProcess:
+            continue
+        if enough(found):
+            return found
+        time.sleep(0.05)
+    raise AssertionError(found)
 
 
 def test_nothing_is_left_behind(runner: Runner, impatient: Runner) -> None:
