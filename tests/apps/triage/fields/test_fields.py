@@ -134,6 +134,10 @@ def test_names_of_a_list() -> None:
     assert list(NameList("p", ["Tarn"]).find("Torn, barn, a tarn.")) == [Found("p", 14, 18, "Tarn", 1.0, "list", 20)]
 
 
+def test_a_word_without_an_end_is_no_work() -> None:
+    assert list(NameList("p", ["Brackenridge" * 5]).find("aB1" * 7000)) == []
+
+
 def test_own_patterns_go_before_ours() -> None:
     settings = read_settings({"patterns": {"contract": [r"contract (?P<value>\d{8})"], "order": [r"FH-\d{5}"]}})
     found = extract(mail("contract 12345678 for order FH-20311"), settings)

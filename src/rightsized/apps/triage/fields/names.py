@@ -15,6 +15,7 @@ from rightsized.apps.triage.fields.finding import Found
 
 RANK = 20
 SHORTEST = 5  # letters of a word that may be written wrongly
+MOST_LETTERS = 40  # of a longer one every letter must be right: its variants would fill the memory
 LONG = 9  # letters from which two edits are allowed
 _WORD = re.compile(r"[^\W_]+")
 
@@ -32,9 +33,10 @@ class NameList:
                     self._names[words] = name
         self._longest = max(map(len, self._names), default=0)
         self._words = {word for words in self._names for word in words}
+        self._most_letters = min(MOST_LETTERS, max(map(len, self._words), default=0) + 2)
         self._near: dict[str, set[str]] = {}
         if fuzzy:
-            for word in self._words:
+            for word in filter(lambda one: len(one) <= MOST_LETTERS, self._words):
                 for variant in _without_letters(word):
                     self._near.setdefault(variant, set()).add(word)
 
@@ -55,7 +57,7 @@ class NameList:
 
     def _meant(self, word: str) -> tuple[str, int]:
         """The word of the list that is meant, and how many edits away it is; the word itself where none is."""
-        if word in self._words or len(word) < SHORTEST - 1 or not self._near:
+        if word in self._words or not SHORTEST - 1 <= len(word) <= self._most_letters or not self._near:
             return word, 0
         near = {one for variant in _without_letters(word, always=True) for one in self._near.get(variant, ())}
         found = [(edits, one) for one in near if one[0] == word[0] and (edits := _edits(word, one)) <= _allowed(one)]
