@@ -294,7 +294,8 @@ class LocalGateway:
     def _version(self) -> str:
         """Names what answers: the tiers, their models and how they stand together."""
         tiers = [(tier.name, tier.model) for tier in self._tiers]
-        digest = hashlib.sha256(msgspec.json.encode((tiers, self._config.gateway), order="deterministic"))
+        tests = [self._config.tests] if self._config.tests.run else []
+        digest = hashlib.sha256(msgspec.json.encode((tiers, self._config.gateway, *tests), order="deterministic"))
         return digest.hexdigest()[:12]
 
 
