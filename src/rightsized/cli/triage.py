@@ -19,6 +19,7 @@ from rightsized.cli.triage_queue import (
     reopen,
     show,
 )
+from rightsized.cli.triage_rules import app as rules
 from rightsized.cli.triage_run import RunOptions, run
 from rightsized.cli.triage_simulate import SimulateOptions, simulate
 
@@ -34,3 +35,4 @@ add(app, "assign", AssignOptions, assign)
 add(app, "done", MessageOptions, done)
 add(app, "reopen", MessageOptions, reopen)
 add(app, "simulate", SimulateOptions, simulate)
+app.add_typer(rules)

@@ -19,8 +19,11 @@ _SINGLE = ("sender", "to", "lists", "fields", "priority", "language", "automatic
 def load(folder: Path) -> Rulebook:
     """The rules of the inbox in `folder`; none where it has no file. Raises ConfigError."""
     path = folder / FILE_NAME
-    if not path.exists():
-        return Rulebook()
+    return load_file(path) if path.exists() else Rulebook()
+
+
+def load_file(path: Path) -> Rulebook:
+    """The rules of a file. Raises ConfigError."""
     document, _ = read_toml(path, "rules")
     return parse(document, str(path))
 

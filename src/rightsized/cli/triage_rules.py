@@ -1,0 +1,128 @@
+"""`rightsized triage rules`: whether an inbox's rules do what their tests say, and what other rules would change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rightsized.cli.commands import Common, Result, add
+from rightsized.cli.tables import aligned
+from rightsized.cli.triage_opened import InboxOption
+
+if TYPE_CHECKING:
+    from rightsized.apps.triage.rules.records import Rulebook
+    from rightsized.apps.triage.settings import InboxSettings
+    from rightsized.core.config import Config
+
+app = typer.Typer(name="rules", help="The rules of an inbox: test.", no_args_is_help=True)
+SHOWN = 20  # messages that would go elsewhere, listed for people; --json gives all
+FAILED = 1  # exit status where a test fails or something must be mended
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestOptions(Common):
+    inbox: InboxOption = "inbox"
+    file: Annotated[
+        Path | None, typer.Option(help="Rules that are not in force yet. Default: rules.toml of the inbox.")
+    ] = None
+    against: Annotated[
+        int, typer.Option(help="Also say what would become of the latest so many messages kept here.", min=0)
+    ] = 0
+
+
+def test(options: TestOptions) -> Result:
+    """Run the tests that stand in the rules file, and look for rules that never decide and labels that nobody says.
+
+    With --against: which of the latest messages another file would send elsewhere. Nothing is changed. The exit status
+    is 1 where a test fails or something must be mended.
+    """
+    from rightsized.apps.triage.desk import settings as desk
+    from rightsized.apps.triage.desk.calendar import Calendar
+    from rightsized.apps.triage.inboxes import FOLDER
+    from rightsized.apps.triage.rules.check import problems, run_trials
+    from rightsized.apps.triage.rules.file import FILE_NAME, load_file
+    from rightsized.apps.triage.settings import check_name, load
+    from rightsized.store.home import Home
+
+    config = options.settings()
+    folder = Home(config.home).path / FOLDER / check_name(options.inbox)
+    book = load_file(options.file or folder / FILE_NAME)
+    calendar = Calendar(desk.load(folder).hours)
+    tested = run_trials(book, calendar)
+    wrong = problems(book, _labels(config, load(folder)))
+    moved = _moved(folder, book, calendar, options.against) if options.against else []
+    data = {"file": book.origin, "rules": len(book.rules), "tests": tested, "problems": wrong, "moved": moved}
+    failed = [one for one in tested if one.wrong]
+    return Result(data, _told(data, failed, options), FAILED if failed or wrong else 0)
+
+
+def _labels(config: Config, settings: InboxSettings) -> dict[str, tuple[str, ...]]:
+    """The labels of each role, as far as the tasks of the home can be read."""
+    from rightsized.core.errors import RightsizedError
+    from rightsized.core.types import Task
+    from rightsized.store.home import Home
+    from rightsized.tasks.versions import TaskStore
+
+    store = TaskStore(Home(config.home))
+    named = settings.tasks or {name: name for name in store.names()}
+    found = {}
+    for role, name in named.items():
+        try:
+            found[role] = store.read(name, "task.json", Task, store.current(name)).labels
+        except RightsizedError:
+            continue
+    return found
+
+
+def _moved(folder: Path, book: Rulebook, calendar: Any, latest: int) -> list[dict[str, Any]]:
+    """Messages that these rules would treat otherwise than they were."""
+    from rightsized.apps.triage.rules.evaluate import Facts, prioritise, route
+    from rightsized.apps.triage.store import MessageStore
+    from rightsized.apps.triage.store.records import Waits
+
+    store = MessageStore(folder)
+    try:
+        kept = store.waiting(Waits(status=None, newest=True, limit=latest))
+    finally:
+        store.close()
+    found = []
+    for one in kept:
+        if one.mail is None or one.handled is None or one.handled.error:
+            continue
+        facts = Facts(one.mail, one.handled.labels, one.handled.fields, one.received, calendar.is_open)
+        now = route(book, facts, prioritise(book, facts))
+        was = one.handled.route
+        if (now.queue, now.automatic) != (was.queue, was.automatic):
+            row = {"number": one.number, "subject": one.mail.subject, "was": was.queue, "was_automatic": was.automatic}
+            found.append({**row, "queue": now.queue, "automatic": now.automatic, "reason": now.reason})
+    return found
+
+
+def _told(data: dict[str, Any], failed: list[Any], options: TestOptions) -> str:
+    lines = [f"{data['rules']} rules, {len(data['tests'])} tests, {len(failed)} failed."]
+    lines += [f"failed: {one.name}: {said}" for one in failed for said in one.wrong]
+    lines += list(data["problems"])
+    if options.against:
+        moved = data["moved"]
+        lines.append(f"{len(moved)} of the latest {options.against} messages would go elsewhere.")
+        rows = [
+            [
+                str(one["number"]),
+                one["subject"][:40],
+                _way(one["was"], one["was_automatic"]),
+                _way(one["queue"], one["automatic"]),
+            ]
+            for one in moved[:SHOWN]
+        ]
+        lines += [aligned(["number", "subject", "was", "would be"], rows)] if rows else []
+    return "\n".join(lines)
+
+
+def _way(queue: str, automatic: bool) -> str:
+    return queue if automatic else f"waits in {queue}"
+
+
+add(app, "test", TestOptions, test)
