@@ -1,16 +1,15 @@
 """An inbox in a process that may be killed at any time: source, mail, store and marks are real; there are no tasks.
 
-    python -m benchmarks.triage_worker FOLDER ADDRESS [--once] [NAME=VALUE ...]
-
-Prints the key of each message once it is handled. What a killed process had taken and not read is read at the start,
-as `rightsized triage run` does.
+Processes are forked off a server that has everything loaded, so that a start costs little. What a killed process had
+taken and not read is read at the start, as `rightsized triage run` does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
-import tomllib
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,8 @@ from rightsized.apps.triage.running import run
 from rightsized.core.egress import Egress
 from rightsized.core.generation import Caller
 from rightsized.core.protocols import Answerer
+
+_context = multiprocessing.get_context("forkserver")
 
 
 class NoTasks:
@@ -42,27 +43,57 @@ def handling(inbox: Inbox) -> Handling:
     return Handling(inbox, lambda inbox: Asking(Caller(), "personal"), mail_of)
 
 
-async def work(folder: Path, address: str, options: dict[str, Any], *, wait: bool) -> None:
-    """Handle the messages at an address."""
+async def work(
+    folder: Path, address: str, options: Mapping[str, Any], tell: Callable[[str], None], *, wait: bool
+) -> None:
+    """Handle the messages at an address; `tell` is given the key of each once it is handled."""
     inbox = Inbox("inbox", folder, NoTasks())
     source = inbox.source(address, options, Egress(), dry_run=False)
     try:
         here = handling(inbox)
         for one in await here.resume():
-            print(one.key, flush=True)
+            tell(one.key)
         async for one in run(source, here, dry_run=False, wait=wait):
-            print(one.key, flush=True)
+            tell(one.key)
     finally:
         await source.close()
         inbox.close()
 
 
-def main(arguments: list[str]) -> None:
-    folder, address, *rest = arguments
-    given = [one.partition("=") for one in rest if one != "--once"]
-    options = tomllib.loads("\n".join(f"{name} = {value}" for name, _, value in given))
-    asyncio.run(work(Path(folder), address, options, wait="--once" not in rest))
+class Worker:
+    """A process that works on an inbox until it is done or killed."""
+
+    def __init__(self, folder: Path, address: str, options: Mapping[str, Any], *, wait: bool) -> None:
+        _context.set_forkserver_preload([__name__])
+        self._told, telling = _context.Pipe(duplex=False)
+        given = (telling, folder, address, dict(options), wait, dict(os.environ))
+        self._process = _context.Process(target=_child, args=given, daemon=True)
+        self._process.start()
+        telling.close()
+
+    def told(self, most: int = 1_000_000) -> list[str]:
+        """Keys of messages handled, as they come: so many, or all until the process ends."""
+        keys: list[str] = []
+        try:
+            while len(keys) < most:
+                keys.append(self._told.recv())
+        except EOFError:
+            pass
+        return keys
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+
+    def end(self) -> int | None:
+        """Wait for its end; its exit status, negative for a signal."""
+        self._process.join(60)
+        status = self._process.exitcode
+        self._told.close()
+        self._process.close()
+        return status
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def _child(telling: Any, folder: Path, address: str, options: Any, wait: bool, environment: dict[str, str]) -> None:
+    os.environ.update(environment)  # the server that forks has that of its own start
+    asyncio.run(work(folder, address, options, telling.send, wait=wait))

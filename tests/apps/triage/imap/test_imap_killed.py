@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks.fault_proxy import Fault, proxied
+from benchmarks.triage_worker import Worker
 from rightsized.apps.triage.store import MessageStore
 from rightsized.apps.triage.store.records import Waits
 from tests.apps.triage.imap.mailboxes import Mailbox, message
 
 pytestmark = pytest.mark.needs_imap
 KILLS, A_ROUND = 4, 12
-OPTIONS = ('password_env="MAIL_PASSWORD"', "seen=true", "retry_s=0.01", "timeout_s=5.0")
-
-
-def started(folder: Path, address: str, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.triage_worker", str(folder), address, *OPTIONS, *more]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+OPTIONS = {"password_env": "MAIL_PASSWORD", "seen": True, "retry_s": 0.01, "timeout_s": 5.0}
 
 
 def marked_unrecorded(mailbox: Mailbox, store: MessageStore) -> set[str]:
@@ -38,19 +32,20 @@ def test_killed_again_and_again(mailbox: Mailbox, tmp_path: Path) -> None:
     store = MessageStore(tmp_path)
     faults = [Fault("reset", b"BODY.PEEK", 3000), Fault("cut", b"STORE"), Fault("reset", b"SEARCH", 5)]
     with proxied("127.0.0.1", mailbox.server.plain, *faults) as proxy:
+        address = mailbox.address(port=proxy.port)
         for _ in range(KILLS):
             mailbox.put(*(message(number, 500) for number in range(sent + 1, sent + A_ROUND + 1)))
             sent += A_ROUND
-            with started(tmp_path, mailbox.address(port=proxy.port)) as process:
-                assert process.stdout is not None
-                for _ in range(chance.randrange(A_ROUND - 1)):
-                    told.append(process.stdout.readline().strip())
-                time.sleep(chance.random() * 0.01)
-                process.send_signal(signal.SIGKILL)
-                told += process.stdout.read().split()
+            worker = Worker(tmp_path, address, OPTIONS, wait=True)
+            told += worker.told(chance.randrange(A_ROUND - 1))
+            time.sleep(chance.random() * 0.01)
+            worker.kill()
+            told += worker.told()
+            assert worker.end() == -signal.SIGKILL
             assert marked_unrecorded(mailbox, store) == set()
-        with started(tmp_path, mailbox.address(port=proxy.port), "--once") as process:
-            told += process.communicate(timeout=60)[0].split()
+        worker = Worker(tmp_path, address, OPTIONS, wait=False)
+        told += worker.told()
+        assert worker.end() == 0
     keys = [f"{number}@shop.example" for number in range(1, sent + 1)]
     assert len(told) == len(set(told)), "none was handled twice"
     assert sorted(one.key for one in store.waiting(Waits(status=None, limit=1000))) == sorted(keys)
