@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import tracemalloc
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 from mail_samples import PLAIN, message, read
 
 from rightsized.apps.triage.mail import MailOptions, read_mail
 from rightsized.apps.triage.mail.identity import distinct, normalised
+from rightsized.apps.triage.mail.settling import Settling
 from rightsized.apps.triage.mail.threads import RecentThreads, bare_subject, placed
 from rightsized.apps.triage.records import Address, Mail
+from rightsized.apps.triage.store import MessageStore
 from rightsized.core.errors import DocumentError
 
 
@@ -82,6 +85,28 @@ def test_threads() -> None:
     assert placed(read(message("6", "Pump P200", Message_ID="<6@x>")), known).thread == "6@x"
     later = message("7", "Re: Pump P200", Message_ID="<7@x>", Date="Fri, 12 Feb 2027 10:00:00 +0100")
     assert placed(read(later), known).thread == "7@x"
+
+
+def test_messages_settle_among_those_of_a_store(tmp_path: Path) -> None:
+    store = MessageStore(tmp_path)
+    settle, keys = Settling(store.find), []
+    for text, subject, name, answers in (
+        ("one", "Pump P200", "<1@x>", ""),
+        ("another", "Pump P200", "<1@x>", ""),
+        ("one", "Pump P200", "<1@x>", ""),
+        ("answer", "Re: Pump P200", "<2@x>", "<1@x>"),
+        ("again", "Re: Pump P200", "<3@x>", "<2@x>"),
+        ("by subject", "AW: Pump P200", "<4@x>", ""),
+    ):
+        mail = settle(read(message(text, subject, Message_ID=name, In_Reply_To=answers)))
+        keys.append(mail.key)
+        store.take(mail, "s", f"{len(keys)}", "")
+    assert keys[0] == keys[2] == "1@x" and keys[1].startswith("1@x#")
+    assert [one.mail.body for one in store.thread("1@x") if one.mail] == ["one", "answer", "again", "by subject"]
+    assert store.get(keys[1]).thread == keys[1]
+    exported = Mail("7", "Re: Pump P200", "x", Address("jo@example.org"), thread="case 3")
+    assert settle(exported).thread == "case 3"  # an export says it itself
+    store.close()
 
 
 def test_threads_forget() -> None:

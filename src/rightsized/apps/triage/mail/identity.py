@@ -56,4 +56,5 @@ def distinct(mail: Mail, known: Callable[[str], Mail | None], has: Callable[[str
     before = known(mail.key)
     if before is not None and content_digest(before) == content_digest(mail):
         return mail
-    return replace(mail, key=f"{mail.key}#{content_digest(mail)[:16]}")
+    key = f"{mail.key}#{content_digest(mail)[:16]}"
+    return replace(mail, key=key, thread=key if mail.thread == mail.key else mail.thread)

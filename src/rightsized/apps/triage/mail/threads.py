@@ -56,8 +56,11 @@ def people_of(mail: Mail) -> frozenset[str]:
 def placed(mail: Mail, known: KnownThreads) -> Mail:
     """The message with its thread, as earlier messages tell: that of what it answers, the nearest first.
 
-    An answer whose headers name nothing is put with the latest message under its subject between the same people.
+    An answer whose headers name nothing is put with the latest message under its subject between the same people. What
+    says its thread itself (a ticket) keeps it.
     """
+    if mail.thread and mail.thread != first_of(mail):
+        return mail
     for answered in (mail.in_reply_to, *reversed(mail.references)):
         if answered and (thread := known.of_key(answered)):
             return replace(mail, thread=thread)

@@ -1,0 +1,56 @@
+"""What a message is among those that an inbox has: under a name of its own, in its conversation.
+
+Reading a message is a function of its bytes; this is what depends on the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from rightsized.apps.triage.mail.identity import distinct
+from rightsized.apps.triage.mail.threads import RecentThreads, placed
+from rightsized.apps.triage.records import Mail
+
+
+class Kept(Protocol):
+    """A message that was taken. `mail` is None once its text was deleted."""
+
+    @property
+    def thread(self) -> str: ...
+
+    @property
+    def mail(self) -> Mail | None: ...
+
+
+class Settling:
+    """Settles messages in the order they are taken. Not for several threads at once.
+
+    Conversations by headers are those of the store; by subject, those of messages that were settled here.
+
+    Args:
+        find: the message that was taken under a key; None where there is none.
+    """
+
+    def __init__(self, find: Callable[[str], Kept | None]) -> None:
+        self._find, self._recent = find, RecentThreads()
+
+    def __call__(self, mail: Mail) -> Mail:
+        """The message with its own key and its thread."""
+        mail = distinct(mail, self._text, lambda key: self._find(key) is not None)
+        mail = placed(mail, self)
+        self._recent.add(mail)
+        return mail
+
+    def of_key(self, key: str) -> str:
+        """See `threads.KnownThreads`."""
+        kept = self._find(key)
+        return kept.thread if kept is not None else ""
+
+    def of_subject(self, subject: str, people: frozenset[str], since: float) -> str:
+        """See `threads.KnownThreads`."""
+        return self._recent.of_subject(subject, people, since)
+
+    def _text(self, key: str) -> Mail | None:
+        kept = self._find(key)
+        return kept.mail if kept is not None else None
