@@ -98,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for one in sets:
         note(f"{one.name}: {len(one.texts)} rows, {len(one.names)} labels")
         result[one.name] = run(one, not (extra.no_setfit or given.quick), 200 if given.quick else extra.draws)
+        harness.save(given.name, result, given)  # a long run that is cut off keeps what it has
     return harness.finish(given, result, _lines(result))
 
 
