@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from dev.mailbox import layout, mime
 from dev.mailbox.markup import Text
@@ -73,13 +74,8 @@ def written(message: Message) -> Text:
     if "wrap" not in message.forms:
         return text
     plain = layout.wrapped(text.plain)
-    fields = tuple(
-        type(one)(one.name, one.value, plain[one.start : one.end], one.start, one.end) for one in text.fields
-    )
-    marks = tuple(
-        type(one)(one.kind, plain[one.start : one.end], one.start, one.end, one.key, one.action)
-        for one in text.sentences
-    )
+    fields = tuple(replace(one, text=plain[one.start : one.end]) for one in text.fields)
+    marks = tuple(replace(one, text=plain[one.start : one.end]) for one in text.sentences)
     return Text(plain, fields, marks)
 
 

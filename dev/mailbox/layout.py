@@ -88,8 +88,9 @@ def _html(block: Block, message: Message, thread: list[Message], style: str) -> 
         if style == "outlook":
             return f'<div style="border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0cm"><p class="MsoNormal">' \
                    f"{intro}</p></div>{inner}"  # fmt: skip
-        return f'<div class="gmail_quote"><div dir="ltr" class="gmail_attr">{intro}<br></div><blockquote ' \
-               f'class="gmail_quote" style="margin:0 0 0 .8ex;border-left:1px solid #ccc">{inner}</blockquote></div>'  # fmt: skip
+        quote = '<blockquote class="gmail_quote" style="margin:0 0 0 .8ex;border-left:1px solid #ccc">'
+        head = f'<div class="gmail_quote"><div dir="ltr" class="gmail_attr">{intro}<br></div>'
+        return f"{head}{quote}{inner}</blockquote></div>"
     text = markup.read(block.text).plain
     if block.kind == "quote":
         bare = "\n".join(re.sub(r"^>+ ?", "", line) for line in text.split("\n"))

@@ -9,6 +9,7 @@ to the end of its line; text without a mark is `other`, line by line.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from rightsized.core.frozen import Frozen
 
@@ -80,7 +81,7 @@ def _sentences(plain: str, starts: list[tuple[int, str, str]]) -> list[Marked]:
     cuts = {at: (kind, flags) for at, kind, flags in starts}
     edges = sorted({0, len(plain), *cuts, *(found.end() for found in re.finditer("\n", plain))})
     found = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         text = plain[start:end]
         begin = start + len(text) - len(text.lstrip())
         if text.strip():

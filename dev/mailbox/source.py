@@ -1,6 +1,6 @@
-"""Reads the marked-up threads of `threads/*.txt`: `##### t001 slug` begins a thread, `=== DATE TIME SENDER` a message.
+"""Reads the marked-up threads of `threads/*.txt`: `##### t001 slug` begins one, `=== DATE TIME SENDER` a message of it.
 
-After `===` stand one-letter headers, a blank line and the text. SENDER is a mailbox, or `>Name` for a clerk of the shop.
+Then come one-letter headers, a blank line and the text. SENDER is a mailbox, or `>Name` for a clerk of the shop.
 
     S: subject (by default that of the thread with `Re:`)      L: department; intents; sentiment; priority; flags
     F: form (html, alt, outlook, gmail, wrap, latin1, qp, b64, 8bit, noid, nodate, nocharset, nothread, duplicate)
@@ -81,6 +81,12 @@ class Message(Frozen, frozen=True):
         return markup.read(self.subject, "subject")
 
 
+def moment(text: str) -> datetime:
+    """A time of the shop's clock, with its offset: clocks go back on 25 October 2026 and forth on 28 March 2027."""
+    offset = "+0100" if "2026-10-25 03:00" <= text < "2027-03-28 02:00" else "+0200"
+    return datetime.strptime(f"{text} {offset}", "%Y-%m-%d %H:%M %z")
+
+
 def threads() -> Iterator[list[Message]]:
     """Every thread, in the order of its name."""
     found = []
@@ -118,7 +124,7 @@ def _message(thread: str, number: int, parts: list[str], before: Message | None)
     return Message(
         thread=thread,
         number=number,
-        when=datetime.strptime(parts[0], "%Y-%m-%d %H:%M"),
+        when=moment(parts[0]),
         sender=f"{name} - Fernhill Outfitters <{SUPPORT}>" if outgoing else parts[1],
         outgoing=outgoing,
         subject=headers.get("S") or _answering(before),
