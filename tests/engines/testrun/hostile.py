@@ -200,7 +200,7 @@ CHEATS: dict[str, tuple[str, str, str, str]] = {
     ),
     "hands-over-a-module": (
         "import sys\ndef f(do): return do(sys, 'stdlib_module_names')",
-        "def do(what, name): return hasattr(what, name)\nassert f(do) is False", "failed", "",
+        "def do(what, name): return hasattr(what, name)\nassert f(do)", "failed", "",
     ),
     "says-it-is-a-module": (
         "import unittest.mock\ndef f(): return unittest.mock.ANY", "assert f() == 1", "failed", "assertion",
