@@ -1,0 +1,239 @@
+"""What goes wrong with mail, and whether each message is handled exactly once: a table of faults against a real server.
+
+Dovecot on loopback, a proxy of ours that breaks connections, processes that are killed, messages that nobody should
+send. Of each case: messages in the mailbox, handled once, twice, lost (not on record at all), and marked as read
+without being on record. Sources, mail, store and marks are real; no task reads the messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import resource
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks import dovecot, harness
+from benchmarks.dovecot import BARE, Dovecot
+from benchmarks.fault_proxy import Fault, Kind, proxied
+from benchmarks.triage_mutations import mutations
+from benchmarks.triage_worker import Worker, work
+from rightsized.apps.triage.store import MessageStore
+
+SEED = 20261128
+OPTIONS: dict[str, Any] = {"password_env": "MAIL_PASSWORD", "seen": True, "retry_s": 0.001, "timeout_s": 0.3}
+KINDS: tuple[Kind, ...] = ("cut", "reset", "garbage", "bye", "hang")
+PLACES = (b"AUTHENTICATE", b"SELECT", b"SEARCH", b"RFC822.SIZE", b"BODY.PEEK", b"STORE")
+AFTER = (0, 1, 20, 300, 3_000)  # bytes of the answer that come through
+MIB = 1 << 20
+
+
+class Case:
+    """One mailbox and one inbox, empty."""
+
+    def __init__(self, server: Dovecot, user: str, folder: Path) -> None:
+        self.server, self.user, self.folder = server, user, folder
+        self.sent = 0
+
+    def address(self, port: int = 0, host: str = "127.0.0.1") -> str:
+        return f"imap://{self.user}@{host}:{port or self.server.plain}/INBOX"
+
+    def put(self, *messages: bytes) -> None:
+        self.server.append(self.user, *messages)
+        self.sent += len(messages)
+
+    def take(self, address: str = "", **options: Any) -> None:
+        """All there is, in this process."""
+        asyncio.run(work(self.folder, address or self.address(), {**OPTIONS, **options}, lambda key: None, wait=False))
+
+    def counted(self) -> dict[str, Any]:
+        """What became of the messages, by the store and by the server. Places are those of the mailbox as it is now."""
+        store = MessageStore(self.folder)
+        try:
+            places = dict(store.rows("SELECT place, key FROM places"))
+            times = dict(
+                store.rows("SELECT key, count(*) FROM events WHERE what IN ('handled', 'failed') GROUP BY key")
+            )
+            states = Counter(state for (state,) in store.rows("SELECT state FROM messages"))
+        finally:
+            store.close()
+        recorded = {int(place.split("/")[1]) for place, key in places.items() if times.get(key)}
+        flags = self.server.flags(self.user)
+        return {
+            "messages": self.sent,
+            "on_record": len(places),
+            "distinct": len(set(places.values())),
+            "handled_once": sum(1 for count in times.values() if count == 1),
+            "handled_twice": sum(1 for count in times.values() if count > 1),
+            "failed_for_a_person": states.get("failed", 0),
+            "lost": len(set(flags) - recorded),
+            "marked_unrecorded": len({uid for uid, set_ in flags.items() if set_} - recorded),
+            "unmarked": sum(1 for set_ in flags.values() if not set_),
+        }
+
+
+def message(number: int | str, size: int = 400) -> bytes:
+    """A plain message with a name of its own."""
+    line = b"The parcel has not arrived and nobody answers the telephone. Please look.\r\n"
+    head = f"From: jo@example.com\r\nMessage-ID: <{number}@shop.example>\r\nSubject: Order {number}\r\n\r\n"
+    return head.encode() + line * (size // len(line) + 1)
+
+
+def broken_connections(case: Case, count: int) -> None:
+    """Connections that break at any point, in each way."""
+    chance = random.Random(SEED)
+    case.put(*(message(n, chance.choice((200, 5_000, 60_000))) for n in range(count)))
+    with proxied("127.0.0.1", case.server.plain) as proxy:
+        for _ in range(count):
+            proxy.faults.append(Fault(chance.choice(KINDS), chance.choice(PLACES), chance.choice(AFTER)))
+            if len(proxy.faults) < 4:
+                continue
+            with contextlib.suppress(Exception):  # five failures in a row end a run: the next one goes on
+                case.take(case.address(proxy.port))
+        proxy.faults.clear()
+        case.take(case.address(proxy.port))
+
+
+def drops_while_waiting(case: Case, count: int) -> None:
+    """The connection breaks in IDLE, each time a message is announced."""
+    with proxied("127.0.0.1", case.server.plain) as proxy:
+        worker = Worker(case.folder, case.address(proxy.port), OPTIONS, wait=True)
+        for number in range(count):
+            proxy.faults.append(Fault(KINDS[number % 4], b"IDLE", 12))
+            case.put(message(number))
+            worker.told(1)
+        worker.kill()
+        worker.end()
+    case.take()
+
+
+def duplicates(case: Case, count: int) -> None:
+    """Each message is delivered three times."""
+    case.put(*(message(n) for n in range(count)))
+    case.take()
+    case.put(*(message(n) for n in range(count)), *(message(n) for n in range(count)))
+    case.take()
+
+
+def renumbered(case: Case, count: int) -> None:
+    """The folder is numbered anew (UIDVALIDITY): all of it comes again."""
+    case.put(*(message(n) for n in range(count)))
+    case.take()
+    with case.server.client(case.user) as client:
+        client.create("Old")
+        client.select("INBOX")
+        client.copy("1:*", "Old")
+    other = case.address().replace("/INBOX", "/Old")
+    asyncio.run(work(case.folder, other, OPTIONS, lambda key: None, wait=False))
+
+
+def no_announcements(case: Case, count: int) -> None:
+    """A server that knows neither IDLE nor UIDPLUS, asked again and again."""
+    worker = Worker(case.folder, case.address(host=BARE), {**OPTIONS, "poll_s": 0.02}, wait=True)
+    for number in range(count):
+        case.put(message(number))
+    worker.told(count)
+    worker.kill()
+    worker.end()
+    case.take()
+
+
+def kills(case: Case, count: int) -> None:
+    """The process is killed (SIGKILL) after every few messages, through a proxy that breaks one connection in two."""
+    chance, a_round = random.Random(SEED), 15
+    with proxied("127.0.0.1", case.server.plain) as proxy:
+        for number in range(count):
+            case.put(*(message(f"{number}.{n}") for n in range(a_round)))
+            if number % 2:
+                proxy.faults.append(Fault(chance.choice(KINDS), chance.choice(PLACES), chance.choice(AFTER)))
+            worker = Worker(case.folder, case.address(proxy.port), OPTIONS, wait=True)
+            worker.told(chance.randrange(a_round))
+            time.sleep(chance.random() * 0.02)
+            worker.kill()
+            if worker.end() != -signal.SIGKILL:
+                raise SystemExit("a worker ended by itself")
+            early = case.counted()["marked_unrecorded"]
+            if early:
+                raise SystemExit(f"{early} messages were marked before they were on record")
+        proxy.faults.clear()
+        case.take(case.address(proxy.port))
+
+
+def mutated(case: Case, count: int) -> None:
+    """Malformed MIME: mutations of valid messages, as the server takes them."""
+    kept = [one for one in mutations(count) if b"\0" not in one and one]  # a server takes no NUL (RFC 3501, CHAR8)
+    with case.server.client(case.user) as client:
+        for one in kept:
+            status, _ = client.append("INBOX", "", "", one)
+            case.sent += status == "OK"
+    case.take(timeout_s=60.0)
+
+
+def large(case: Case, count: int) -> None:
+    """Messages of 1, 49 and 60 MB; the last is larger than is read."""
+    for number in range(count):
+        case.put(
+            message(f"small-{number}"), message(f"large-{number}", 49_000_000), message(f"huge-{number}", 60_000_000)
+        )
+        case.put(message(f"mb-{number}", 1_000_000))
+    case.take(timeout_s=60.0)
+
+
+CASES: tuple[tuple[str, Callable[[Case, int], None], int, int], ...] = (
+    ("connections that break at any point", broken_connections, 400, 40),
+    ("drops while it waits (IDLE)", drops_while_waiting, 40, 8),
+    ("each message delivered three times", duplicates, 300, 30),
+    ("folder numbered anew (UIDVALIDITY)", renumbered, 300, 30),
+    ("no IDLE, polling", no_announcements, 200, 20),
+    ("killed with SIGKILL", kills, 40, 4),
+    ("malformed MIME, mutations", mutated, 5_000, 200),
+    ("messages of 49 and 60 MB", large, 1, 1),
+)
+
+
+@contextmanager
+def cases(server: Dovecot, users: Sequence[str]) -> Iterator[Iterator[Case]]:
+    """One after another, each with a mailbox and a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        yield (Case(server, user, Path(folder) / user) for user in users)
+
+
+def measure(quick: bool) -> list[dict[str, Any]]:
+    """All cases."""
+    os.environ["MAIL_PASSWORD"] = dovecot.PASSWORD
+    users = [f"case{number}" for number in range(len(CASES))]
+    rows = []
+    with dovecot.running(users) as server, cases(server, users) as made:
+        for (name, run, full, few), case in zip(CASES, made, strict=True):
+            harness.note(name)
+            with harness.Clock() as clock:
+                run(case, few if quick else full)
+            rows.append({"fault": name, **case.counted(), "seconds": round(clock.wall, 1)})
+    return rows
+
+
+def main() -> int:
+    given = harness.options("triage_faults", __doc__ or "")
+    rows = measure(given.quick)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    total = {
+        name: sum(row[name] for row in rows) for name in ("messages", "handled_twice", "lost", "marked_unrecorded")
+    }
+    lines = [
+        f"{row['fault']:<40} {row['messages']:>6,} messages, {row['distinct']:>6,} distinct, {row['handled_once']:>6,} "
+        f"handled once, {row['handled_twice']} twice, {row['lost']} lost, {row['marked_unrecorded']} marked early"
+        for row in rows
+    ]
+    return harness.finish(given, {"cases": rows, "total": total, "peak_mib": round(peak)}, lines)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
