@@ -53,7 +53,10 @@ class _Served:
     """Implements `running.Outcome` through the server."""
 
     def __init__(self, server: RunningServer, inbox: str) -> None:
+        import asyncio
+
         self._server, self._inbox = server, inbox
+        self._asking = asyncio.Lock()  # one after the other: a thread's earlier messages come first
 
     async def process(self, arrival: Arrival, source: str, *, dry_run: bool) -> Handled | None:
         import asyncio
@@ -63,5 +66,6 @@ class _Served:
         from rightsized.apps.triage.records import Handled
 
         body = {"arrival": msgspec.to_builtins(arrival), "source": source, "dry_run": dry_run}
-        answer = await asyncio.to_thread(self._server.handle_message, self._inbox, body)
+        async with self._asking:
+            answer = await asyncio.to_thread(self._server.handle_message, self._inbox, body)
         return msgspec.convert(answer["handled"], Handled | None)

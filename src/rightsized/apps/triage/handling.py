@@ -35,14 +35,18 @@ class Handling:
         self, inbox: Inbox, asking: Callable[[Inbox], Asking], read_mail: Callable[[Arrival, InboxSettings], Mail]
     ) -> None:
         self._inbox, self._asking, self._read_mail = inbox, asking, read_mail
+        self._taking = asyncio.Lock()
 
     async def process(self, arrival: Arrival, source: str, *, dry_run: bool) -> Handled | None:
         """See `running.Outcome`."""
-        mail = await asyncio.to_thread(self._mail, arrival, source)
-        store = self._inbox.store
-        digest = hashlib.sha256(arrival.data).hexdigest()
-        await asyncio.to_thread(store.take, mail, source, arrival.place, digest)
-        return await self.handle(await asyncio.to_thread(store.get, mail.key), dry_run=dry_run, error=arrival.error)
+        async with self._taking:  # in the order of arrival, so that a thread's earlier messages are there
+            kept = await asyncio.to_thread(self._take, arrival, source)
+        return await self.handle(kept, dry_run=dry_run, error=arrival.error)
+
+    def _take(self, arrival: Arrival, source: str) -> Kept:
+        mail, store = self._mail(arrival, source), self._inbox.store
+        store.take(mail, source, arrival.place, hashlib.sha256(arrival.data).hexdigest())
+        return store.get(mail.key)
 
     async def handle(self, kept: Kept, *, dry_run: bool, error: str = "") -> Handled | None:
         """Read a message that was taken. None where that was done before and stands."""
