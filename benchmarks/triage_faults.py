@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import os
 import random
-import resource
 import signal
 import tempfile
 import time
@@ -41,13 +40,13 @@ class Case:
 
     def __init__(self, server: Dovecot, user: str, folder: Path) -> None:
         self.server, self.user, self.folder = server, user, folder
-        self.sent = 0
+        self.sent, self.box = 0, "INBOX"
 
     def address(self, port: int = 0, host: str = "127.0.0.1") -> str:
-        return f"imap://{self.user}@{host}:{port or self.server.plain}/INBOX"
+        return f"imap://{self.user}@{host}:{port or self.server.plain}/{self.box}"
 
     def put(self, *messages: bytes) -> None:
-        self.server.append(self.user, *messages)
+        self.server.append(self.user, *messages, folder=self.box)
         self.sent += len(messages)
 
     def take(self, address: str = "", **options: Any) -> None:
@@ -59,14 +58,15 @@ class Case:
         store = MessageStore(self.folder)
         try:
             places = dict(store.rows("SELECT place, key FROM places"))
-            times = dict(
-                store.rows("SELECT key, count(*) FROM events WHERE what IN ('handled', 'failed') GROUP BY key")
-            )
+            events = "SELECT key, count(*) FROM events WHERE what IN ('handled', 'failed') GROUP BY key"
+            times = dict(store.rows(events))
             states = Counter(state for (state,) in store.rows("SELECT state FROM messages"))
         finally:
             store.close()
-        recorded = {int(place.split("/")[1]) for place, key in places.items() if times.get(key)}
-        flags = self.server.flags(self.user)
+        latest = max(int(place.split("/")[0]) for place in places)  # UIDVALIDITY
+        now = {place: key for place, key in places.items() if place.startswith(f"{latest}/")}
+        recorded = {int(place.split("/")[1]) for place, key in now.items() if times.get(key)}
+        flags = self.server.flags(self.user, self.box)
         return {
             "messages": self.sent,
             "on_record": len(places),
@@ -125,14 +125,14 @@ def duplicates(case: Case, count: int) -> None:
 
 def renumbered(case: Case, count: int) -> None:
     """The folder is numbered anew (UIDVALIDITY): all of it comes again."""
-    case.put(*(message(n) for n in range(count)))
-    case.take()
-    with case.server.client(case.user) as client:
-        client.create("Old")
-        client.select("INBOX")
-        client.copy("1:*", "Old")
-    other = case.address().replace("/INBOX", "/Old")
-    asyncio.run(work(case.folder, other, OPTIONS, lambda key: None, wait=False))
+    case.box = "Work"
+    for _ in range(2):
+        with case.server.client(case.user) as client:
+            client.delete(case.box)
+            client.create(case.box)
+        case.put(*(message(n) for n in range(count)))
+        case.take()
+        time.sleep(1.1)  # the server numbers folders by the second
 
 
 def no_announcements(case: Case, count: int) -> None:
@@ -180,10 +180,8 @@ def mutated(case: Case, count: int) -> None:
 def large(case: Case, count: int) -> None:
     """Messages of 1, 49 and 60 MB; the last is larger than is read."""
     for number in range(count):
-        case.put(
-            message(f"small-{number}"), message(f"large-{number}", 49_000_000), message(f"huge-{number}", 60_000_000)
-        )
-        case.put(message(f"mb-{number}", 1_000_000))
+        sizes = (400, 49_000_000, 60_000_000, 1_000_000)
+        case.put(*(message(f"{number}.{size}", size) for size in sizes))
     case.take(timeout_s=60.0)
 
 
@@ -195,7 +193,7 @@ CASES: tuple[tuple[str, Callable[[Case, int], None], int, int], ...] = (
     ("no IDLE, polling", no_announcements, 200, 20),
     ("killed with SIGKILL", kills, 40, 4),
     ("malformed MIME, mutations", mutated, 5_000, 200),
-    ("messages of 49 and 60 MB", large, 1, 1),
+    ("messages of 1, 49 and 60 MB", large, 1, 1),
 )
 
 
@@ -223,16 +221,15 @@ def measure(quick: bool) -> list[dict[str, Any]]:
 def main() -> int:
     given = harness.options("triage_faults", __doc__ or "")
     rows = measure(given.quick)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    total = {
-        name: sum(row[name] for row in rows) for name in ("messages", "handled_twice", "lost", "marked_unrecorded")
-    }
+    names = ("messages", "handled_twice", "lost", "marked_unrecorded")
+    total = {name: sum(row[name] for row in rows) for name in names}
     lines = [
-        f"{row['fault']:<40} {row['messages']:>6,} messages, {row['distinct']:>6,} distinct, {row['handled_once']:>6,} "
-        f"handled once, {row['handled_twice']} twice, {row['lost']} lost, {row['marked_unrecorded']} marked early"
+        f"{row['fault']:<40} {row['messages']:>6,} messages, {row['on_record']:>6,} on record, {row['distinct']:>6,} "
+        f"distinct, {row['handled_once']:>6,} handled once, {row['handled_twice']} twice, {row['lost']} lost, "
+        f"{row['marked_unrecorded']} marked early"
         for row in rows
     ]
-    return harness.finish(given, {"cases": rows, "total": total, "peak_mib": round(peak)}, lines)
+    return harness.finish(given, {"cases": rows, "total": total}, lines)
 
 
 if __name__ == "__main__":
