@@ -50,7 +50,7 @@ def row(message: Message, thread: list[Message]) -> dict[str, Any]:
         "id": message.id,
         "file": file_of(message),
         "thread": message.thread,
-        "key": mime.message_id(shown),
+        "key": mime.message_id(shown).strip("<>"),
         "outgoing": message.outgoing,
         "department": told.department if told else next(one.labels.department for one in thread if one.labels),
         "intents": list(told.intents) if told else [],

@@ -1,5 +1,6 @@
 """Sample data written for this project: support messages of an invented shop, a small task about tone, the papers of an
-invented maker of pumps with judged questions, in `documents/`; and the weights of the name tagger, in `names/`.
+invented maker of pumps with judged questions, in `documents/`; a labelled mailbox of the shop, in `mailbox/`; and the
+weights of the name tagger, in `names/`.
 
 Only finds the files; reading them is the business of `tasks`. README.md in this folder describes each file.
 """
@@ -32,7 +33,8 @@ def path(name: str) -> Path:
 
 
 def folder(name: str) -> Path:
-    """A folder of files that belong together: `documents`, for search; `names`, the weights of the name tagger."""
+    """A folder of files that belong together: `documents`, for search; `mailbox`, for triage; `names`, the
+    weights of the name tagger."""
     place = _FOLDER / name
     if not place.is_dir():
         raise NotFoundError(f"No folder {name!r} comes with this package.", fix="Install rightsized again.")
