@@ -97,7 +97,8 @@ class ShadowReport(Frozen, frozen=True):
     """What the candidate would have said of live traffic, beside what the running model said.
 
     `labelled` compares both with the labels that people gave since, audit labels left out: looking at those first would
-    be a look at the test that earns the certificate. `unread` messages had lost their text.
+    be a look at the test that earns the certificate; nor are audits among `differing`, since whoever labels them must
+    see no prediction. `unread` messages had lost their text.
     """
 
     task: str

@@ -50,7 +50,8 @@ def report(home: Home, run: ShadowRun) -> ShadowReport:
     with LedgerReader(home.decisions) as reader:
         given = {row.decision: row.label for row in ReviewQueue(reader).training_rows(run.task)}
         differing = [line for line in read if set(line.running) != set(line.candidate)]
-        shown = tuple(_changed(line, reader.text(line.decision), given) for line in differing[-SHOWN:][::-1])
+        open_to_see = [line for line in differing if not line.audit]  # whoever labels an audit sees no prediction
+        shown = tuple(_changed(line, reader.text(line.decision), given) for line in open_to_see[-SHOWN:][::-1])
     return ShadowReport(
         task=run.task,
         version=run.version,

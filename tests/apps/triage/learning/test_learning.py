@@ -1,0 +1,256 @@
+"""From people's labels to a version in force: what trains, what compares, what tests, on the sample company's mail."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from rightsized.apps.triage.learning import shadow
+from rightsized.apps.triage.learning.ask import ask
+from rightsized.apps.triage.learning.candidate import candidate_of, refit
+from rightsized.apps.triage.learning.compare import compare
+from rightsized.apps.triage.learning.discover import discover
+from rightsized.apps.triage.learning.labels import fresh_audits, is_held, learn_from
+from rightsized.apps.triage.learning.promote import promote
+from rightsized.apps.triage.learning.standing import noise, standing
+from rightsized.core.config import AuditConfig, Config
+from rightsized.core.errors import InputError, NotFoundError
+from rightsized.core.types import Certificate, Targets
+from rightsized.data import path as sample
+from rightsized.explain.neighbours import open_examples
+from rightsized.ledger.reader import LedgerReader
+from rightsized.store.home import Home
+from rightsized.tasks import shadow_run
+from rightsized.tasks.dataset import OUT_OF_SCOPE, Columns
+from rightsized.tasks.fit import fit_task
+from rightsized.tasks.queue import ReviewQueue
+from rightsized.tasks.service import LocalService
+from rightsized.tasks.slices import FitPlan
+from rightsized.tasks.versions import TaskStore
+from tests.command_line import command
+from tests.conftest import share_encoder, share_vectors, shared_folder
+
+TASK, RATE, TESTS = "mail", 0.4, 60
+FIRST, ON_RECORD, LATER = 160, 320, 12  # rows that train the first version; messages on record; those after the refit
+
+
+class Lived(NamedTuple):
+    """A home with a task, messages answered, and labels of people: audits all labelled, and the doubtful others."""
+
+    home: Home
+    truth: dict[str, str]
+    first: str
+
+
+def mail() -> list[tuple[str, str]]:
+    found = []
+    for name in ("support_train.csv", "support_calibrate.csv"):
+        with sample(name).open(encoding="utf-8", newline="") as stream:
+            found += [(row["text"], row["department"]) for row in csv.DictReader(stream)]
+    return list(dict(found).items())
+
+
+@pytest.fixture(scope="module")
+def lived(encoder_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
+    """Written to by the tests in their order: each goes on from the one before, as a month would."""
+    place = tmp_path_factory.mktemp("learning") / "home"
+    home = Home(share_vectors(shared_folder(tmp_path_factory), share_encoder(encoder_home, place)))
+    rows = mail()
+    first = [row for row in rows if row[1] != OUT_OF_SCOPE][:FIRST]
+    texts, labels = [text for text, _ in first], [label for _, label in first]
+    plan = FitPlan(
+        str(home.path), TASK, rows=(texts, labels), columns=Columns(), targets=Targets(max_error=0.3), train_only=True
+    )
+    report = fit_task(plan)
+    rest = [row for row in rows if row not in first]
+    asyncio.run(_live(home, rest[:ON_RECORD]))
+    yield Lived(home, dict(rows), report.task.version)
+    shutil.rmtree(home.path, ignore_errors=True)
+
+
+async def _live(home: Home, messages: list[tuple[str, str]]) -> None:
+    """Messages come in; all audits are labelled; of the others those that wait, and every second one is corrected."""
+    config = Config(home=str(home.path), audit=AuditConfig(rate=RATE))
+    async with LocalService(config, purpose="test", record=True) as service:
+        for number, (text, label) in enumerate(messages):
+            reply = await service.classify(TASK, text)
+            if service.decision(reply.id).audit or reply.status == "abstained":
+                await service.label(reply.id, label, "ana")
+            elif number % 2:
+                await service.feedback(reply.id, label, "ben")
+
+
+def test_what_to_ask_is_doubtful_and_never_an_audit(lived: Lived) -> None:
+    found = ask(lived.home, TASK, 15)
+    everyone = ask(lived.home, TASK, 10_000)
+    assert len(found) == len({one.text for one in found}) == 15
+    with LedgerReader(lived.home.decisions) as reader:
+        assert not any(reader.get(one.decision).audit for one in everyone)
+        labelled = {row.decision for row in ReviewQueue(reader).reviews(TASK)}
+    assert not labelled & {one.decision for one in everyone}
+    mean = sum(one.uncertainty for one in everyone) / len(everyone)
+    assert sum(one.uncertainty for one in found) / 15 > mean
+    assert {one.kind for one in everyone} == {"feedback"}, "those that waited were labelled"
+    with pytest.raises(InputError, match="0 messages"):
+        ask(lived.home, TASK, 0)
+
+
+def test_a_candidate_learns_from_corrections_and_from_nothing_that_tests_or_compares(lived: Lived) -> None:
+    with pytest.raises(NotFoundError, match="no candidate"):
+        candidate_of(lived.home, TASK)
+    candidate = refit(lived.home, TASK, fit_task)
+    store = TaskStore(lived.home)
+    assert store.current(TASK) == candidate.base == lived.first, "a candidate is not in force"
+    examples = open_examples(store.folder(TASK, candidate.version))
+    with LedgerReader(lived.home.decisions) as reader:
+        queue = ReviewQueue(reader)
+        taught = queue.training_rows(TASK)
+        audited = {reader.text(one.decision) for one in queue.audit_outcomes(TASK)}
+    held = {row.text for row in taught if is_held(row)}
+    learned = {row.text for row in taught if not is_held(row) and row.label != OUT_OF_SCOPE}
+    assert candidate.held == len(held) > 0
+    assert candidate.corrections >= len(learned) > 10
+    assert learned <= set(examples.texts)
+    assert not set(examples.texts) & (held | audited)
+    assert candidate.needed is None or candidate.needed > 0
+    assert store.read(TASK, "certificate.json", Certificate, candidate.version).state != "certified"
+
+
+def test_the_comparison_is_paired_and_looks_at_no_audit(lived: Lived) -> None:
+    found = compare(lived.home, TASK)
+    assert found.held is not None
+    assert found.held.n == candidate_of(lived.home, TASK).held
+    for one in (found.held, found.out_of_fold):
+        assert one is not None
+        assert one.difference.value == pytest.approx(one.candidate - one.running)
+        assert one.difference.value == pytest.approx((one.fixed - one.broken) / one.n)
+        assert one.difference.low <= one.difference.value <= one.difference.high
+    assert found.out_of_fold is not None
+    assert found.out_of_fold.n > 100
+    with LedgerReader(lived.home.decisions) as reader:
+        audited = {reader.text(one.decision) for one in ReviewQueue(reader).audit_outcomes(TASK)}
+    assert not audited & {one.text for one in found.changed}
+    assert found.verdict
+
+
+def test_a_shadow_run_reads_along_and_changes_nothing(lived: Lived) -> None:
+    version = candidate_of(lived.home, TASK).version
+    run = shadow_run.start(lived.home, TASK, version)
+    assert shadow.report(lived.home, run).n == 0, "what came before is not read"
+    rest = [row for row in mail() if row[0] in lived.truth][-LATER:]
+    asyncio.run(_live(lived.home, rest))
+    assert shadow_run.running(lived.home) == [run]
+    assert shadow.catch_up(lived.home, run) == LATER
+    assert shadow.catch_up(lived.home, run) == 0
+    lines = shadow_run.lines(lived.home, TASK)
+    assert len({line.decision for line in lines}) == LATER
+    with LedgerReader(lived.home.decisions) as reader:
+        replies = {line.decision: reader.get(line.decision) for line in lines}
+        taught = {row.decision for row in ReviewQueue(reader).training_rows(TASK)}
+        audited = {reader.text(one.decision) for one in ReviewQueue(reader).audit_outcomes(TASK)}
+    assert any(line.audit for line in lines)
+    for line in lines:
+        said = replies[line.decision].reply.suggestion
+        assert line.running == said.labels
+        assert replies[line.decision].version == lived.first, "the running version answered"
+    found = shadow.report(lived.home, run)
+    assert found.n == LATER
+    assert found.labelled is not None
+    assert found.labelled.n == len(taught & replies.keys()) > 0
+    assert not audited & {one.text for one in found.differing}, "whoever labels an audit sees no prediction"
+    path = lived.home.path / "learning" / TASK / shadow_run.LINES
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])  # a crash in the middle of a line
+    assert len(shadow_run.lines(lived.home, TASK)) == LATER - 1
+    assert shadow.catch_up(lived.home, run) == 1
+    assert path.read_bytes() == whole
+    assert shadow_run.stop(lived.home, TASK).stopped is not None
+    assert shadow.catch_up(lived.home, shadow_run.of(lived.home, TASK)) == 0
+
+
+def test_promotion_takes_fresh_audits_in_their_order_and_no_gap(lived: Lived) -> None:
+    with pytest.raises(InputError, match="100000 fresh audits"):
+        promote(lived.home, TASK, fit_task, labels=100_000)
+    with LedgerReader(lived.home.decisions) as reader:
+        before = fresh_audits(ReviewQueue(reader), reader, lived.home.path, TASK, several=False)
+    assert before.used == 0
+    assert before.probability == RATE
+    done = promote(lived.home, TASK, fit_task, labels=TESTS)
+    store = TaskStore(lived.home)
+    assert (done.state, done.promoted, done.attempt) == ("certified", True, 1)
+    assert store.current(TASK) == done.version
+    certificate = store.read(TASK, "certificate.json", Certificate)
+    assert certificate.n == TESTS
+    assert f"chosen by the audit coin of {TASK} (probability {RATE:g}" in certificate.sentence
+    trained = set(open_examples(store.folder(TASK)).texts)
+    assert not trained & set(before.texts[:TESTS])
+    assert done.same_model == (done.left_out == 0)
+    with LedgerReader(lived.home.decisions) as reader:
+        after = fresh_audits(ReviewQueue(reader), reader, lived.home.path, TASK, several=False)
+    assert after.used == TESTS, "what has tested once is not fresh"
+    assert after.texts == before.texts[TESTS:]
+    with pytest.raises(InputError, match="is in force now"):
+        promote(lived.home, TASK, fit_task, labels=10)
+
+
+def test_an_audit_without_a_label_stops_the_test(lived: Lived) -> None:
+    config = Config(home=str(lived.home.path), audit=AuditConfig(rate=1.0))
+
+    async def unanswered() -> str:
+        async with LocalService(config, purpose="test", record=True) as service:
+            return (await service.classify(TASK, "Where is the tent that I ordered on the third of May?")).id
+
+    decision = asyncio.run(unanswered())
+    TaskStore(lived.home).rollback(TASK)
+    with pytest.raises(InputError, match=f"1 of the first 1 fresh audits have no label yet, such as {decision}"):
+        promote(lived.home, TASK, fit_task, labels=1)  # thrown with another coin, earlier ones are passed over
+
+
+def test_the_commands_say_where_learning_stands(lived: Lived) -> None:
+    def run(*arguments: str) -> dict[str, object]:
+        done = command("triage", "learn", *arguments, "--home", lived.home.path, "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    found = run("status", TASK)
+    assert found == json.loads(msgspec.json.encode(standing(lived.home, TASK)))
+    assert found["version"] == lived.first
+    assert found["audits"] > TESTS
+    assert len(run("ask", TASK, "--count", "3")) == 3
+    assert len(run("noise", TASK)) == len(noise(lived.home, TASK))
+    assert run("shadow", "status", TASK)["n"] == LATER
+    assert [one["n"] for one in run("discover", TASK)] == [one.n for one in discover(lived.home, TASK)]
+    assert "running" in command("triage", "learn", "compare", TASK, "--home", lived.home.path).stdout
+    gone = command("triage", "learn", "rollback", TASK, "--home", lived.home.path)
+    assert (gone.returncode, "no version before" in gone.stderr) != (0, False)
+
+
+def test_a_correction_replaces_the_example_it_contradicts(lived: Lived) -> None:
+    store = TaskStore(lived.home)
+    text = open_examples(store.folder(TASK)).texts[0]
+    config = Config(home=str(lived.home.path), audit=AuditConfig(rate=0.0))
+
+    async def corrected() -> None:
+        async with LocalService(config, purpose="test", record=True) as service:
+            for attempt in range(20):  # until the hash of a decision does not keep it back
+                reply = await service.classify(TASK, text)
+                await service.feedback(reply.id, "rental", "ben")
+                row = next(r for r in ReviewQueue(service._reader).training_rows(TASK) if r.decision == reply.id)
+                if not is_held(row):
+                    return
+                await service.unlabel(reply.id, "ben")
+                assert attempt < 19
+
+    asyncio.run(corrected())
+    with LedgerReader(lived.home.decisions) as reader:
+        learnt = learn_from(ReviewQueue(reader), store.folder(TASK), TASK, several=False)
+    assert [label for known, label in zip(learnt.texts, learnt.labels, strict=True) if known == text] == [("rental",)]
+    assert learnt.replaced >= 1
