@@ -64,8 +64,9 @@ def test_from_a_preview_to_a_worked_queue(copied_home: Path, mails: Path) -> Non
     assert "routed" in command("triage", "accept", number, "--reviewer", "bob", *where).stdout
     assert "done" in command("triage", "done", number, *where).stdout
     told = json.loads(command("triage", "show", number, "--json", *where).stdout)
-    said = [(one["by"], one["what"]) for one in told["events"]][2:]
-    assert said[:3] == [("bob", "assigned"), ("bob", "corrected"), ("bob", "accepted")]
+    said = [(one["by"], one["what"]) for one in told["events"]]
+    assert [what for _, what in said[:3]] == ["taken", "previewed", "handled"]
+    assert said[3:6] == [("bob", "assigned"), ("bob", "corrected"), ("bob", "accepted")]
     exported = command("queue", "export", "support", copied_home / "rows.csv", *where)
     assert "1" in exported.stdout
     assert "orders" in (copied_home / "rows.csv").read_text()

@@ -159,7 +159,8 @@ class TriageService:
         """Labels that wait for a person, given as they were suggested; those of audits are not touched."""
         for role, one in (kept.handled.labels if kept.handled else {}).items():
             best = one.labels or tuple(score.label for score in one.suggested[:1])
-            if one.status == "abstained" and one.decision and best and not self._blind(one):
+            waits = one.status == "abstained" and one.decision and best and not self._blind(one)
+            if waits and not self._service.labels_of(one.decision):  # what a person has said already stands
                 await self._correct(kept, role, SEPARATOR.join(best), by)
 
     async def _correct(self, kept: Kept, role: str, label: str, by: str) -> None:

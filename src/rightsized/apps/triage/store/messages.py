@@ -117,7 +117,8 @@ class MessageStore:
             ).rowcount
             if not changed:
                 raise _unknown(handled.key)
-            self._event(connection, handled.key, SYSTEM, state, handled.error or handled.decision)
+            what: What = "previewed" if preview else state
+            self._event(connection, handled.key, SYSTEM, what, handled.error or handled.decision)
 
     def update(self, key: str, by: str, what: What, detail: str = "", **columns: Any) -> None:
         """Change columns of a message (`status`, `queue`, `assignee`, `due`, `level`, `incident`) with its event.

@@ -12,6 +12,7 @@ Status = Literal["waiting", "routed", "done", "none"]  # for a person; given out
 What = Literal[
     "taken",
     "duplicate",
+    "previewed",
     "handled",
     "failed",
     "accepted",
