@@ -6,6 +6,7 @@ import asyncio
 import imaplib
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,24 @@ async def test_large_messages_wait_for_a_person_with_their_header(mailbox: Mailb
     assert large.data == b"Message-ID: <large@shop.example>\r\nSubject: order large\r\n\r\n"
     assert f"messages of up to {PART:,}" in large.error
     assert await run(mailbox.open(memory, most=PART), memory) == []
+
+
+async def test_a_large_message_is_held_once(mailbox: Mailbox) -> None:
+    """While it is fetched in parts, and when it is handed over."""
+    size = 24 * PART
+    mailbox.put(message("large", size))
+    memory = Memory()
+    source = mailbox.open(memory, timeout_s=60.0)
+    arrivals = source.arrivals(wait=False)
+    tracemalloc.start()
+    try:
+        one = await anext(arrivals)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(one.data) > size
+    assert size < peak < 1.3 * size
+    await source.close()
 
 
 async def test_over_tls_and_with_tokens(mailbox: Mailbox, tmp_path: Path) -> None:
