@@ -6,6 +6,7 @@ Every import that can open a socket, speak HTTP or start a program is found in t
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ MAY_CONNECT = {
     "engines/remote/connect.py": "remote tiers: asks Egress before each connection and look-up, and notes it",
     "apps/triage/imap/wire.py": "a mail server: asks Egress before each connection, and notes it",
     "apps/triage/imap/session.py": "the errors of imaplib; its connections are wire.py's",
+    "apps/triage/actions/http.py": "web hooks and a helpdesk: asks Egress before each connection, and notes it",
+    "apps/triage/actions/smtp.py": "a mail server that takes forwards: asks Egress before each connection, and notes it",
     "apps/search/connectors/s3_client.py": "a bucket: asks Egress before each connection and request, and notes it",
     "ledger/sinks/witness.py": "a witness of the log: asks Egress before each connection, and notes it",
     "ledger/sinks/syslog.py": "a Unix socket of this machine's syslog",
@@ -48,7 +51,14 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 def uses(source: str, names: tuple[str, ...]) -> set[str]:
     """Which of the modules or functions a source imports or calls by its dotted name."""
-    found = set()
+    found = named(source)
+    return {name for name in names if any(one == name or one.startswith((f"{name}.", f"{name}_")) for one in found)}
+
+
+@cache
+def named(source: str) -> frozenset[str]:
+    """Everything that a source imports, and the dotted names it calls by which something could be opened."""
+    found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -60,7 +70,7 @@ def uses(source: str, names: tuple[str, ...]) -> set[str]:
             found.add(node.attr)
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("__import__", "import_module"):
             found |= {str(one.value) for one in node.args if isinstance(one, ast.Constant)}
-    return {name for name in names if any(one == name or one.startswith((f"{name}.", f"{name}_")) for one in found)}
+    return frozenset(found)
 
 
 @pytest.mark.parametrize(("names", "may"), [((*NETWORK, *METHODS), MAY_CONNECT), (PROGRAMS, MAY_START)])

@@ -1,0 +1,58 @@
+"""The systems that take an inbox's actions, by its settings; their kinds are the entry points `rightsized.desks`.
+
+[project.entry-points."rightsized.desks"]
+webhook = "rightsized.apps.triage.actions.webhook:open_webhook"
+
+Where the settings name none, each source that is such a system too (a mailbox, a helpdesk) takes the actions for its
+own messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from rightsized.apps.triage.protocols import Desk
+from rightsized.apps.triage.settings import InboxSettings
+from rightsized.core import registry
+from rightsized.core.egress import Egress
+from rightsized.core.errors import ConfigError
+from rightsized.core.tables import meant
+
+GROUP = "rightsized.desks"
+# How a system is reached: what a source's options say of it, its desk is told too.
+_SHARED = frozenset({"password_env", "password_file", "token_env", "token_file", "token_command", "token_host"}) | {
+    "mechanism",
+    "starttls",
+    "ca",
+    "timeout_s",
+}
+
+
+class Opener(Protocol):
+    """What an entry point names. Raises ConfigError (options cannot be used), MissingExtraError."""
+
+    def __call__(self, options: Mapping[str, Any], egress: Egress | None) -> Desk: ...
+
+
+def open_desks(settings: InboxSettings, egress: Egress | None) -> list[Desk]:
+    """The systems of an inbox, not connected yet, in the order in which they are asked. Raises ConfigError."""
+    given, known = settings.actions, registry.names(GROUP)
+    for name in (*given.desks, *given.options):
+        if name not in known:
+            raise ConfigError(f"[actions] names the desk {name!r}.", fix=meant(name, tuple(known)))
+    named = {name: given.options.get(name, {}) for name in given.desks or given.options}
+    for one in settings.sources:
+        kind = one.address.partition(":")[0]
+        kind = kind if kind in known else kind.removesuffix("s")  # imaps: is a mailbox too
+        if kind in known and (kind in named or not given.desks):
+            reached = {name: value for name, value in one.options.items() if name in _SHARED}
+            named[kind] = {"address": one.address, **reached, **named.get(kind, {})}
+    return [_open(name, options, egress) for name, options in named.items()]
+
+
+def _open(name: str, options: Any, egress: Egress | None) -> Desk:
+    if not isinstance(options, dict):
+        raise ConfigError(f"actions.options.{name} is {options!r}, not a table.")
+    opener: Opener = registry.resolve(GROUP, name)
+    return opener(options, egress)
