@@ -11,15 +11,16 @@ import pytest
 
 from benchmarks.dovecot import BARE
 from benchmarks.fault_proxy import Fault, Kind, proxied
+from rightsized.apps.triage.handling import failed
 from rightsized.apps.triage.imap.desk import ImapDesk, keyword, open_desk
 from rightsized.apps.triage.mail import read_mail
-from rightsized.apps.triage.records import Action, Handled, Mail
+from rightsized.apps.triage.records import Action, Address, Handled, Mail
 from rightsized.core.egress import Egress
 from rightsized.core.errors import ConfigError, InputError, UpstreamError
 from tests.apps.triage.imap.mailboxes import Mailbox, message
 
 pytestmark = pytest.mark.needs_imap
-HANDLED: Handled = None  # type: ignore[assignment]  # this desk does not look at it
+HANDLED = failed(Mail("m", "", "", Address("")), "maildir:/somewhere", "")
 
 
 def desk(mailbox: Mailbox, host: str = "127.0.0.1", port: int = 0, **options: Any) -> ImapDesk:
@@ -31,7 +32,7 @@ def desk(mailbox: Mailbox, host: str = "127.0.0.1", port: int = 0, **options: An
 def folders(mailbox: Mailbox, *names: str) -> Iterator[None]:
     with mailbox.server.client(mailbox.user) as client:
         for name in names:
-            client.create(name)
+            client.create(f'"{name}"')
     yield
 
 
@@ -44,8 +45,8 @@ def names_in(mailbox: Mailbox, folder: str) -> list[bytes]:
         return [client.fetch(one, "(BODY.PEEK[])")[1][0][1].split(b"\r\n")[0] for one in numbers]
 
 
-async def act(desk: ImapDesk, action: Action, mail: Mail) -> Action:
-    done = await desk.carry_out(action, mail, HANDLED, "token")
+async def act(desk: ImapDesk, action: Action, mail: Mail, handled: Handled = HANDLED) -> Action:
+    done = await desk.carry_out(action, mail, handled, "token")
     assert done.undo is not None
     return done.undo
 
@@ -126,6 +127,19 @@ async def test_only_the_message_that_is_meant(mailbox: Mailbox) -> None:
     assert [uid for uid, flags in mailbox.flags().items() if flags] == [3, 4]
     await act(at, Action("label", "bare"), read_mail(bare, received=time.time()))
     assert [uid for uid, flags in mailbox.flags().items() if "bare" in flags] == [5]
+    await at.close()
+
+
+async def test_a_message_is_looked_for_where_it_arrived(mailbox: Mailbox) -> None:
+    mail = read_mail(message(1))
+    with folders(mailbox, "Second box"):
+        mailbox.put(message(1), folder='"Second box"')
+        at = desk(mailbox)
+        there = failed(mail, mailbox.address(folder="Second%20box"), "")
+        assert await act(at, Action("move", "INBOX"), mail, there) == Action("move", "Second box", "INBOX")
+        assert names_in(mailbox, "INBOX") == [b"Message-ID: <1@shop.example>"]
+    with pytest.raises(InputError, match="this desk is that of"):
+        await act(at, Action("label", "x"), mail, failed(mail, "imaps://else@mail.example/INBOX", ""))
     await at.close()
 
 

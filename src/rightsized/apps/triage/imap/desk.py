@@ -10,10 +10,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from imapclient.imap_utf7 import encode as utf7
 
-from rightsized.apps.triage.imap.address import Access, Place, parse
+from rightsized.apps.triage.imap.address import PORTS, Access, Place, parse
 from rightsized.apps.triage.imap.finding import find
 from rightsized.apps.triage.imap.session import DroppedError, RefusedError, Session, not_let_in, open_session
 from rightsized.apps.triage.protocols import Done
@@ -51,8 +52,9 @@ class ImapDesk:
         """See `Desk`. Raises InputError, UpstreamError; ConfigError, EgressDeniedError."""
         if not self.takes(action):
             raise InputError(f"{self.name} cannot carry out {action.kind}.", fix="It takes label and move.")
+        home = self._home(handled.source)
         step = self._label if action.kind == "label" else self._move
-        return await asyncio.to_thread(self._connected, lambda: step(action, mail))
+        return await asyncio.to_thread(self._connected, lambda: step(action, mail, home))
 
     async def close(self) -> None:
         """Log out."""
@@ -83,9 +85,16 @@ class ImapDesk:
         except RefusedError as error:
             raise not_let_in(self.place, error) from None
 
-    def _label(self, action: Action, mail: Mail) -> Done:
+    def _home(self, source: str) -> str:
+        """The folder in which a message arrived. Raises InputError: in another mailbox."""
+        mailbox, _, folder = source.rpartition("/")
+        if source.partition(":")[0] not in PORTS or mailbox == self.name.rpartition("/")[0]:
+            return unquote(folder) if mailbox == self.name.rpartition("/")[0] else self.place.folder
+        raise InputError(f"The message is in {source}, and this desk is that of {self.name}.")
+
+    def _label(self, action: Action, mail: Mail, home: str) -> Done:
         label, removes = action.value, action.text == REMOVE
-        uids = self._found(self.place.folder, mail)
+        uids = self._found(home, mail)
         undo = Action("label", label, "" if removes else REMOVE)
         if self._session.has("X-GM-EXT-1"):
             self._session.command("remove_gmail_labels" if removes else "add_gmail_labels", uids, [label], True)
@@ -101,8 +110,8 @@ class ImapDesk:
             )
         return Done(f"keyword {word} set", undo)
 
-    def _move(self, action: Action, mail: Mail) -> Done:
-        start = action.text or self.place.folder
+    def _move(self, action: Action, mail: Mail, home: str) -> Done:
+        start = action.text or home
         target = self._folder(action.value)
         if target == start:
             raise InputError(f"{start} is where the message is.")
