@@ -27,6 +27,7 @@ from rightsized.ledger.reader import LedgerReader, Search
 from rightsized.ledger.recorded import Recorded, audited_as, no_coin
 from rightsized.store.home import Home, WriterLock
 from rightsized.store.secrets import SecretFolder
+from rightsized.tasks import shadow_run
 from rightsized.tasks.background import Background
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.detection import Detection
@@ -380,6 +381,8 @@ class LocalService:
                     await self._aside.attempt(f"Watching the promise of {name}", loaded.watch.refresh())
             if self.gateway is not None:
                 await self._aside.attempt("Watching the gateway's promise", self.gateway.refresh())
+            reading = asyncio.to_thread(shadow_run.catch_up_all, self._home, self._reader, self._encoders.get)
+            await self._aside.attempt("Shadow runs", reading)
 
     async def _rebuild(self) -> None:
         if self._builder.changed(self._snapshot):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import msgspec
 
 from rightsized.core.errors import IntegrityError, NotFoundError
 from rightsized.core.protocols import Encoder
-from rightsized.core.types import Certificate, Frozen
+from rightsized.core.types import Certificate, Frozen, Task
 from rightsized.engines.classifier import Classifier
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store import atomic
@@ -132,6 +132,17 @@ def catch_up(home: Home, run: ShadowRun, reader: LedgerReader, encoder: Encoder,
         thresholds = store.read(run.task, "certificate.json", Certificate, run.version).thresholds
         _append(folder / LINES, [_line(message, classifier, encoder, thresholds) for message in found])
     return len(found)
+
+
+def catch_up_all(home: Home, reader: LedgerReader | None, encoder: Callable[[str], Encoder]) -> int:
+    """One look of every run that goes on; how many messages. `encoder` opens one by name; no record, no look."""
+    store, total = TaskStore(home), 0
+    if reader is None:
+        return 0
+    for run in running(home):
+        task = store.read(run.task, "task.json", Task, run.version)
+        total += catch_up(home, run, reader, encoder(task.encoder))
+    return total
 
 
 def _line(

@@ -172,8 +172,27 @@ def test_a_shadow_run_reads_along_and_changes_nothing(lived: Lived) -> None:
     assert len(shadow_run.lines(lived.home, TASK)) == LATER - 1
     assert shadow.catch_up(lived.home, run) == 1
     assert path.read_bytes() == whole
+    assert _served_along(lived.home) == LATER + 1, "a service reads along by itself"
     assert shadow_run.stop(lived.home, TASK).stopped is not None
     assert shadow.catch_up(lived.home, shadow_run.of(lived.home, TASK)) == 0
+
+
+def _served_along(home: Home) -> int:
+    """Lines of the run once a service has answered one more message and waited for its next look."""
+
+    async def look() -> int:
+        config = Config(home=str(home.path), audit=AuditConfig(rate=RATE))
+        async with LocalService(config, purpose="test", record=True) as one:
+            decision = (await one.classify(TASK, "Do you also repair stoves?")).id
+            if one.decision(decision).audit:
+                await one.label(decision, OUT_OF_SCOPE, "ana")
+            for _ in range(400):
+                if len(found := shadow_run.lines(home, TASK)) > LATER:
+                    return len(found)
+                await asyncio.sleep(0.02)
+            return 0
+
+    return asyncio.run(look())
 
 
 def test_promotion_takes_fresh_audits_in_their_order_and_no_gap(lived: Lived) -> None:
@@ -226,7 +245,7 @@ def test_the_commands_say_where_learning_stands(lived: Lived) -> None:
     assert found["audits"] > TESTS
     assert len(run("ask", TASK, "--count", "3")) == 3
     assert len(run("noise", TASK)) == len(noise(lived.home, TASK))
-    assert run("shadow", "status", TASK)["n"] == LATER
+    assert run("shadow", "status", TASK)["n"] == LATER + 1
     assert [one["n"] for one in run("discover", TASK)] == [one.n for one in discover(lived.home, TASK)]
     assert "running" in command("triage", "learn", "compare", TASK, "--home", lived.home.path).stdout
     gone = command("triage", "learn", "rollback", TASK, "--home", lived.home.path)
