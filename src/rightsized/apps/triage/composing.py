@@ -17,6 +17,7 @@ from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.desk.delay import deadlines
 from rightsized.apps.triage.desk.settings import DeskSettings
 from rightsized.apps.triage.fields import Extractor
+from rightsized.apps.triage.fields.model import open_model
 from rightsized.apps.triage.fields.settings import read_settings
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Known, Parts
@@ -46,7 +47,7 @@ def compose(folder: Path, settings: InboxSettings) -> Parts:
     calendar = Calendar(desk.hours)
     book = rules.load(folder)
     return Parts(
-        extract=Extractor(read_settings(settings.fields)),
+        extract=Extractor(read_settings(settings.fields), open_model(folder)),
         priority=lambda known: rules.prioritise(book, _facts(known, calendar)),
         route=lambda known, priority: rules.route(book, _facts(known, calendar), priority),
         summarise=_summaries(settings),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from rightsized.apps.triage.inboxes import Inbox
+from rightsized.apps.triage.mail.settling import Settling
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Asking
 from rightsized.apps.triage.records import Address, Handled, Mail, Priority, Route, Summary
@@ -36,6 +37,7 @@ class Handling:
     ) -> None:
         self._inbox, self._asking, self._read_mail = inbox, asking, read_mail
         self._taking = asyncio.Lock()
+        self._settle = Settling(inbox.store.find)
 
     async def process(self, arrival: Arrival, source: str, *, dry_run: bool) -> Handled | None:
         """See `running.Outcome`."""
@@ -44,7 +46,7 @@ class Handling:
         return await self.handle(kept, dry_run=dry_run, error=arrival.error)
 
     def _take(self, arrival: Arrival, source: str) -> Kept:
-        mail, store = self._mail(arrival, source), self._inbox.store
+        mail, store = self._settle(self._mail(arrival, source)), self._inbox.store
         store.take(mail, source, arrival.place, hashlib.sha256(arrival.data).hexdigest())
         return store.get(mail.key)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rightsized.apps.triage import settings as inbox_settings
+from rightsized.apps.triage.actions import Carrier, Journal
+from rightsized.apps.triage.actions.opening import open_desks
 from rightsized.apps.triage.composing import compose, is_ours
 from rightsized.apps.triage.desk import settings as desk_settings
 from rightsized.apps.triage.desk.calendar import Calendar
@@ -28,7 +30,7 @@ from rightsized.store.home import Home
 FOLDER = "triage"
 MIB = 1 << 20
 DAY_SECONDS = 86_400.0
-_FILES = ("inbox.toml", "rules.toml", "desk.toml")  # what decides how a message is read
+_FILES = ("inbox.toml", "rules.toml", "desk.toml", "fields/fields.json")  # what decides how a message is read
 
 
 class Inbox:
@@ -38,6 +40,7 @@ class Inbox:
         self.name, self.folder, self._tasks = name, folder, tasks
         self.store = MessageStore(folder)
         try:
+            self.actions = Journal(self.store, name)
             self._load()
         except BaseException:
             self.store.close()
@@ -74,8 +77,23 @@ class Inbox:
         """A source of this inbox, going on where it was. Raises ConfigError, MissingExtraError."""
         return source_of(self.store, self._settings, address, options, egress, dry_run=dry_run)
 
-    def plan(self, handled: Handled) -> None:
-        """Plan the actions of a message, in the transaction that keeps it."""
+    def plan(self, handled: Handled, *, accepted: bool = False) -> None:
+        """Plan the actions of a message, in the transaction that keeps it.
+
+        Of one that waits for a person nothing is planned before somebody has accepted its route.
+        """
+        if handled.route.automatic or accepted:
+            self.actions.plan(handled, dry=not self._settings.actions.enabled)
+
+    def carrier(self, egress: Egress) -> Carrier:
+        """What carries actions out, by the settings as they are now. Raises ConfigError, MissingExtraError."""
+        settings = inbox_settings.load(self.folder)
+        return Carrier(self.actions, self.store, open_desks(settings, egress), undo_only=not settings.actions.enabled)
+
+    @property
+    def files(self) -> str:
+        """Names the content of the files that say how messages are read and what is done."""
+        return digest_of(self.folder)
 
     def purge(self) -> int:
         """Delete the text of messages that were finished `read.history_days` ago. Returns how many."""
