@@ -9,7 +9,7 @@ from scipy import stats
 
 from rightsized.apps.triage.desk.calendar import Calendar, Hours, Shift
 from rightsized.apps.triage.desk.delay import HOUR, Waiting
-from rightsized.apps.triage.desk.forecast import Outlook, Pending, forecast, hourly_rates, wilson
+from rightsized.apps.triage.desk.forecast import Outlook, Pending, Rate, forecast, hourly_rates, wilson
 from rightsized.apps.triage.desk.settings import DeskSettings
 from rightsized.apps.triage.desk.simulation.playing import team_of
 from rightsized.apps.triage.desk.staff import Person
@@ -18,7 +18,7 @@ from rightsized.apps.triage.records import Level
 NOW = 1_796_029_200.0
 DESK = DeskSettings(hours=Hours("UTC", ((Shift(0, 1440),),) * 7, {}))
 TEAM = team_of(DESK, (Person("Ada"), Person("Ben")))
-QUIET = Outlook({"": 2.0})
+QUIET = Outlook({"": Rate(2.0)})
 
 
 def pending(key: str, waited: float, **chances: float) -> Pending:
@@ -77,5 +77,6 @@ def test_members_of_an_incident_are_in_time_with_one_answer() -> None:
 def test_rates_are_by_open_hour() -> None:
     office = Calendar(DeskSettings().hours)
     arrivals = [(NOW + n * HOUR, "orders") for n in range(-48, 24)] + [(NOW + 1, "billing"), (NOW + 30 * HOUR, "late")]
-    assert hourly_rates(arrivals, office, NOW, NOW + 24 * HOUR) == {"orders": 3.0, "billing": 1 / 8}
-    assert hourly_rates(arrivals, office, NOW - 24 * HOUR, NOW - 20 * HOUR) == {}
+    found = hourly_rates(arrivals, office, NOW, NOW + 24 * HOUR)
+    assert found == {"orders": Rate(1.0, 1.0), "billing": Rate(1 / 8, 0.0)}
+    assert hourly_rates(arrivals, office, NOW, NOW) == {}

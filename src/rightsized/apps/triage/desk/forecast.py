@@ -8,12 +8,11 @@ Wilson interval for the number of runs. How often forecasts come true is measure
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
 from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.desk.delay import HOUR, LONGEST, Waiting
@@ -51,13 +50,20 @@ class Chance(Frozen, frozen=True):
     high: float
 
 
+class Rate(Frozen, frozen=True):
+    """Messages that come in an hour while the desk is open, and while it is closed."""
+
+    open: float
+    closed: float = 0.0
+
+
 class Outlook(Frozen, frozen=True):
     """What a forecast rests on besides the queue.
 
-    hourly: messages that come in each open hour, by queue. busy: until when people are at work on something, by name.
+    hourly: how often messages come, by queue. busy: until when people are at work on something, by name.
     """
 
-    hourly: Mapping[str, float]
+    hourly: Mapping[str, Rate]
     given: Assumptions = Assumptions()
     busy: Mapping[str, float] = {}
     policy: str = "ours"
@@ -103,13 +109,20 @@ def forecast(
 
 def hourly_rates(
     arrivals: Sequence[tuple[float, str]], calendar: Calendar, since: float, now: float
-) -> dict[str, float]:
-    """Messages in each open hour by queue, from (time, queue) of those that came from `since` to `now`."""
-    hours = calendar.between(since, now) / HOUR
-    if hours <= 0:
+) -> dict[str, Rate]:
+    """How often messages come by queue, from (time, queue) of those that came from `since` to `now`."""
+    if now <= since:
         return {}
-    counts = Counter(queue for at, queue in arrivals if since <= at < now)
-    return {queue: count / hours for queue, count in counts.items()}
+    open_hours = calendar.between(since, now) / HOUR
+    closed_hours = (now - since) / HOUR - open_hours
+    counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for at, queue in arrivals:
+        if since <= at < now:
+            counts[queue][0 if calendar.is_open(at) else 1] += 1
+    return {
+        queue: Rate(inside / open_hours if open_hours else 0.0, outside / closed_hours if closed_hours else 0.0)
+        for queue, (inside, outside) in counts.items()
+    }
 
 
 def wilson(count: int, of: int) -> tuple[float, float]:
@@ -136,9 +149,14 @@ def _drawn(one: Pending, desk: DeskSettings, given: Assumptions, now: float, rng
 
 
 def _arrivals(outlook: Outlook, team: Team, now: float, rng: np.random.Generator) -> list[Coming]:
-    """A Poisson process in open time."""
+    """A Poisson process with one rate in open time and one in closed time, by thinning."""
+    end = team.desk.add(now, AHEAD_HOURS * HOUR)
     found: list[Coming] = []
     for queue, rate in outlook.hourly.items():
-        offsets: NDArray[np.float64] = rng.random(int(rng.poisson(rate * AHEAD_HOURS))) * AHEAD_HOURS
-        found += [Coming(team.desk.add(now, float(one) * HOUR), queue) for one in offsets]
+        most = max(rate.open, rate.closed)
+        count = int(rng.poisson(most * (end - now) / HOUR))
+        for at, draw in zip(now + rng.random(count) * (end - now), rng.random(count), strict=True):
+            here = rate.open if team.desk.is_open(float(at)) else rate.closed
+            if draw * most < here:
+                found.append(Coming(float(at), queue))
     return sorted(found, key=lambda one: one.at)

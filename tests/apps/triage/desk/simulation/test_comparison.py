@@ -95,7 +95,7 @@ def test_what_is_drawn_has_the_shares_that_were_given() -> None:
     assert np.mean(flags) == pytest.approx(GIVEN.flagged["high"], abs=0.03)
     assert np.mean([one.minutes for one in ordinary]) == pytest.approx(6.0, abs=0.2)
     assert np.mean([one.minutes for one in repeats]) == pytest.approx(GIVEN.repeat_minutes, abs=0.1)
-    assert np.mean([one.label == "wrong" for one in rows]) == pytest.approx(0.6 * 0.02, abs=0.005)
+    assert np.mean([one.label == "wrong" for one in rows]) == pytest.approx(GIVEN.routed * GIVEN.wrong, abs=0.005)
 
 
 def test_a_recorded_stream_is_read(tmp_path: Path) -> None:

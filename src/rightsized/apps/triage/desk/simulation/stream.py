@@ -1,6 +1,7 @@
 """What comes in: messages with all that chance decides about them, drawn once, so that all policies meet the same.
 
-The assumptions behind the draws are one struct; each says where its default comes from.
+The assumptions behind the draws are one struct; each says where its default comes from. Those that were measured are in
+benchmarks/results/triage_sla.json; minutes and shares of levels are guesses, which everybody should replace.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ Floats = NDArray[np.float64]
 class Assumptions(Frozen, frozen=True):
     """What the simulation is told. Minutes are of a person's time; shares are in [0, 1].
 
-    levels: how often each level comes; an assumption, take your own.
-    flagged: share of the messages of each level that contain a word of urgency; measured on public complaints, see
-        docs/how-to/triage-sla.md.
+    levels: how often each level comes; take your own.
+    flagged: share of the messages of each level that contain a word of urgency. A guess: the one public set that we
+        know of shows no such relation.
     keyword_routed, keyword_wrong: share that keyword rules put into a queue, and share of those that is the wrong one;
         measured on the sample messages.
-    routed, wrong: the same of certified labels: the automation rate at the error budget that is certified.
+    routed, wrong: the same of certified labels: the lower end of the share that the sample task answers at a budget of
+        5%, and that budget in full.
     sort_minutes: to read a message and put it into a queue by hand. rework_minutes: lost on one in the wrong queue.
     repeat_minutes: mean handling of a message like one that was answered already, by whoever answers it by hand.
     reply_minutes: to answer a member of an incident with the answer that is there.
@@ -41,10 +43,10 @@ class Assumptions(Frozen, frozen=True):
     flagged: Mapping[Level, float] = msgspec.field(
         default_factory=lambda: {"urgent": 0.5, "high": 0.3, "normal": 0.1, "low": 0.05}
     )
-    keyword_routed: float = 0.7
-    keyword_wrong: float = 0.25
-    routed: float = 0.6
-    wrong: float = 0.02
+    keyword_routed: float = 0.54
+    keyword_wrong: float = 0.1
+    routed: float = 0.78
+    wrong: float = 0.05
     sort_minutes: float = 1.5
     rework_minutes: float = 5.0
     repeat_minutes: float = 2.0
