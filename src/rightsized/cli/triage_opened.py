@@ -36,6 +36,8 @@ async def opened(config: Config, *, record: bool = True) -> AsyncIterator[Triage
 @contextlib.asynccontextmanager
 async def handling(config: Config, inbox: str, *, new: bool) -> AsyncIterator[Outcome]:
     """What handles messages: this process, or the server that holds the home. Raises HomeLockedError."""
+    from rightsized.apps.triage.acting import acting
+    from rightsized.core.egress import Egress
     from rightsized.store.home import Home
     from rightsized.tasks.remote import find_server
 
@@ -46,7 +48,8 @@ async def handling(config: Config, inbox: str, *, new: bool) -> AsyncIterator[Ou
     async with opened(config) as triage:
         here = triage.handling(inbox, new=new)
         await here.resume()
-        yield here
+        async with acting(triage.inboxes.open(inbox), Egress.at(config.home, config.egress.allow)):
+            yield here
 
 
 class _Served:

@@ -144,7 +144,10 @@ class TriageService:
         store = self.inboxes.open(name).store
         if step == "accept":
             await self._accept(kept, by)
-            store.update(kept.key, by, "accepted", kept.queue, status="routed")
+            with store.writing():
+                store.update(kept.key, by, "accepted", kept.queue, status="routed")
+                if kept.handled is not None and not kept.handled.error:
+                    self.inboxes.open(name).plan(kept.handled, accepted=True)
         elif step == "correct":
             await self._correct(kept, role, value, by)
             store.note(kept.key, by, "corrected", f"{role}: {value}")

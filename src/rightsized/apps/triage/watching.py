@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Sequence
 
+from rightsized.apps.triage.acting import act
 from rightsized.apps.triage.running import run
 from rightsized.apps.triage.service import TriageService
 from rightsized.core.egress import Egress
@@ -36,6 +37,7 @@ async def _inbox(triage: TriageService, name: str, egress: Egress) -> None:
         for one in inbox.settings.sources:
             group.create_task(_source(triage, name, one.address, one.options, egress))
         group.create_task(_tend(triage, name))
+        group.create_task(act(inbox, egress))
 
 
 async def _source(triage: TriageService, name: str, address: str, options: dict[str, object], egress: Egress) -> None:

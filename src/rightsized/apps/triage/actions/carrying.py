@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from rightsized.apps.triage.actions.journal import Journal, Planned
 from rightsized.apps.triage.protocols import Desk
@@ -30,13 +30,21 @@ class Carrier:
 
     Args:
         desks: systems that take actions; the first that takes a kind gets it.
+        undo_only: actions are switched off: what was done may be undone, and nothing else happens.
         clock: seconds since the epoch.
     """
 
     def __init__(
-        self, journal: Journal, store: MessageStore, desks: Sequence[Desk], *, clock: Callable[[], float] = time.time
+        self,
+        journal: Journal,
+        store: MessageStore,
+        desks: Sequence[Desk],
+        *,
+        undo_only: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._journal, self._store, self._desks, self._clock = journal, store, tuple(desks), clock
+        self._undo_only = undo_only
         self._lock = asyncio.Lock()
         self._silent: dict[str, tuple[int, float]] = {}  # desk that fails: how often, and until when it is left
 
@@ -48,7 +56,7 @@ class Carrier:
         finished = 0
         async with self._lock:
             while True:
-                ready = await asyncio.to_thread(self._journal.next, A_ROUND)
+                ready = await asyncio.to_thread(self._journal.next, A_ROUND, undo_only=self._undo_only)
                 if not ready:
                     return finished
                 for one in ready:
@@ -57,11 +65,6 @@ class Carrier:
                         await asyncio.to_thread(self._journal.later, one, until)
                     else:
                         finished += await self._carry(one)
-
-    def next_look(self, longest: float) -> float:
-        """Seconds until something is due, at most `longest`."""
-        soonest = self._journal.soonest()
-        return longest if soonest is None else min(max(soonest - self._clock(), 0.05), longest)
 
     async def close(self) -> None:
         """Close the desks that hold connections."""
@@ -138,12 +141,3 @@ class Carrier:
 def pause_after(times: int) -> float:
     """Seconds to wait after so many failures in a row."""
     return float(min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(times - 1, 0), 16)))
-
-
-@contextlib.asynccontextmanager
-async def carrying(carrier: Carrier) -> AsyncIterator[Carrier]:
-    """A carrier whose desks are closed at the end."""
-    try:
-        yield carrier
-    finally:
-        await carrier.close()

@@ -38,6 +38,7 @@ _INDEXES = (
 )
 _COLUMNS = "number, token, key, kind, value, text, state, desk, tries, due, planned, updated, detail, undo"
 # Of one message each action waits for those before it; what is undone waits for nothing.
+_UNDONE = f"SELECT {_COLUMNS} FROM actions WHERE due <= ? AND state IN ('undo', 'undoing') ORDER BY due, number LIMIT ?"  # noqa: S608
 _NEXT = f"""SELECT {_COLUMNS} FROM actions a WHERE due <= ? AND (state IN ('undo', 'undoing') OR
     (state IN ('planned', 'doing') AND NOT EXISTS (SELECT 1 FROM actions b WHERE b.key = a.key AND b.number < a.number
     AND b.state IN ('planned', 'doing')))) ORDER BY due, number LIMIT ?"""  # noqa: S608 - constants only
@@ -95,15 +96,9 @@ class Journal:
                 ).rowcount
         return new
 
-    def next(self, limit: int = 100) -> list[Planned]:
+    def next(self, limit: int = 100, *, undo_only: bool = False) -> list[Planned]:
         """Actions to be carried out or undone now, those due longest first; of one message one at a time."""
-        return self._read(_NEXT, (self._clock(), limit))
-
-    def soonest(self) -> float | None:
-        """When the next action is due, seconds since the epoch; None where none is."""
-        sql = "SELECT min(due) FROM actions WHERE state IN ('planned', 'doing', 'undo', 'undoing')"
-        found = self._store.rows(sql)[0][0]
-        return None if found is None else float(found)
+        return self._read(_UNDONE if undo_only else _NEXT, (self._clock(), limit))
 
     def begin(self, one: Planned, desk: str) -> Planned:
         """It is about to be sent: on the disk before it leaves, so that after a crash it is asked for again."""
