@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 import time
@@ -17,10 +18,13 @@ from tests.engines.testrun.conftest import run
 from tests.engines.testrun.hostile import ATTEMPTS, CHEATS, TRY
 
 pytestmark = pytest.mark.needs_userns
+OF_X86_64 = ("makes-namespaces-again", "calls-by-the-other-abi")
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)
 def test_an_attempt_fails_inside(runner: Runner, name: str, tmp_path: Path) -> None:
+    if name in OF_X86_64 and platform.machine() != "x86_64":
+        pytest.skip("its numbers are those of x86-64")
     home = tmp_path / "home"
     (home / "secrets").mkdir(parents=True)
     (home / "secrets" / "signing.key").write_text("secret", "utf-8")
