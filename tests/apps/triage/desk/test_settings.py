@@ -10,7 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rightsized.apps.triage.desk.calendar import Calendar
-from rightsized.apps.triage.desk.settings import DeskSettings, load, parse
+from rightsized.apps.triage.desk.settings import (
+    DeskSettings,
+    IncidentSettings,
+    PersonTable,
+    Target,
+    WorkSettings,
+    load,
+    parse,
+)
 from rightsized.apps.triage.desk.staff import calendars_of, present
 from rightsized.core.errors import ConfigError
 
@@ -86,6 +94,17 @@ def test_there_is_a_desk_without_a_file(tmp_path: Path) -> None:
     assert load(tmp_path) == DeskSettings()
     (tmp_path / "desk.toml").write_text(DESK, "utf-8")
     assert load(tmp_path).people[0].name == "Ada"
+
+
+def test_the_documented_file_can_be_used_and_names_every_key() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "how-to" / "triage-sla.md").read_text("utf-8")
+    text = page.partition("```toml\n")[2].partition("```")[0]
+    desk = parse(tomllib.loads(text), "desk.toml")
+    assert [one.name for one in desk.people] == ["Ada", "Ben"]
+    assert desk.targets["high"] == DeskSettings().targets["high"]
+    for kind in (Target, WorkSettings, IncidentSettings, PersonTable):
+        assert all(f"{name} = " in text for name in kind.__struct_fields__), kind
+    assert (desk.work, desk.incident) == (WorkSettings(), IncidentSettings())  # the page shows the defaults
 
 
 @pytest.mark.parametrize(
