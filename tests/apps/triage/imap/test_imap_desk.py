@@ -143,6 +143,18 @@ async def test_a_message_is_looked_for_where_it_arrived(mailbox: Mailbox) -> Non
     await at.close()
 
 
+async def test_a_label_follows_a_message_that_was_moved(mailbox: Mailbox) -> None:
+    mailbox.put(message(1), message(2))
+    at, mail = desk(mailbox), read_mail(message(1))
+    with folders(mailbox, "Work", "Zoo"):
+        undo = await act(at, Action("label", "x"), mail)
+        await act(at, Action("move", "Work"), mail)
+        assert mailbox.flags("Work") == {1: {"x"}}
+        await act(at, undo, mail)
+        assert mailbox.flags("Work") == {1: set()}
+    await at.close()
+
+
 async def test_what_cannot_be_done_says_why(mailbox: Mailbox) -> None:
     mailbox.put(message(1))
     at, mail = desk(mailbox), read_mail(message(1))

@@ -7,6 +7,7 @@ where it went. What undoes an action is one too: `label` with the text "remove",
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -20,10 +21,11 @@ from rightsized.apps.triage.imap.session import DroppedError, RefusedError, Sess
 from rightsized.apps.triage.protocols import Done
 from rightsized.apps.triage.records import Action, Handled, Mail
 from rightsized.core.egress import Egress
-from rightsized.core.errors import InputError, UpstreamError
+from rightsized.core.errors import ConfigError, InputError, UpstreamError
 from rightsized.core.tables import nearest, read_table
 
 REMOVE = "remove"
+MOST_FOLDERS = 100  # that are searched for a message which is no longer where it arrived
 TAKEN = frozenset({"label", "move"})
 _ATOM = frozenset("!#$&'+,-.:;<=>?@^_`|~/") | frozenset("0123456789")  # beside letters (RFC 3501, atom)
 T = TypeVar("T")
@@ -94,7 +96,7 @@ class ImapDesk:
 
     def _label(self, action: Action, mail: Mail, home: str) -> Done:
         label, removes = action.value, action.text == REMOVE
-        uids = self._found(home, mail)
+        uids = self._anywhere(home, mail)
         undo = Action("label", label, "" if removes else REMOVE)
         if self._session.has("X-GM-EXT-1"):
             self._session.command("remove_gmail_labels" if removes else "add_gmail_labels", uids, [label], True)
@@ -118,7 +120,8 @@ class ImapDesk:
         undo = Action("move", start, target)
         uids = find(self._session, start, mail)
         if not uids:
-            self._found(target, mail)
+            if not find(self._session, target, mail):
+                raise self._gone(start, mail)
             return Done(f"is in {target} already", undo)
         if self._session.has("MOVE"):
             self._session.command("move", uids, target)
@@ -137,11 +140,19 @@ class ImapDesk:
         self._session.command("uid_expunge", list(uids))
         return "deleted here"
 
-    def _found(self, folder: str, mail: Mail) -> list[int]:
-        uids = find(self._session, folder, mail)
-        if not uids:
-            raise InputError(f"{mail.key} is not in {folder} of {self.place.user}: somebody has moved or deleted it.")
-        return uids
+    def _anywhere(self, home: str, mail: Mail) -> list[int]:
+        """The message where it arrived, or where it was moved to since; that folder is open then."""
+        if uids := find(self._session, home, mail):
+            return uids
+        for folder in [name for name in self._session.folders() if name != home][:MOST_FOLDERS]:
+            with contextlib.suppress(ConfigError):  # a folder that may be listed and not opened
+                if uids := find(self._session, folder, mail, readonly=True):
+                    self._session.select(folder, readonly=False)
+                    return uids
+        raise self._gone(home, mail)
+
+    def _gone(self, folder: str, mail: Mail) -> InputError:
+        return InputError(f"{mail.key} is not in {folder} of {self.place.user}: somebody has moved or deleted it.")
 
     def _folder(self, wanted: str) -> str:
         """The name of a folder, in the server's own way of writing; made where the options allow it."""

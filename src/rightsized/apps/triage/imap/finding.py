@@ -20,12 +20,12 @@ MOST_BYTES = 50 << 20  # of one of them
 SEARCHED_CHARS = 100  # of a Message-ID
 
 
-def find(session: Session, folder: str, mail: Mail) -> list[int]:
-    """Numbers of a message in a folder, which is open for writing then; of what is marked as deleted none.
+def find(session: Session, folder: str, mail: Mail, *, readonly: bool = False) -> list[int]:
+    """Numbers of a message in a folder, which is open then; of what is marked as deleted none.
 
     Several where the same message was delivered several times. Raises InputError: it has nothing to be found by.
     """
-    session.select(folder, readonly=False)
+    session.select(folder, readonly=readonly)
     if mail.message_id and mail.message_id.isascii():
         found = session.search("UNDELETED", "HEADER", "Message-ID", mail.message_id.partition("~")[0][:SEARCHED_CHARS])
         ids = session.message_ids(found[:MOST_LOOKED_AT]) if found else {}
