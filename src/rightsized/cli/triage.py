@@ -6,6 +6,7 @@ import typer
 
 from rightsized.cli.commands import add
 from rightsized.cli.triage_connect import ConnectOptions, connect
+from rightsized.cli.triage_fields import app as fields
 from rightsized.cli.triage_learn import app as learn
 from rightsized.cli.triage_queue import (
     AssignOptions,
@@ -37,4 +38,5 @@ add(app, "done", MessageOptions, done)
 add(app, "reopen", MessageOptions, reopen)
 add(app, "simulate", SimulateOptions, simulate)
 app.add_typer(rules)
+app.add_typer(fields)
 app.add_typer(learn)
