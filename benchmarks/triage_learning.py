@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from benchmarks import harness, models
 from benchmarks.harness import note
-from benchmarks.triage_data import Labelled, default_sets, from_files
+from benchmarks.triage_data import Labelled
+from benchmarks.triage_sets import SETS
 from rightsized.apps.triage.learning.choose import STRATEGIES, Strategy, choose, margin_uncertainty
 from rightsized.tune.heads import HeadChoice, HeadFitter
 from rightsized.tune.training import label_words
@@ -81,6 +82,12 @@ def curve(replay: Replay, strategy: Strategy, seed: int) -> list[tuple[int, floa
         doubt = margin_uncertainty(_probabilities(head, replay.vectors[rest]))
         picked = choose(doubt, replay.vectors[rest], replay.batch, strategy=strategy, seed=seed + len(asked))
         asked += rest[picked].tolist()
+
+
+def accuracy(replay: Replay, rows: Sequence[int]) -> float:
+    """Share of the held-out rows that a model of these rows and the labels' names answers rightly."""
+    head = _fit(replay, np.array(rows, dtype=np.intp))
+    return float((_probabilities(head, replay.held_vectors).argmax(axis=1) == replay.held_labels).mean())
 
 
 def _fit(replay: Replay, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
@@ -165,20 +172,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replay all data sets."""
     given = harness.options("triage_learning", __doc__ or "", _configure, arguments)
-    folder = given.data / "triage"
-
-    def held(train: str, test: str) -> Labelled:
-        label = "category" if train.startswith("banking") else "intent"
-        return from_files(folder / f"{train}.csv.gz", ["text"], label, False, folder / f"{test}.csv.gz")
-
-    sets = {
-        "banking77": lambda: replay_of(held("banking77_train", "banking77_test"), 100, 100, 1500),
-        "clinc150": lambda: replay_of(held("clinc150_train", "clinc150_val"), 200, 200, 2400),
-        "issues": lambda: replay_of(default_sets(given.data, ["issues"])[0], 30, 30, 600),
-    }
-    wanted = [name for name in given.extra.only.split(",") if name] or list(sets)[: 1 if given.quick else None]
+    wanted = [name for name in given.extra.only.split(",") if name] or list(SETS)[: 1 if given.quick else None]
     seeds = QUICK_SEEDS if given.quick else SEEDS
-    result = {name: run(sets[name](), seeds) for name in wanted}
+    result = {name: run(replay_of(*SETS[name](given.data)), seeds) for name in wanted}
     lines = [line for name, found in result.items() for line in _lines(name, found)]
     return harness.finish(given, result, lines)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rightsized.apps.triage.learning.candidate import candidate_of
+from rightsized.apps.triage.learning.candidate import candidate_of, described
 from rightsized.apps.triage.learning.labels import Labels, learn_from, split_label
 from rightsized.apps.triage.learning.records import Candidate, Changed, Comparison, Paired
 from rightsized.core.config import EngineConfig
@@ -54,7 +54,7 @@ def compare(home: Home, task: str) -> Comparison:
         right = [np.array([set(a) == set(b) for a, b in zip(one, labels, strict=True)]) for one in said]
         held = paired(HELD, right[0], right[1])
         changed = _changed(texts, labels, said)
-    old = _out_of_fold(folders[0], folders[1])
+    old = _out_of_fold(home, task, folders)
     return Comparison(task, candidate.base, candidate.version, held, old, changed, _verdict(candidate, held, old))
 
 
@@ -88,10 +88,10 @@ def paired(where: str, running: NDArray[np.bool_], candidate: NDArray[np.bool_])
     )
 
 
-def _out_of_fold(running: Path, candidate: Path) -> Paired | None:
-    """On the rows that both were fitted on; None where either left nothing, or took over the other's scores."""
+def _out_of_fold(home: Home, task: str, folders: tuple[Path, Path]) -> Paired | None:
+    """On the messages that both were fitted on; None where either left nothing, or took over the other's scores."""
     try:
-        before, after = _right_by_row(running), _right_by_row(candidate)
+        before, after = (_right_by_row(home, task, folder) for folder in folders)
     except RightsizedError:
         return None
     both = [key for key in before if key in after]
@@ -100,12 +100,15 @@ def _out_of_fold(running: Path, candidate: Path) -> Paired | None:
     return paired(OUT_OF_FOLD, np.array([before[key][0] for key in both]), np.array([after[key][0] for key in both]))
 
 
-def _right_by_row(folder: Path) -> dict[bytes, tuple[bool, bytes]]:
-    """Of each train row by its digest: whether the encoder rung was right out-of-fold, and its raw scores."""
+def _right_by_row(home: Home, task: str, folder: Path) -> dict[bytes, tuple[bool, bytes]]:
+    """Of each labelled message by its digest: whether the encoder rung was right out-of-fold, and its raw scores."""
     left, examples = Previous.open(folder), open_examples(folder)
+    words = set(described(home, task, examples.texts))
     readout, several = left.classifier.head_readout, left.classifier.settings.multi_label
     found = {}
     for row, (key, label) in enumerate(zip(left.keys, examples.labels, strict=True)):
+        if row + 1 in words:
+            continue
         said = readout.read(left.scores.head_row(row)).prediction.labels
         found[key.tobytes()] = (set(said) == set(split_label(label, several)), left.scores.logits[row].tobytes())
     return found
