@@ -25,6 +25,8 @@ from rightsized.tasks.service import open_service
 from rightsized.tasks.slices import FitPlan, prepare
 from rightsized.tasks.versions import TaskStore, write_record
 
+pytestmark = pytest.mark.usefixtures("trained_and_timed_once")
+
 JUDGE = "judge:J-7"
 
 

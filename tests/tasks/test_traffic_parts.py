@@ -20,6 +20,8 @@ from rightsized.tasks.segments import SegmentRule, check_rule
 from rightsized.tasks.slices import FitPlan, prepare
 from rightsized.tasks.versions import TaskStore
 
+pytestmark = pytest.mark.usefixtures("trained_and_timed_once")
+
 FORM = 55  # characters; a shorter message is taken to come from the form
 
 
