@@ -13,11 +13,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from imapclient.imap_utf7 import encode as utf7
-
 from rightsized.apps.triage.imap.address import PORTS, Access, Place, parse
 from rightsized.apps.triage.imap.finding import find
-from rightsized.apps.triage.imap.session import DroppedError, RefusedError, Session, not_let_in, open_session
+from rightsized.apps.triage.imap.session import (
+    DroppedError,
+    RefusedError,
+    Session,
+    modified_utf7,
+    not_let_in,
+    open_session,
+)
 from rightsized.apps.triage.protocols import Done
 from rightsized.apps.triage.records import Action, Handled, Mail
 from rightsized.core.egress import Egress
@@ -177,7 +182,7 @@ def keyword(label: str) -> str:
     >>> keyword("Rückgabe dringend")
     'R&APw-ckgabe_dringend'
     """
-    word = utf7("_".join(label.split())).decode("ascii")
+    word = modified_utf7("_".join(label.split()))
     kept = "".join(c if c.isalpha() or c in _ATOM else "_" for c in word)
     if not kept.strip("_"):
         raise InputError(f"{label!r} cannot be a label of a mailbox.")

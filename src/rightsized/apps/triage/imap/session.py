@@ -18,6 +18,7 @@ from datetime import date, datetime
 from typing import Any
 
 from imapclient.exceptions import ProtocolError
+from imapclient.imap_utf7 import encode
 
 from rightsized.apps.triage.imap.address import Access, Place
 from rightsized.apps.triage.imap.credentials import Credentials
@@ -290,6 +291,11 @@ def open_session(place: Place, access: Access, egress: Egress | None) -> Session
     if egress is None:
         raise ConfigError(f"{place.name} is a server, and nothing may be connected to here.")
     return Session(place, access, egress)
+
+
+def modified_utf7(text: str) -> str:
+    """Text as folders and keywords are written: ASCII, with other letters encoded (RFC 3501, section 5.1.3)."""
+    return bytes(encode(text)).decode("ascii")
 
 
 def _context(access: Access) -> ssl.SSLContext:

@@ -1,0 +1,24 @@
+"""Without the extra, the error names it."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from rightsized.apps.triage.actions.imap import open_imap_desk
+from rightsized.apps.triage.inbox import open_source
+from rightsized.core.egress import Egress
+from rightsized.core.errors import MissingExtraError
+from tests.apps.triage.imap.mailboxes import Memory
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(("imapclient", "rightsized.apps.triage.imap."))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "imapclient", None)
+    options = {"password_env": "X"}
+    with pytest.raises(MissingExtraError, match=r"rightsized\[triage\]"):
+        open_source("imaps://a@mail.example", options, Memory().context())
+    with pytest.raises(MissingExtraError, match=r"rightsized\[triage\]"):
+        open_imap_desk({"address": "imaps://a@mail.example", **options}, Egress())
