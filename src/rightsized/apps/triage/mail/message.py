@@ -142,7 +142,8 @@ def with_regions(mail: Mail, parsed: Parsed, note: Callable[[str], None]) -> Mai
     body = _CONTROLS.sub(" ", body)
     lines = Lines(body)
     within = [(start, min(end, len(body))) for start, end in blocks if start < len(body)]
-    mark_quotes(lines, mail.subject, within, [mail.sender.name] if mail.sender.name else [])
+    names = [mail.sender.name, *re.split(r"[\W\d_]+", mail.sender.address.partition("@")[0])]
+    mark_quotes(lines, mail.subject, within, [one for one in names if len(one) > 2])
     return replace(
         mail, body=body, fresh=lines.spans("fresh"), quoted=lines.spans("quoted"), signature=lines.spans("signature")
     )

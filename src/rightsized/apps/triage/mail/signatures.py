@@ -28,14 +28,17 @@ _CLOSING = re.compile(
     r"in advance|very much|for your (?:help|time)))?|(?:with )?(?:(?:kind|best|warm|warmest|kindest|many)(?:est)? )?"
     r"(?:regards|wishes)|regards|best|all the best|take care|br|kr|sincerely(?: yours)?|yours(?: (?:sincerely|"
     r"faithfully|truly))|"
-    r"yours|respectfully|love|cordially|"
-    r"mit (?:freundlichen|besten|herzlichen|lieben) gr(?:ü|ue|u)(?:ß|ss)en|(?:viele|beste|liebe|herzliche|"
+    r"yours(?: in \w{1,20})?|respectfully|love|cordially|"
+    r"mit (?:freundliche[nm]|besten|herzlichen|lieben) gr(?:ü|ue|u)(?:ß|ss)(?:en)?|(?:viele|beste|liebe|herzliche|"
     r"freundliche|schöne) "
-    r"gr(?:ü|ue|u)(?:ß|ss)e|gr(?:ü|ue)(?:ß|ss)e|gru(?:ß|ss)|mfg|lg|vg|(?:vielen |"
+    r"gr(?:ü|ue|u)(?:ß|ss)e|gr(?:ü|ue)(?:ß|ss)e|gru(?:ß|ss)|(?:schönen|guten) (?:tag|abend)(?: noch)?|mfg|lg|vg|"
+    r"(?:vielen |"
     r"herzlichen )?dank(?: im voraus)?|danke|hochachtungsvoll|"
-    r"cordialement|bien (?:cordialement|à vous|a vous)|cdlt|(?:meilleures |sincères )?salutations|"
+    r"bonne (?:journée|soirée|semaine|fin de journée)|bon week-?end|cordialement|bien (?:cordialement|à vous|"
+    r"a vous)|cdlt|(?:meilleures |sincères )?salutations|"
     r"merci(?: (?:d'avance|beaucoup|mille fois|bien))?|"
-    r"(?:un |cordiales )?(?:cordial )?saludos?(?: cordiales)?|atentamente|(?:muchas )?gracias(?: de antemano)?|"
+    r"(?:gracias y )?(?:un |cordiales )?(?:cordial )?saludos?(?: cordiales)?|atentamente|"
+    r"(?:muchas )?gracias(?: de antemano)?|"
     r"cordiali saluti|distinti saluti|saluti|grazie(?: mille)?|"
     r"met vriendelijke groet(?:en)?|(?:vriendelijke )?groet(?:en|jes)?|mvg|bedankt|"
     r"(?:med )?venn?lig hilsen|mvh|med vänlig(?:a)? hälsning(?:ar)?|hilsen|pozdrawiam|"
@@ -63,6 +66,7 @@ _CONTACT = re.compile(
     r"str\.|road|avenue|rue|calle|suite|floor)\b",
     re.IGNORECASE,
 )
+_FROM = re.compile(r"\s?\b(?:aus|von|from|depuis|desde)\s[^.?!]{2,30}$", re.IGNORECASE)  # "Greetings from the coast"
 _NAMED = re.compile(r"(?:[^\W\d_a-z][\w.'’-]{0,20})(?:,? [^\W\d_a-z][\w.'’-]{0,20}){0,4}")  # words with capitals
 
 
@@ -165,7 +169,7 @@ def _closes(text: str, known: frozenset[str]) -> bool:
     """Whether a line is a closing, in one language or two, with the sender's name behind it or not."""
     for part in text.split(" / "):
         found = _CLOSING.match(part.strip())
-        rest = part.strip()[found.end() :].strip(" ,.!-").casefold() if found else part
+        rest = _FROM.sub("", part.strip()[found.end() :]).strip(" ,.!-").casefold() if found else part
         if found is None or (rest and rest not in known):
             return False
     return True
@@ -208,7 +212,8 @@ def _signs(lines: Lines, start: int, stop: int, names: Sequence[str]) -> bool:
     ended = before >= 0 and lines.texts[before].rstrip().endswith((".", "!", "?", ")", '"', "”", "…", "😊", "🙂"))
     if not ended or len(texts) > 4:
         return False
-    named = _NAMED.fullmatch(texts[0]) is not None or texts[0].casefold() in _words(names)
+    first_words = re.split(r"[,(]", texts[0])[0].strip().casefold()
+    named = _NAMED.fullmatch(texts[0]) is not None or first_words in _words(names)
     return named or (contact > 0 and len(texts) > 1)
 
 
