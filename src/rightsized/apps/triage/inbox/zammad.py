@@ -113,7 +113,9 @@ class ZammadSource:
             return Arrival(place, received=received, error="The article is larger than what is read.")
         key = one.message_id or f"zammad:{self._zammad.host}/{one.id}"
         sender = one.from_ if "@" in (one.from_ or "") else ticket.customer
-        row = [key, one.subject or ticket.title, one.body or "", sender or "", one.to or "", one.created_at, ""]
+        text = one.body or ""
+        text = f"<div>{text}</div>" if (one.content_type or "").startswith("text/html") else text  # read as markup
+        row = [key, one.subject or ticket.title, text, sender or "", one.to or "", one.created_at, ""]
         try:
             mail = mail_of(row, _COLUMNS, place, "")
         except RightsizedError as error:

@@ -67,6 +67,7 @@ class Article(msgspec.Struct, frozen=True):
     to: str | None = ""
     subject: str | None = ""
     body: str | None = ""
+    content_type: str | None = "text/html"
     message_id: str | None = ""
     attachments: tuple[File, ...] = ()
 
