@@ -16,6 +16,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -26,6 +27,7 @@ from typing import Any, NamedTuple
 
 from rightsized.data import folder as sample_folder
 from rightsized.data import path as sample
+from tests.command_line import command
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
 from tiny_gguf import write_llama
@@ -108,10 +110,9 @@ class Stage(NamedTuple):
         return self.folder / "home"
 
     def cli(self, *arguments: str) -> Any:
-        """A command of ours on the home; its JSON."""
-        command = [sys.executable, "-W", "error", "-m", "rightsized.cli", *arguments, "--home", str(self.home)]
-        command += ["--config", str(self.folder / "rightsized.toml"), "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        """A command of ours on the home, in this process, which is inside the namespace too; its JSON."""
+        with warnings.catch_warnings(action="error"):
+            done = command(*arguments, "--home", self.home, "--config", self.folder / "rightsized.toml", "--json")
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         return json.loads(done.stdout)
 
