@@ -87,6 +87,7 @@ def test_amounts(text: str, found: list[str]) -> None:
         ("27 de noviembre de 2026", ["2026-11-27"]),
         ("Monday the 7th", ["2026-12-07"]),
         ("paid on 20/8.", ["2026-08-20"]),
+        ("by the 10th, on the 5th floor", ["2026-12-10"]),
         ("tomorrow, the day after tomorrow", ["2026-11-28", "2026-11-29"]),
         ("next Friday, last Friday, on Monday", ["2026-12-04", "2026-11-20", "2026-11-30"]),
         ("two weeks ago, in 3 days", ["2026-11-13", "2026-11-30"]),

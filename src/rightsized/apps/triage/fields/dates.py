@@ -46,6 +46,7 @@ _PATTERNS = tuple(
         r"(?P<lead>(?:on|by|since|until|till|from|before|after|the|am|bis|seit|vom|ab|zum|le|du|au|el|del|al|desde) )"
         r"(?P<a>\d{1,2})(?P<mark>[/.])(?P<b>\d{1,2})\.?(?!\d)",
         rf"(?P<lead>{_WEEKDAY})\.?,? (?:the|den|dem|le|el) (?P<d>\d{{1,2}})(?:st|nd|rd|th|\.)?(?!\d)",
+        r"(?P<lead>(?:on|by|until|till|since|from|before|after|for) the )(?P<d>\d{1,2})(?:st|nd|rd|th)(?! floor)",
     )
 )
 _RELATIVE = re.compile(rf"(?<![\w])(?P<word>{_any(RELATIVE)})(?![\w])", re.IGNORECASE)
@@ -107,13 +108,15 @@ def _absolute(match: re.Match[str], day: date | None, day_first: bool) -> tuple[
 
 
 def _in_month(match: re.Match[str], day: date | None) -> tuple[date, float] | None:
-    """ "Monday the 7th": the nearest day of that number and weekday."""
+    """ "Monday the 7th", "by the 7th": the nearest day of that number, and weekday where one is said."""
     if day is None:
         return None
-    number, weekday = int(match["d"]), WEEKDAYS[match["lead"].lower()]
+    number, weekday = int(match["d"]), WEEKDAYS.get(match["lead"].lower())
     days = (day + timedelta(days=offset) for offset in range(-62, 63))
-    fitting = [one for one in days if one.day == number and one.weekday() == weekday]
-    return (min(fitting, key=lambda one: abs(one - day)), NO_YEAR) if fitting else None
+    fitting = [one for one in days if one.day == number and weekday in (None, one.weekday())]
+    return (
+        (min(fitting, key=lambda one: abs(one - day)), NO_YEAR if weekday is not None else WEEKDAY) if fitting else None
+    )
 
 
 def _related(text: str, day: date, language: str) -> Iterator[Found]:
