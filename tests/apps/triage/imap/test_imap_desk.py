@@ -18,6 +18,7 @@ from rightsized.apps.triage.records import Action, Address, Handled, Mail
 from rightsized.core.egress import Egress
 from rightsized.core.errors import ConfigError, InputError, UpstreamError
 from tests.apps.triage.imap.mailboxes import Mailbox, message
+from tests.apps.triage.imap.scripted import scripted
 
 pytestmark = pytest.mark.needs_imap
 HANDLED = failed(Mail("m", "", "", Address("")), "maildir:/somewhere", "")
@@ -175,6 +176,31 @@ async def test_what_cannot_be_done_says_why(mailbox: Mailbox) -> None:
     await makes.close()
     with pytest.raises(ConfigError, match="names no mailbox"):
         open_desk({"password_env": "X"}, Egress())
+
+
+async def test_labels_of_gmail_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As its documentation says: X-GM-EXT-1 among the capabilities, labels by X-GM-LABELS."""
+    monkeypatch.setenv("MAIL_PASSWORD", "x")
+    answers = {
+        "CAPABILITY": [b"* CAPABILITY IMAP4rev1 X-GM-EXT-1 MOVE\r\nTAG OK done\r\n"],
+        "UID_SEARCH_UID": [b"* SEARCH 5\r\nTAG OK done\r\n"],
+    }
+    said = b"Message-ID: <1@shop.example>\r\n\r\n"
+    found = b"* 1 FETCH (UID 5 BODY[HEADER.FIELDS (MESSAGE-ID)] {%d}\r\n%s)\r\nTAG OK done\r\n" % (len(said), said)
+    with scripted(**answers) as server:
+        server.answers |= {
+            b"SELECT": [b"* 1 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\nTAG OK done\r\n"],
+            b"UID SEARCH UNDELETED": [b"* SEARCH 5\r\nTAG OK done\r\n"],
+            b"HEADER.FIELDS": [found],
+        }
+        at = desk(Mailbox(None, "anna"), port=server.port)  # type: ignore[arg-type]  # it is not asked
+        undo = await act(at, Action("label", "Rückgabe / neu"), read_mail(message(1)))
+        await act(at, undo, read_mail(message(1)))
+        await at.close()
+    assert [line for line in server.heard if b"STORE" in line] == [
+        b'UID STORE 5 +X-GM-LABELS.SILENT ("R&APw-ckgabe / neu")',
+        b'UID STORE 5 -X-GM-LABELS.SILENT ("R&APw-ckgabe / neu")',
+    ]
 
 
 def test_labels_as_keywords() -> None:
