@@ -41,7 +41,7 @@ from rightsized.tune.ngrams import NgramTable
 
 SPEC = NgramSpec(char_sizes=(3, 4), word_sizes=(1, 2))
 STRENGTH = 0.3  # of the SVM behind the words
-KIND_STRENGTH, ROLE_STRENGTH = 0.3, 0.1  # of the logistic regressions
+KIND_STRENGTH, ROLE_STRENGTH = 1.0, 1.0  # of the logistic regressions
 FOLDS = 5
 SOURCES = ("hand-labelled threads of the sample mailbox of this package (Apache-2.0)",)
 
