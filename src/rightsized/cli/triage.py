@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from rightsized.cli.commands import add
+from rightsized.cli.triage_actions import ActionOptions, ActionsOptions, actions, retry, undo
 from rightsized.cli.triage_connect import ConnectOptions, connect
 from rightsized.cli.triage_fields import app as fields
 from rightsized.cli.triage_learn import app as learn
@@ -36,6 +37,9 @@ add(app, "correct", CorrectOptions, correct)
 add(app, "assign", AssignOptions, assign)
 add(app, "done", MessageOptions, done)
 add(app, "reopen", MessageOptions, reopen)
+add(app, "actions", ActionsOptions, actions)
+add(app, "undo", ActionOptions, undo)
+add(app, "retry", ActionOptions, retry)
 add(app, "simulate", SimulateOptions, simulate)
 app.add_typer(rules)
 app.add_typer(fields)
