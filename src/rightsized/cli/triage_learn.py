@@ -89,6 +89,8 @@ def status(options: TaskOptions) -> Result:
         rows.append(["labels its test takes", str(found.wanted)])
     if found.shadow:
         rows.append(["shadow run", _shadow_line(found.shadow)])
+    if found.drift:
+        rows.append(["drift", found.drift])
     if found.alarm:
         rows.append(["alarm", found.alarm])
     return Result(found, "\n".join([aligned(["", options.task], rows), "", *found.next]))

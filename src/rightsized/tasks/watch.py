@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -86,6 +86,21 @@ class TaskWatch:
     def drift_warning(self) -> str:
         """In words, what no longer looks like the calibration sample; empty where nothing is shown to."""
         return self._drift.warning() if self._drift is not None else ""
+
+
+def drift_on_record(folder: Path, replies: Iterable[Reply]) -> str:
+    """The warning that these replies of a version, in the order of their requests, come to; empty where they do not.
+
+    Raises IntegrityError: the version's reference cannot be read.
+    """
+    reference = _read_drift(folder / DRIFT_FILE)
+    if not reference:
+        return ""
+    watch = DriftWatch(reference)
+    for reply in replies:
+        for attempt in reply.attempts:
+            watch.see([(name, value) for name, value in _values(attempt) if name in reference])
+    return watch.warning()
 
 
 def _values(attempt: Attempt) -> list[tuple[str, float]]:

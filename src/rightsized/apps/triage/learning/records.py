@@ -120,6 +120,7 @@ class Standing(Frozen, frozen=True):
 
     `corrections` may train a candidate and are not in the version in force; `held` are kept back to compare. `audits`
     were chosen by the coin, `fresh` of the labelled ones have been in no test; `wanted` is how many the next one takes.
+    `drift` says what of the newest messages no longer looks like those calibrated on, `alarm` what broke the promise.
     """
 
     task: str
@@ -134,5 +135,6 @@ class Standing(Frozen, frozen=True):
     wanted: int | None = None
     candidate: Candidate | None = None
     shadow: ShadowReport | None = None
+    drift: str = ""
     alarm: str = ""
     next: tuple[str, ...] = ()

@@ -9,13 +9,16 @@ from rightsized.apps.triage.learning.promote import labels_needed
 from rightsized.apps.triage.learning.records import Candidate, ShadowReport, Standing
 from rightsized.core.errors import NotFoundError
 from rightsized.core.types import Certificate, Task
-from rightsized.ledger.reader import LedgerReader
+from rightsized.ledger.reader import LedgerReader, Search
 from rightsized.store.home import Home
 from rightsized.tasks import shadow_run
 from rightsized.tasks.audits import alarms_of
 from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.records import FitReport, NoisyLabel
 from rightsized.tasks.versions import TaskStore
+from rightsized.tasks.watch import drift_on_record
+
+NEWEST = 5_000  # messages in which drift is looked for
 
 
 def standing(home: Home, task: str) -> Standing:
@@ -31,6 +34,8 @@ def standing(home: Home, task: str) -> Standing:
         fresh = fresh_audits(queue, reader, home.path, task, known.multi_label)
         alarms = [alarm for alarm in alarms_of(reader, task) if alarm.certificate == certificate.id]
         waiting, audits = queue.count(task), queue.audit_outcomes(task)
+        newest = reader.search(Search(task=task), limit=NEWEST)
+    replies = [one.reply for one in reversed(newest) if one.reply is not None and one.version == version]
     wanted = labels_needed(candidate, known) if candidate else None
     labelled = sum(outcome.label is not None for outcome in audits)
     ready = sum(outcome.label is not None for outcome in fresh.outcomes)
@@ -47,6 +52,7 @@ def standing(home: Home, task: str) -> Standing:
         wanted=wanted,
         candidate=candidate,
         shadow=_shadow(home, task),
+        drift=drift_on_record(store.folder(task, version), replies),
         alarm=alarms[-1].detail if alarms else "",
         next=_next(
             task, learnt.corrections, candidate, version, ready, labels_needed(candidate, known) if candidate else 0
