@@ -1,4 +1,4 @@
-"""A helpdesk that is away for an hour: what is meant for it waits, and is done once. See also `benchmarks.triage_faults`.
+"""A helpdesk that is away for an hour: what is meant for it waits, and is done once. See `benchmarks.triage_faults`.
 
 Zammad's stand-in on loopback, its source, desk, journal and store as they are; the hour passes on a clock of our own.
 """
