@@ -120,15 +120,19 @@ def home(encoder_home: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def copied_home(fitted_home: Path, tmp_path: Path) -> Path:
     """A copy of `fitted_home` to write to. Models and the cache of vectors are the same files: replace, never edit."""
-    return Path(shutil.copytree(fitted_home, tmp_path / "copied-home", symlinks=True, copy_function=_copy))
+    return copy_home(fitted_home, tmp_path / "copied-home")
 
 
-def _copy(source: str, target: str) -> str:
-    """A copy of a file; of a model, which is some 100 MB and never written to, a link."""
-    if "models" in Path(source).parts:
-        os.link(source, target)
-        return target
-    return str(shutil.copy2(source, target))
+def copy_home(home: Path, to: Path) -> Path:
+    """A copy of a home; files of models, which are some 100 MB and never written to, are links."""
+
+    def copy(source: str, target: str) -> str:
+        if "models" in Path(source).relative_to(home).parts[:1]:
+            os.link(source, target)
+            return target
+        return str(shutil.copy2(source, target))
+
+    return Path(shutil.copytree(home, to, symlinks=True, copy_function=copy))
 
 
 @contextmanager

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from test_search_commands import company, search
+from test_search_commands import company, search, taken_in
 
 from tests.engines.tiny_gguf import model
 
-__all__ = ["company"]
+__all__ = ["company", "taken_in"]
 ASKED = "What is the usual measure of remote work, in days a week?"
 SAID = "The usual measure is up to two days a week"
 FAKE = """

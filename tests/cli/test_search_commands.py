@@ -11,6 +11,7 @@ import pytest
 
 from rightsized import data
 from tests.command_line import command
+from tests.conftest import copy_home, share_encoder, share_vectors, shared_folder
 from tests.engines.tiny_gguf import folder, write_reranker
 
 NAMES = ("policies/annual-leave.pdf", "policies/remote-work.html", "hr/salary-bands-2026.xlsx")
@@ -36,10 +37,12 @@ def search(home: Path, *words: str | Path, status: int = 0) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.fixture
-def company(home: Path, tmp_path: Path) -> Path:
-    """A home with three of the sample documents under their own rules of access."""
-    root, samples = tmp_path / "documents", data.folder("documents")
+@pytest.fixture(scope="module")
+def taken_in(encoder_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with three of the sample documents under their own rules of access. Never write to it."""
+    folder = tmp_path_factory.mktemp("company")
+    home = share_vectors(shared_folder(tmp_path_factory), share_encoder(encoder_home, folder / "home"))
+    root, samples = folder / "documents", data.folder("documents")
     for name in NAMES:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(samples / name, root / name)
@@ -47,6 +50,11 @@ def company(home: Path, tmp_path: Path) -> Path:
     access.chmod(0o644)
     search(home, "add", root, "--collection", "company")
     return home
+
+
+@pytest.fixture
+def company(taken_in: Path, tmp_path: Path) -> Path:
+    return copy_home(taken_in, tmp_path / "home")
 
 
 def test_suggestions_and_similar_documents_are_the_askers(company: Path) -> None:

@@ -18,6 +18,7 @@ from rightsized.tasks.chat_calibration import calibrate_chat
 from rightsized.tasks.chat_identity import serving_tiers
 from rightsized.tasks.chat_records import ChatPlan, ChatReport
 from rightsized.tasks.service import LocalService
+from tests.conftest import copy_home
 
 ROWS = sum_rows(500)
 WHOLE_HEADS = True
@@ -68,7 +69,7 @@ def test_strange_prompts_go_up_with_the_reason_and_the_certificate_says_how_many
 
 @pytest.mark.slow
 def test_another_limit_voids_the_certificate(made: tuple[Path, ChatReport], tmp_path: Path) -> None:
-    home = Path(shutil.copytree(made[0], tmp_path / "home"))
+    home = copy_home(made[0], tmp_path / "home")
     folder = home / "gateways" / "chat" / made[1].version
     rules = json.loads((folder / "cascade.json").read_text("utf-8"))
     assert rules["domain"] is True
