@@ -50,9 +50,10 @@ def test(options: TestOptions) -> Result:
     config = options.settings()
     folder = Home(config.home).path / FOLDER / check_name(options.inbox)
     book = load_file(options.file or folder / FILE_NAME)
-    calendar = Calendar(desk.load(folder).hours)
+    staffed = desk.load(folder)
+    calendar = Calendar(staffed.hours)
     tested = run_trials(book, calendar)
-    wrong = problems(book, _labels(config, load(folder)))
+    wrong = problems(book, _labels(config, load(folder)), staffed.people)
     moved = _moved(folder, book, calendar, options.against) if options.against else []
     data = {"file": book.origin, "rules": len(book.rules), "tests": tested, "problems": wrong, "moved": moved}
     failed = [one for one in tested if one.wrong]

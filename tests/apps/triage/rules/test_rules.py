@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.desk.settings import DeskSettings
+from rightsized.apps.triage.desk.staff import Person
 from rightsized.apps.triage.records import Address, Extracted, Labelled, Priority, Route
 from rightsized.apps.triage.rules.check import problems, run_trials, takes_all
 from rightsized.apps.triage.rules.evaluate import Facts, prioritise, route
@@ -207,6 +209,49 @@ then.queue = "d"
     assert any("'deliverance'" in one for one in found)
     assert len(found) == 3
     assert problems(book(), {}) == ()
+
+
+def test_conditions_that_nothing_meets_and_queues_that_nobody_answers_are_found() -> None:
+    text = """
+default = "front"
+[[priority]]
+level = "high"
+when.words = "fire"
+[[rule]]
+name = "urgent ones"
+when.priority = "urgent"
+then = { queue = "a", assignee = "Anna" }
+[[rule]]
+name = "too sure"
+when = { confidence = 1.5, labels.department = [] }
+then = { queue = "b", accept = "estimated", person = true }
+[[rule]]
+name = "by sender"
+when.sender = "*@x.example"
+then = { queue = "a", accept = "estimated", close = true }
+"""
+    people = (Person("Anne", ("a", "front")),)
+    assert problems(book(text), {}, people) == (
+        "The rule 'urgent ones' waits for the level 'urgent', which no [[priority]] gives.",
+        "The rule 'too sure' asks for a confidence of 1.5; 1 is the most.",
+        "The rule 'too sure' has an empty list in its conditions, which nothing meets.",
+        "The rule 'too sure' accepts what is not certified, and asks for a person in any case.",
+        "The rule 'by sender' says accept, and rests on no label: it says nothing.",
+        "Nobody answers the queue 'b': no [[person]] in desk.toml has it.",
+        "The rule 'urgent ones' assigns to 'Anna'. Did you mean Anne? Known here: Anne.",
+    )
+    said = problems(book(text), {"department": (), "priority": ("urgent",)}, (Person("Anna"),))
+    assert not any("waits for the level" in one or "Nobody answers" in one or "assigns" in one for one in said)
+
+
+def test_the_rules_that_the_documentation_shows_pass_their_own_tests() -> None:
+    page = Path(__file__).parents[4] / "docs" / "how-to" / "triage-rules.md"
+    shown = book(page.read_text("utf-8").split("```toml\n")[1].split("```")[0])
+    found = run_trials(shown, Calendar(DeskSettings().hours))
+    assert len(found) == 3
+    assert [one.wrong for one in found if one.wrong] == []
+    labels = {"department": ("delivery", "orders", "returns"), "sentiment": ("angry", "calm")}
+    assert problems(shown, labels) == ()
 
 
 def test_no_rule_is_said_to_be_shadowed_that_can_decide() -> None:

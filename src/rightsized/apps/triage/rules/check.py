@@ -8,13 +8,16 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rightsized.apps.triage.desk.calendar import Calendar
+from rightsized.apps.triage.desk.staff import Person
 from rightsized.apps.triage.records import Address, Attachment, Extracted, Labelled, Mail, Span
 from rightsized.apps.triage.rules.evaluate import Facts, prioritise, route
 from rightsized.apps.triage.rules.records import Expected, Rulebook, Trial, When
 from rightsized.core.errors import ConfigError
 from rightsized.core.frozen import Frozen
+from rightsized.core.tables import meant
 from rightsized.core.types import LabelScore, State
 
+PRIORITY = "priority"  # the role of a task that may give a level too
 _ANY_OF = ("sender", "to", "lists", "priority", "language", "words")  # conditions of which one value must fit
 
 
@@ -25,13 +28,14 @@ class Tested(Frozen, frozen=True):
     wrong: tuple[str, ...]
 
 
-def problems(book: Rulebook, labels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+def problems(book: Rulebook, labels: Mapping[str, Sequence[str]], people: Sequence[Person] = ()) -> tuple[str, ...]:
     """What should be mended, in words.
 
     Args:
         labels: the labels of each role; of roles that are not in it nothing is known.
+        people: who answers; where nobody is named, nothing is said of queues.
     """
-    return (*_unknown(book, labels), *_shadowed(book))
+    return (*_unknown(book, labels), *_never(book, labels), *_unanswered(book, people), *_shadowed(book))
 
 
 def run_trials(book: Rulebook, calendar: Calendar, *, clock: Callable[[], float] = time.time) -> tuple[Tested, ...]:
@@ -101,6 +105,43 @@ def _unknown(book: Rulebook, labels: Mapping[str, Sequence[str]]) -> list[str]:
                 known = ", ".join(labels[role])
                 found.append(f"The {where} waits for {role} = {unknown[0]!r}; the task knows: {known}.")
     return found
+
+
+def _never(book: Rulebook, labels: Mapping[str, Sequence[str]]) -> list[str]:
+    """Conditions that no message meets, and words that change nothing."""
+    levels = {one.level for one in book.urgencies} | {"normal"}
+    found = []
+    for rule in book.rules:
+        when, name = rule.when, f"The rule {rule.name!r}"
+        if when.confidence > 1.0:
+            found.append(f"{name} asks for a confidence of {when.confidence:g}; 1 is the most.")
+        if when.automatic == () or any(not one for one in when.labels.values()):
+            found.append(f"{name} has an empty list in its conditions, which nothing meets.")
+        if when.priority and not levels & set(when.priority) and PRIORITY not in labels:
+            found.append(f"{name} waits for the level {when.priority[0]!r}, which no [[priority]] gives.")
+        if rule.then.accept != "certified" and not when.labels:
+            found.append(f"{name} says accept, and rests on no label: it says nothing.")
+        if rule.then.accept != "certified" and rule.then.person:
+            found.append(f"{name} accepts what is not certified, and asks for a person in any case.")
+    return found
+
+
+def _unanswered(book: Rulebook, people: Sequence[Person]) -> list[str]:
+    """Queues that nobody answers, and people who are not there."""
+    if not people:
+        return []
+    queues = dict.fromkeys([*(one.then.queue for one in book.rules if not one.then.close), book.default])
+    found = [
+        f"Nobody answers the queue {queue!r}: no [[person]] in desk.toml has it."
+        for queue in queues
+        if queue and not any(person.answers(queue) for person in people)
+    ]
+    names = [person.name for person in people]
+    return found + [
+        f"The rule {one.name!r} assigns to {one.then.assignee!r}. {meant(one.then.assignee, names)}"
+        for one in book.rules
+        if one.then.assignee and one.then.assignee not in names
+    ]
 
 
 def _shadowed(book: Rulebook) -> list[str]:
