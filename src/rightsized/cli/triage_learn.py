@@ -16,8 +16,9 @@ from rightsized.cli.tables import aligned
 
 if TYPE_CHECKING:
     from rightsized.apps.triage.learning.records import Paired, Question, ShadowReport
+    from rightsized.core.types import Decision
     from rightsized.store.home import Home
-    from rightsized.tasks.records import FitReport
+    from rightsized.tasks.records import FitReport, Review
     from rightsized.tasks.slices import FitPlan
 
 SHOWN_CHARS = 70  # of a text, in lists
@@ -49,6 +50,13 @@ class AskOptions(TaskOptions):
     count: Annotated[int, typer.Option(help="How many messages.", min=1, max=1000)] = 20
     how: Annotated[How, typer.Option(help="Doubt and diversity, doubt alone, or at random.")] = How.active
     seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions(Common):
+    decision: Annotated[str, typer.Argument(help="Decision id.")]
+    label: Annotated[str, typer.Argument(help="The right label; out_of_scope where none fits.")]
+    reviewer: Annotated[str | None, typer.Option(help="Who says so. Default: the user's name.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +131,41 @@ def ask(options: AskOptions) -> Result:
     rows = [[one.decision, one.kind, f"{one.uncertainty:.2f}", _best(one), _short(one.text)] for one in found]
     if not rows:
         return Result(found, "No message without a label is on record.")
-    said = "Label those of the queue by `rightsized queue label ID LABEL`; correct the others by feedback."
+    said = "Label each: rightsized triage learn label DECISION LABEL"
     return Result(found, f"{aligned(['decision', 'label by', 'doubt', 'guess', 'text'], rows)}\n{said}")
+
+
+def label(options: LabelOptions) -> Result:
+    """Say what the right label of a message is, whether it waits for a person or was answered.
+
+    Of an audited message that waits the label tests; of every other message it trains.
+    """
+    import asyncio
+    import getpass
+
+    from rightsized.tasks.remote import find_server
+    from rightsized.tasks.service import open_service
+
+    by = options.reviewer or getpass.getuser()
+    server = find_server(_home(options))
+    if server is not None:
+        waits = _waits(server.decision(options.decision))
+        give = server.label if waits else server.feedback
+        review = give(options.decision, options.label, by)
+    else:
+
+        async def inside() -> Review:
+            async with open_service(options.settings(), purpose="learn", record=True) as service:
+                give = service.label if _waits(service.decision(options.decision)) else service.feedback
+                return await give(options.decision, options.label, by)
+
+        review = asyncio.run(inside())
+    return Result(review, f"{review.decision}: {review.label} (by {review.reviewer}).")
+
+
+def _waits(decision: Decision) -> bool:
+    """Whether the label is given in the queue: of audits and of what every tier abstained on."""
+    return decision.audit or (decision.reply is not None and decision.reply.status == "abstained")
 
 
 def refit(options: RefitOptions) -> Result:
@@ -275,6 +316,7 @@ def _short(text: str) -> str:
 add(app, "status", TaskOptions, status)
 add(app, "start", StartOptions, start)
 add(app, "ask", AskOptions, ask)
+add(app, "label", LabelOptions, label)
 add(app, "refit", RefitOptions, refit)
 add(app, "compare", TaskOptions, compare)
 add(app, "shadow", ShadowOptions, shadow)

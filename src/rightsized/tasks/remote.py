@@ -72,6 +72,10 @@ class RunningServer:
         body = {"label": label, "reviewer": reviewer}
         return msgspec.convert(self._call("POST", f"/v1/queue/{quote(decision_id)}", body), Review)
 
+    def feedback(self, decision_id: str, label: str, reviewer: str) -> Review:
+        body = {"decision": decision_id, "label": label, "reviewer": reviewer}
+        return msgspec.convert(self._call("POST", "/v1/feedback", body), Review)
+
     def unlabel(self, decision_id: str) -> None:
         self._call("DELETE", f"/v1/queue/{quote(decision_id)}")
 

@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -234,7 +234,7 @@ def test_an_audit_without_a_label_stops_the_test(lived: Lived) -> None:
 
 
 def test_the_commands_say_where_learning_stands(lived: Lived) -> None:
-    def run(*arguments: str) -> dict[str, object]:
+    def run(*arguments: str) -> Any:
         done = command("triage", "learn", *arguments, "--home", lived.home.path, "--json")
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
@@ -244,6 +244,10 @@ def test_the_commands_say_where_learning_stands(lived: Lived) -> None:
     assert found["version"] == lived.first
     assert found["audits"] > TESTS
     assert len(run("ask", TASK, "--count", "3")) == 3
+    asked = run("ask", TASK, "--count", "1")[0]["decision"]
+    given = run("label", asked, "returns", "--reviewer", "cy")
+    assert (given["decision"], given["label"], given["reviewer"], given["kind"]) == (asked, "returns", "cy", "feedback")
+    assert asked not in [one["decision"] for one in run("ask", TASK, "--count", "1000")]
     assert len(run("noise", TASK)) == len(noise(lived.home, TASK))
     assert run("shadow", "status", TASK)["n"] == LATER + 1
     assert [one["n"] for one in run("discover", TASK)] == [one.n for one in discover(lived.home, TASK)]
