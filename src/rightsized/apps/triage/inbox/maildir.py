@@ -44,6 +44,7 @@ class Maildir:
 
     def __init__(self, root: Path, options: MaildirOptions, context: Context) -> None:
         self._root, self._options, self._context = root, options, context
+        self._where: dict[str, tuple[str, str]] = {}  # folder and name of what was handed over, to mark it
 
     def stamp(self) -> object:
         """When its folders were changed; None where that was just now: more may follow within the same tick."""
@@ -61,6 +62,8 @@ class Maildir:
                 if arrival is None:
                     moved = True
                     continue
+                if self._options.mark:
+                    self._where[one.place] = (one.folder, one.name)
                 yield arrival
             if not moved:
                 return
@@ -69,13 +72,26 @@ class Maildir:
         """See `files.Files`. Safe to call twice."""
         if not self._options.mark:
             return
-        for folder in _FOLDERS:
+        known = self._where.pop(place, None)
+        if known is not None and self._marked(*known):
+            return
+        for folder in _FOLDERS:  # a mail program gave it other flags, or moved it
             for name in self._names(folder):
-                stem, _, info = name.partition(":")
-                if as_place(stem) == place and not (folder == "cur" and "S" in info.removeprefix("2,")):
-                    flags = "".join(sorted({*info.removeprefix("2,"), "S"}))
-                    with suppress(FileNotFoundError):  # a mail program was faster
-                        (self._root / folder / name).rename(self._root / "cur" / f"{stem}:2,{flags}")
+                if as_place(name.partition(":")[0]) == place and self._marked(folder, name):
+                    return
+
+    def _marked(self, folder: str, name: str) -> bool:
+        """Move the message to cur, flagged as seen; False where it is no longer there."""
+        stem, _, info = name.partition(":")
+        flags = "".join(sorted({*info.removeprefix("2,"), "S"}))
+        target = self._root / "cur" / f"{stem}:2,{flags}"
+        if self._root / folder / name == target:
+            return target.exists()
+        try:
+            (self._root / folder / name).rename(target)
+        except FileNotFoundError:
+            return False
+        return True
 
     def _listed(self, known: Known) -> list[_File]:
         found = []
