@@ -76,7 +76,7 @@ async def test_many_breaks_at_random(mailbox: Mailbox, proxy: FaultProxy) -> Non
     chance = random.Random(6)
     kinds: list[Kind] = ["cut", "reset", "garbage", "bye", "refuse", "hang"]
     places = [b"AUTHENTICATE", b"SELECT", b"SEARCH", b"RFC822.SIZE", b"BODY.PEEK", b"STORE", b"IDLE", b"DONE"]
-    for _ in range(25):
+    for _ in range(16):
         proxy.faults.append(Fault(chance.choice(kinds), chance.choice(places), chance.choice([0, 1, 10, 100, 400])))
     memory, sent = Memory(), []
     source = mailbox.open(memory, mailbox.address(port=proxy.port), seen=True, timeout_s=0.1, idle_s=0.2, retry_s=0.001)
@@ -179,6 +179,22 @@ async def test_a_message_that_is_refused_holds_up_no_other(monkeypatch: pytest.M
     assert found[1] == ("7/1", b"Message-ID: <a", found[1][2])
     assert "does not hand it over" in found[1][2]
     assert "cannot read it" in found[1][2]
+
+
+async def test_a_message_whose_size_is_refused_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    no = b"TAG NO [SERVERBUG] its index is broken\r\n"
+    head = HEAD % 2 + b"TAG OK done\r\n"
+    with scripted(**{"RFC822.SIZE": [no, no, head], "FETCH_1_(BODY": [no]}) as server:
+        found = await taken(server, monkeypatch)
+    assert found[0] == WHOLE[1]
+    assert found[1][:2] == ("7/1", b"")
+    assert "its index is broken" in found[1][2]
+
+
+async def test_a_search_that_is_refused_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    no, found = b"TAG NO [UNAVAILABLE] later\r\n", b"* SEARCH 1 2\r\nTAG OK done\r\n"
+    with scripted(**{"UID_1:*": [no, b"TAG BAD what\r\n", found]}) as server:
+        assert await taken(server, monkeypatch) == WHOLE
 
 
 async def test_a_message_that_kills_the_connection_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from rightsized.apps.triage.store.records import Waits
 from tests.apps.triage.imap.mailboxes import Mailbox, message
 
 pytestmark = pytest.mark.needs_imap
-KILLS, A_ROUND = 4, 12
+KILLS, A_ROUND = 3, 8
 OPTIONS = {"password_env": "MAIL_PASSWORD", "seen": True, "retry_s": 0.01, "timeout_s": 5.0}
 
 

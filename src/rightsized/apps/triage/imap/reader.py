@@ -100,7 +100,8 @@ class Reader:
                     return []
                 self._rest()
                 self._failures = 0
-            except DroppedError as error:
+            except (DroppedError, RefusedError) as error:
+                self._session.abort()
                 self._failed(error, wait, stop)
         return []
 
@@ -225,7 +226,7 @@ class Reader:
         again = {uid for uid in new if self._context.seen(self._name, self._progress.place(uid))}
         wanted = [uid for uid in new if uid not in again]
         if wanted:
-            self._heads |= self._session.heads(wanted)
+            self._heads |= self._sizes(wanted)
         for _ in ahead:
             self._queue.popleft()
         self._queue.extendleft(uid for uid in reversed(ahead) if uid in self._heads)
@@ -234,6 +235,16 @@ class Reader:
                 self.recorded(self._progress.place(uid))
             elif uid not in self._heads:
                 self._progress.done(uid)  # gone before it was read
+
+    def _sizes(self, uids: Sequence[int]) -> dict[int, Head]:
+        """Sizes and arrivals; one message that the server refuses to tell of is tried by itself, like any other."""
+        try:
+            return self._session.heads(uids)
+        except RefusedError:
+            if len(uids) == 1:
+                self._alone.add(uids[0])
+                return {uids[0]: Head(uids[0], 0, time.time())}
+        return {uid: head for one in uids for uid, head in self._sizes([one]).items()}
 
     def _several(self, group: Sequence[Head]) -> list[Arrival | None]:
         found = self._session.parts([head.uid for head in group], 0, PART)
@@ -330,7 +341,7 @@ class Reader:
             self._context.keep_cursor(self._name, value)
             self._kept, self._kept_at = value, time.monotonic()
 
-    def _failed(self, error: DroppedError, wait: bool, stop: Stop) -> None:
+    def _failed(self, error: DroppedError | RefusedError, wait: bool, stop: Stop) -> None:
         self._failures += 1
         if not wait and self._failures >= ATTEMPTS:
             raise DownloadError(
