@@ -1,4 +1,4 @@
-"""sumy's LexRank, over sentences that come ready: sumy's own splitter needs a download, and both sides read the same."""
+"""sumy's LexRank, over sentences that come ready: its own splitter needs a download, and both sides read the same."""
 
 import re
 

@@ -16,7 +16,8 @@ from rightsized.store.home import Home
 from rightsized.store.keys import KeyStore
 
 DASHES = b"-- \n"  # RFC 3676: what comes before a signature
-MAIL = b"""From: Anna Sample <anna@example.com>
+MAIL = (
+    b"""From: Anna Sample <anna@example.com>
 Subject: My <invoice>
 Message-ID: <m1@example.com>
 
@@ -25,7 +26,9 @@ I was charged twice on one invoice, the refund of the payment is missing.
 > what I wrote before
 
 %sAnna
-""" % DASHES
+"""
+    % DASHES
+)
 
 
 @pytest.fixture
