@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import share_encoder
 from tests.e2e.namespace import OUTSIDE, enclosed, left, look_ups, missing, seen
 
-pytestmark = pytest.mark.needs_netns
+pytestmark = [pytest.mark.needs_netns, pytest.mark.slow]
 STEPS = [sys.executable, "-m", "tests.e2e.no_network_steps"]
 
 
