@@ -65,6 +65,19 @@ def test_what_a_changed_file_would_do_to_stored_messages(tmp_path: Path) -> None
     assert "1 of the latest 10 messages would go elsewhere." in shown.stdout
 
 
+def test_actions_that_no_system_takes(tmp_path: Path) -> None:
+    folder = tmp_path / "triage" / "inbox"
+    written(
+        folder, RULES.replace('then.queue = "logistics"', 'then = { queue = "logistics", labels = ["x"], note = "y" }')
+    )
+    assert rules(tmp_path)[1]["problems"] == []  # nothing is done
+    written(folder, "[actions]\nenabled = true\n", "inbox.toml")
+    (said,) = rules(tmp_path)[1]["problems"]
+    assert "'deliveries' asks for label, which no system of this inbox takes" in said
+    written(folder, '[actions]\nenabled = true\ndesks = ["zamad"]\n', "inbox.toml")
+    assert "Did you mean zammad" in rules(tmp_path)[1]["problems"][0]
+
+
 def test_no_file(tmp_path: Path) -> None:
     done = command("triage", "rules", "test", "--home", str(tmp_path))
     assert done.returncode == 2

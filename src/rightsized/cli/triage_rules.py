@@ -53,7 +53,8 @@ def test(options: TestOptions) -> Result:
     staffed = desk.load(folder)
     calendar = Calendar(staffed.hours)
     tested = run_trials(book, calendar)
-    wrong = problems(book, _labels(config, load(folder)), staffed.people)
+    settings = load(folder)
+    wrong = (*problems(book, _labels(config, settings), staffed.people), *_not_taken(book, settings, config))
     moved = _moved(folder, book, calendar, options.against) if options.against else []
     data = {"file": book.origin, "rules": len(book.rules), "tests": tested, "problems": wrong, "moved": moved}
     failed = [one for one in tested if one.wrong]
@@ -76,6 +77,27 @@ def _labels(config: Config, settings: InboxSettings) -> dict[str, tuple[str, ...
         except RightsizedError:
             continue
     return found
+
+
+def _not_taken(book: Rulebook, settings: InboxSettings, config: Config) -> list[str]:
+    """Actions of rules that no system of the inbox takes, where actions are switched on."""
+    from rightsized.apps.triage.actions.opening import open_desks
+    from rightsized.apps.triage.rules.records import actions_of
+    from rightsized.core.egress import Egress
+    from rightsized.core.errors import RightsizedError
+
+    if not settings.actions.enabled:
+        return []
+    try:
+        desks = open_desks(settings, Egress.at(config.home, config.egress.allow))
+    except RightsizedError as error:
+        return [str(error)]
+    return [
+        f"The rule {rule.name!r} asks for {action.kind}, which no system of this inbox takes: name one in [actions]."
+        for rule in book.rules
+        for action in actions_of(rule.then)
+        if not any(desk.takes(action) for desk in desks)
+    ]
 
 
 def _moved(folder: Path, book: Rulebook, calendar: Any, latest: int) -> list[dict[str, Any]]:

@@ -247,12 +247,14 @@ class TestSettings:
         assert self.names({"source": [mailbox, helpdesk, files]}) == [
             "imaps://a@mail.example.com/INBOX",
             "zammad:https://desk.example.com",
+            "here",
         ]
         smtp = {"host": "127.0.0.1", "sender": "a@b.example", "allow": ["b.example"], "security": "plain"}
         actions = {"desks": ["smtp", "zammad"], "options": {"smtp": smtp}}
         assert self.names({"source": [mailbox, helpdesk], "actions": actions}) == [
             "smtp",
             "zammad:https://desk.example.com",
+            "here",
         ]
 
     def test_names_that_are_none(self) -> None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from rightsized.apps.triage.actions import Carrier, Journal, carrying
 from rightsized.apps.triage.actions.carrying import LONGEST_PAUSE
+from rightsized.apps.triage.actions.here import HereDesk
 from rightsized.apps.triage.actions.journal import token_of
 from rightsized.apps.triage.protocols import Done
 from rightsized.apps.triage.records import Action, Handled, Mail, Route
@@ -218,6 +219,32 @@ async def test_undo(store: MessageStore, journal: Journal, carrier: Carrier, des
         journal.undo(label.token, "anna")
     with pytest.raises(NotFoundError):
         journal.undo("99", "anna")
+
+
+async def test_a_person_a_note_and_an_end_need_no_other_system(
+    store: MessageStore, journal: Journal, clock: Clock
+) -> None:
+    journal.plan(kept(store, Action("assign", "Anna"), NOTE, CLOSE), dry=False)
+    carrier = Carrier(journal, store, [HereDesk()], clock=clock)
+    assert await carrier.round() == 3
+    assert [one.detail for one in reversed(journal.all())] == ["given to Anna", "Look at the tracking.", "finished"]
+    assert store.get("m1").status == "done"
+    journal.undo(journal.all()[0].token, "anna")
+    assert await carrier.round() == 1
+    assert store.get("m1").status == "waiting"
+
+
+async def test_switched_off_only_what_was_done_is_undone(
+    store: MessageStore, journal: Journal, desk: ScriptedDesk, clock: Clock
+) -> None:
+    journal.plan(kept(store, LABEL), dry=False)
+    await Carrier(journal, store, [desk], clock=clock).round()
+    journal.plan(kept(store, LABEL, key="m2"), dry=False)
+    off = Carrier(journal, store, [desk], undo_only=True, clock=clock)
+    assert await off.round() == 0
+    journal.undo("1", "anna")
+    assert await off.round() == 1
+    assert journal.counts() == {"planned": 1, "undone": 1}
 
 
 async def test_what_nothing_takes_fails_with_what_to_do(

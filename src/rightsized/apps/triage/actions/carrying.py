@@ -117,6 +117,7 @@ class Carrier:
     async def _failed(self, desk: Desk, one: Planned, error: RightsizedError) -> bool:
         now = self._clock()
         if not (error.retryable or isinstance(error, _MENDABLE)) or one.tries >= MOST_TRIES:
+            self._silent.pop(desk.name, None)  # it answers
             await asyncio.to_thread(self._journal.fail, one, error.own_words)
             return True
         times = self._silent.get(desk.name, (0, 0.0))[0] + 1

@@ -107,11 +107,16 @@ class Journal:
         return msgspec.structs.replace(one, state=state, desk=desk, tries=one.tries + 1)
 
     def finish(self, one: Planned, detail: str, undo: Action | None) -> None:
-        """It was carried out, or undone."""
+        """It was carried out, or undone. A message that was closed is finished here too; opened again, it waits."""
         state: State = "undone" if one.state == "undoing" else "done"
         kept = one.undo if state == "undone" else undo
         body = None if kept is None else msgspec.json.encode(kept)
-        self._change(one, event=f"{state}: {_said(one.action)}: {detail}", state=state, detail=detail, undo=body)
+        with self._store.writing() as connection:
+            self._change(one, event=f"{state}: {_said(one.action)}: {detail}", state=state, detail=detail, undo=body)
+            if one.action.kind == "close":
+                now, before = ("waiting", "done") if state == "undone" else ("done", "routed")
+                sql = "UPDATE messages SET status = ? WHERE key = ? AND status = ?"
+                connection.execute(sql, (now, one.key, before))
 
     def again(self, one: Planned, why: str, due: float) -> None:
         """It did not work this time: tried again when it is due."""

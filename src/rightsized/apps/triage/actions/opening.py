@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from rightsized.apps.triage.actions.here import HereDesk
 from rightsized.apps.triage.protocols import Desk
 from rightsized.apps.triage.settings import InboxSettings
 from rightsized.core import registry
@@ -48,7 +49,7 @@ def open_desks(settings: InboxSettings, egress: Egress | None) -> list[Desk]:
         if kind in known and (kind in named or not given.desks):
             reached = {name: value for name, value in one.options.items() if name in _SHARED}
             named[kind] = {"address": one.address, **reached, **named.get(kind, {})}
-    return [_open(name, options, egress) for name, options in named.items()]
+    return [*(_open(name, options, egress) for name, options in named.items()), HereDesk()]
 
 
 def _open(name: str, options: Any, egress: Egress | None) -> Desk:
