@@ -42,7 +42,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that use the encoder or the measuring data say so, for RIGHTSIZED_REQUIRE; files with slow ones come first."""
+    """Tests that use the encoder or the measuring data say so, for RIGHTSIZED_REQUIRE; slow files come first."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         for fixture, marker in (("encoder_home", "needs_encoder"), ("data_dir", "needs_data")):
