@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import mailbox
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from rightsized.apps.triage.actions import Journal
 from rightsized.apps.triage.store import MessageStore
+from rightsized.ledger.schema import EventRow, decode_event
 from rightsized.store.home import Home, WriterLock
 from tests.apps.triage.actions.standins import TOKEN, ZammadStandIn
 from tests.command_line import command
@@ -50,6 +53,13 @@ def settings(home: Path, address: str, *, enabled: bool) -> None:
     (folder / "rules.toml").write_text(RULES, "utf-8")
 
 
+def events(home: Path) -> list[EventRow]:
+    """What the signed log has of actions."""
+    with closing(sqlite3.connect(Home(home).decisions)) as connection:
+        found = connection.execute("SELECT record FROM events WHERE kind = 'action' ORDER BY seq").fetchall()
+    return [decode_event(record) for (record,) in found]
+
+
 def test_from_a_ticket_to_its_label_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DESK_TOKEN", TOKEN)
     with ZammadStandIn() as helpdesk:
@@ -63,7 +73,8 @@ def test_from_a_ticket_to_its_label_and_back(tmp_path: Path, monkeypatch: pytest
         settings(tmp_path, helpdesk.address, enabled=True)
         helpdesk.add_ticket("My parcel", "ben@example.com", "Where is it?")
         helpdesk.add_ticket("Hello", "carla@example.com", "A question.")
-        assert [one["dry_run"] for one in triage(tmp_path, "run")] == [False, False]
+        second, third = triage(tmp_path, "run")
+        assert [second["dry_run"], third["dry_run"]] == [False, False]
         assert helpdesk.tagged == {
             1: [],
             2: ["parcel"],
@@ -81,6 +92,16 @@ def test_from_a_ticket_to_its_label_and_back(tmp_path: Path, monkeypatch: pytest
         triage(tmp_path, "run")
         assert helpdesk.tagged[3] == ["other"]
         assert triage(tmp_path, "actions")["counts"] == {"done": 2, "dry": 2, "undone": 1}
+    acts = [json.loads(one.detail) for one in events(tmp_path)]
+    assert [(one["kind"], one["outcome"]) for one in acts] == [
+        ("label", "done"),
+        ("note", "done"),
+        ("label", "undone"),
+        ("label", "done"),
+    ]
+    assert acts[0]["token"] == acts[2]["token"]
+    assert {one["decision"] for one in acts[:3]} == {second["decision"]}
+    assert "tracking" not in json.dumps(acts)
 
 
 def test_another_process_that_holds_the_home_undoes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

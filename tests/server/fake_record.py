@@ -8,6 +8,7 @@ from rightsized.ledger.find import Wanted
 from rightsized.ledger.prove import FORMAT, Proof, ProvenEntry
 from rightsized.ledger.publish import SinkStatus
 from rightsized.tasks.accesses import Access
+from rightsized.tasks.acts import Act
 from rightsized.tasks.finding import Found
 from rightsized.tasks.leaving import Leaving, MayGo, Opened, Sent
 from rightsized.tasks.record_views import KeyChange, PolicyView, Purged, RecordStatus
@@ -73,6 +74,9 @@ class FakeRecord:
         if self.off:
             raise StoreError("Decisions are not recorded here.", fix="Set record.enabled = true.")
         self.looked.append(one)
+
+    async def acted(self, one: Act) -> None:
+        self.asked.append(one)
 
     async def rotate_key(self) -> KeyChange:
         self.asked.append("rotate")

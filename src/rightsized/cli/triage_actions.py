@@ -18,6 +18,7 @@ from rightsized.cli.triage_opened import InboxOption
 
 if TYPE_CHECKING:
     from rightsized.apps.triage.actions import Journal, Planned
+    from rightsized.apps.triage.actions.carrying import Note
     from rightsized.apps.triage.store import MessageStore
 
 WhichActions = StrEnum("WhichActions", ["dry", "planned", "doing", "done", "failed", "undo", "undoing", "undone"])
@@ -92,21 +93,22 @@ def _carry_out(options: ActionOptions, store: MessageStore, journal: Journal) ->
     from rightsized.core.egress import Egress
     from rightsized.core.errors import HomeLockedError
     from rightsized.store.home import Home, WriterLock
+    from rightsized.tasks.home_accesses import acts_of_home
 
     config = options.settings()
     settings = load(store.path.parent)
 
-    async def work() -> None:
+    async def work(note: Note | None) -> None:
         desks = open_desks(settings, Egress.at(config.home, config.egress.allow))
-        carrier = Carrier(journal, store, desks, undo_only=not settings.actions.enabled)
+        carrier = Carrier(journal, store, desks, note=note, undo_only=not settings.actions.enabled)
         try:
             await carrier.round()
         finally:
             await carrier.close()
 
     try:
-        with WriterLock(Home(config.home), "triage"):
-            asyncio.run(work())
+        with WriterLock(Home(config.home), "triage"), acts_of_home(config) as note:
+            asyncio.run(work(note))
     except HomeLockedError:
         return False
     return True

@@ -48,7 +48,7 @@ async def handling(config: Config, inbox: str, *, new: bool) -> AsyncIterator[Ou
     async with opened(config) as triage:
         here = triage.handling(inbox, new=new)
         await here.resume()
-        async with acting(triage.inboxes.open(inbox), Egress.at(config.home, config.egress.allow)):
+        async with acting(triage.inboxes.open(inbox), Egress.at(config.home, config.egress.allow), triage.acted):
             yield here
 
 

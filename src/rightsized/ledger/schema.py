@@ -21,7 +21,17 @@ from rightsized.core.verdicts import Verdict
 Query = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]  # rows of a SELECT
 Table = Literal["starts", "ends", "reviews", "events"]
 EventKind = Literal[
-    "alarm", "shadow", "stricter-alarm", "log-key", "erased", "retention", "journal", "access", "policy", "keys"
+    "alarm",
+    "shadow",
+    "stricter-alarm",
+    "log-key",
+    "erased",
+    "retention",
+    "journal",
+    "access",
+    "policy",
+    "keys",
+    "action",
 ]
 ReviewKind = Literal["abstained", "audit", "feedback"]
 SEALED = "text_sha256 >= 'hmac-sha256:' AND text_sha256 < 'hmac-sha256;'"  # starts whose text is sealed (sealing.py)

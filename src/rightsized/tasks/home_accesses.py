@@ -1,15 +1,18 @@
-"""Puts what a command shows into the log of the home: through the server that holds the home, or by itself."""
+"""Puts what a command shows or does into the log of the home: through the server that holds it, or by itself."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from rightsized.core.config import Config
 from rightsized.ledger.log import SqliteLedger
 from rightsized.store.home import Home, WriterLock
 from rightsized.store.secrets import SecretFolder
 from rightsized.tasks.accesses import Access, event
+from rightsized.tasks.acts import Act, act_event
 from rightsized.tasks.remote import find_server
 
 
@@ -27,3 +30,18 @@ def note_in_home(config: Config, one: Access) -> None:
         return
     with WriterLock(home, "ledger"), SqliteLedger(home.decisions, secrets=SecretFolder(home.secrets)) as ledger:
         asyncio.run(ledger.note(event(one, time.time())))
+
+
+@contextmanager
+def acts_of_home(config: Config) -> Iterator[Callable[[Act], Awaitable[None]] | None]:
+    """What notes acts in the log of a home whose lock is held; None where the settings say that nothing is recorded."""
+    if not config.record.enabled:
+        yield None
+        return
+    home = Home(config.home)
+    with SqliteLedger(home.decisions, secrets=SecretFolder(home.secrets)) as ledger:
+
+        async def note(one: Act) -> None:
+            await ledger.note(act_event(one, time.time()))
+
+        yield note

@@ -16,6 +16,7 @@ from rightsized.ledger.log import SqliteLedger
 from rightsized.ledger.prove import Proof, Prover
 from rightsized.ledger.publish import Publisher
 from rightsized.tasks.accesses import Access, event
+from rightsized.tasks.acts import Act, act_event
 from rightsized.tasks.finding import Found, found
 from rightsized.tasks.leaving import Leaving, leaving
 from rightsized.tasks.record_views import KeyChange, PolicyView, Purged, RecordStatus
@@ -83,6 +84,10 @@ class HomeRecord:
     async def note(self, one: Access) -> None:
         """See `record_views.Record`."""
         await self._writer().note(event(one, time.time()))
+
+    async def acted(self, one: Act) -> None:
+        """See `record_views.Record`."""
+        await self._writer().note(act_event(one, time.time()))
 
     async def rotate_key(self) -> KeyChange:
         """See `record_views.Record`."""

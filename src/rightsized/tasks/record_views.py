@@ -11,6 +11,7 @@ from rightsized.ledger.find import Wanted
 from rightsized.ledger.prove import Proof
 from rightsized.ledger.publish import SinkStatus
 from rightsized.tasks.accesses import Access
+from rightsized.tasks.acts import Act
 from rightsized.tasks.finding import Found
 from rightsized.tasks.leaving import Leaving
 
@@ -91,6 +92,10 @@ class Record(Protocol):
 
     async def note(self, one: Access) -> None:
         """Put into the log that somebody is being shown texts. Raises where it cannot: then nothing may be shown."""
+        ...
+
+    async def acted(self, one: Act) -> None:
+        """Put into the log what was done outside. Raises where it cannot."""
         ...
 
     async def rotate_key(self) -> KeyChange: ...

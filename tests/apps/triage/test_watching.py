@@ -27,6 +27,9 @@ class Triage:
     def __init__(self, home: Path) -> None:
         self.inboxes = Inboxes(Home(home), FakeTasks({"support": lambda text: a_reply("support", "delivery")}))
 
+    async def acted(self, one: object) -> None:
+        raise AssertionError("no action is switched on")
+
     def handling(self, name: str) -> Handling:
         return Handling(self.inboxes.open(name), lambda inbox: NOBODY, mail_of)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from rightsized.apps.triage import settings as inbox_settings
 from rightsized.apps.triage.actions import Carrier, Journal
+from rightsized.apps.triage.actions.carrying import Note
 from rightsized.apps.triage.actions.opening import open_desks
 from rightsized.apps.triage.composing import compose, is_ours
 from rightsized.apps.triage.desk import settings as desk_settings
@@ -85,10 +86,11 @@ class Inbox:
         if handled.route.automatic or accepted:
             self.actions.plan(handled, dry=not self._settings.actions.enabled)
 
-    def carrier(self, egress: Egress) -> Carrier:
+    def carrier(self, egress: Egress, note: Note | None = None) -> Carrier:
         """What carries actions out, by the settings as they are now. Raises ConfigError, MissingExtraError."""
         settings = inbox_settings.load(self.folder)
-        return Carrier(self.actions, self.store, open_desks(settings, egress), undo_only=not settings.actions.enabled)
+        off = not settings.actions.enabled
+        return Carrier(self.actions, self.store, open_desks(settings, egress), note=note, undo_only=off)
 
     @property
     def files(self) -> str:

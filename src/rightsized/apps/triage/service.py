@@ -16,8 +16,8 @@ from rightsized.apps.triage.composing import mail_of
 from rightsized.apps.triage.handling import Handling
 from rightsized.apps.triage.inboxes import Inbox, Inboxes
 from rightsized.apps.triage.protocols import Arrival
-from rightsized.apps.triage.reading.message import Asking
-from rightsized.apps.triage.records import Handled, Labelled
+from rightsized.apps.triage.reading.message import PRIORITY, Asking
+from rightsized.apps.triage.records import Handled, Labelled, Priority
 from rightsized.apps.triage.settings import DEFAULT_INBOX
 from rightsized.apps.triage.similar import Like, similar
 from rightsized.apps.triage.store.records import Event, Kept, Waits
@@ -28,13 +28,16 @@ from rightsized.core.generation import Caller
 from rightsized.core.roles import LOCAL_ADMIN, Identity
 from rightsized.store.home import Home
 from rightsized.tasks.accesses import What, access
+from rightsized.tasks.acts import Act
 from rightsized.tasks.dataset import SEPARATOR
 from rightsized.tasks.service_protocol import Service
 from rightsized.tasks.writing import GatewayWriter, TextWriter
 
+MOST_WAITING = 5_000  # messages looked through for a forecast
 MOST_SIMILAR = 5  # solved messages shown beside one
 HIDDEN = "(asked for an audit: label it without help)"
 Step = Literal["accept", "correct", "assign", "done", "reopen"]
+_TELLING = frozenset({"accepted", "assigned", "routed", "action"})  # events whose words follow from an answer
 STEPS: tuple[Step, ...] = ("accept", "correct", "assign", "done", "reopen")
 
 
@@ -50,6 +53,15 @@ class InboxStanding(Frozen, frozen=True):
     @property
     def waiting(self) -> int:
         return self.counts.get("waiting", 0)
+
+
+class Outlooked(Frozen, frozen=True):
+    """A waiting message and the chance that it is answered late, with the interval of the simulation."""
+
+    kept: Kept
+    late: float
+    low: float
+    high: float
 
 
 class Shown(Frozen, frozen=True):
@@ -102,21 +114,32 @@ class TriageService:
     def waiting(self, name: str, wanted: Waits) -> list[Kept]:
         """Messages of an inbox, with the answers hidden that an audit asks people for.
 
-        Those that wait come by what it costs to leave them; others by the time of arrival.
+        Those that wait come by what it costs to leave them; others by the time of arrival. One whose queue is hidden is
+        in no list of one queue.
         """
         inbox = self.inboxes.open(name)
         found = inbox.tending.ordered(wanted) if wanted.status == "waiting" else inbox.store.waiting(wanted)
-        return [self._veiled(one)[0] for one in found]
+        shown = (self._veiled(one)[0] for one in found)
+        return [one for one in shown if wanted.queue is None or one.queue == wanted.queue]
 
     def count(self, name: str, wanted: Waits) -> int:
         """How many there are."""
         return self.inboxes.open(name).store.count(wanted)
 
+    def forecast(self, name: str) -> list[Outlooked]:
+        """How likely each waiting message is to be answered late, the dearest to leave first."""
+        inbox = self.inboxes.open(name)
+        by_key = {one.key: self._veiled(one)[0] for one in inbox.store.waiting(Waits(limit=MOST_WAITING))}
+        chances = [one for one in inbox.tending.forecast() if one.key in by_key]
+        return [Outlooked(by_key[one.key], one.late, one.low, one.high) for one in chances]
+
     def show(self, name: str, number: int) -> Shown:
         """One message by its number. Raises NotFoundError."""
         store = self.inboxes.open(name).store
         kept, blind = self._veiled(self._numbered(name, number))
-        return Shown(kept, tuple(store.thread(kept.thread)), tuple(store.events(kept.key)), blind)
+        thread = tuple(self._veiled(one)[0] for one in store.thread(kept.thread))
+        events = tuple(_without_outcome(one) if blind else one for one in store.events(kept.key))
+        return Shown(kept, thread, events, blind)
 
     async def similar(self, name: str, kept: Kept, limit: int = MOST_SIMILAR) -> list[Like]:
         """Finished messages that are like one; none where the home has no encoder."""
@@ -125,13 +148,19 @@ class TriageService:
         if not installed:
             return []
         encoder = await self._service.encoder((used or installed)[0])
-        return await similar(self.inboxes.open(name).store, encoder, kept, limit)
+        found = await similar(self.inboxes.open(name).store, encoder, kept, limit)
+        return [one._replace(kept=self._veiled(one.kept)[0]) for one in found]
 
     async def seen(self, identity: Identity, what: What, messages: Sequence[Kept]) -> None:
         """Put on record that somebody is about to be shown these messages."""
         decisions = [one.handled.decision for one in messages if one.handled and one.handled.decision]
         if decisions and self._config.record.enabled:
             await self._service.record.note(access(identity, what, *decisions))
+
+    async def acted(self, one: Act) -> None:
+        """Put into the signed log what was done outside, where there is one."""
+        if self._config.record.enabled:
+            await self._service.record.acted(one)
 
     async def step(self, name: str, number: int, step: Step, by: str, *, role: str = "", value: str = "") -> Kept:
         """What a person does with a message; `by` is their name.
@@ -186,8 +215,19 @@ class TriageService:
         if not blind:
             return kept, ()
         labels = {r: _hidden(one) if r in blind else one for r, one in kept.handled.labels.items()}
-        route = msgspec.structs.replace(kept.handled.route, queue=HIDDEN, reason=HIDDEN, rule="", actions=())
-        handled = msgspec.structs.replace(kept.handled, labels=labels, route=route)
+        route = msgspec.structs.replace(
+            kept.handled.route, queue=HIDDEN, reason=HIDDEN, rule="", assignee="", actions=()
+        )
+        priority = kept.handled.priority
+        told = priority.by == "model" and PRIORITY in blind  # the level is what the audit asks for
+        if told:
+            priority = Priority("normal", HIDDEN)
+        elif priority.by == "rules":  # a rule's words may name a label
+            priority = msgspec.structs.replace(priority, reason=HIDDEN)
+        handled = msgspec.structs.replace(kept.handled, labels=labels, route=route, priority=priority)
+        if told:
+            handled = msgspec.structs.replace(handled, due=None)
+            kept = msgspec.structs.replace(kept, level=priority.level, due=None)
         return msgspec.structs.replace(kept, queue=HIDDEN, handled=handled), blind
 
     def _blind(self, one: Labelled) -> bool:
@@ -221,6 +261,11 @@ async def resume_all(service: TriageService, names: Sequence[str]) -> int:
 
 def _hidden(one: Labelled) -> Labelled:
     return msgspec.structs.replace(one, labels=(), confidence=0.0, suggested=(), out_of_scope=0.0, certified=False)
+
+
+def _without_outcome(one: Event) -> Event:
+    """An event without the words that name a queue, a person chosen for it, or an action."""
+    return msgspec.structs.replace(one, detail=HIDDEN) if one.what in _TELLING else one
 
 
 def _named(value: str) -> str:

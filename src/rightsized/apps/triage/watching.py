@@ -37,7 +37,7 @@ async def _inbox(triage: TriageService, name: str, egress: Egress) -> None:
         for one in inbox.settings.sources:
             group.create_task(_source(triage, name, one.address, one.options, egress))
         group.create_task(_tend(triage, name))
-        group.create_task(act(inbox, egress))
+        group.create_task(act(inbox, egress, triage.acted))
 
 
 async def _source(triage: TriageService, name: str, address: str, options: dict[str, object], egress: Egress) -> None:

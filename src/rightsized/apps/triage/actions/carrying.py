@@ -10,18 +10,20 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from rightsized.apps.triage.actions.journal import Journal, Planned
 from rightsized.apps.triage.protocols import Desk
 from rightsized.apps.triage.records import Action, Address, Handled, Mail
 from rightsized.apps.triage.store import MessageStore
 from rightsized.core.errors import ConfigError, EgressDeniedError, RightsizedError
+from rightsized.tasks.acts import Act
 
 log = logging.getLogger("rightsized.triage")
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0  # seconds before an action is tried again; doubled each time
 MOST_TRIES = 300  # about a day, then it has failed for good
 A_ROUND = 100  # actions looked at at once
+Note = Callable[[Act], Awaitable[None]]
 _MENDABLE = (ConfigError, EgressDeniedError)  # what whoever runs the inbox mends: nothing is wrong with the message
 
 
@@ -30,6 +32,7 @@ class Carrier:
 
     Args:
         desks: systems that take actions; the first that takes a kind gets it.
+        note: puts into the signed log what was done; nothing counts as done before it is there.
         undo_only: actions are switched off: what was done may be undone, and nothing else happens.
         clock: seconds since the epoch.
     """
@@ -40,11 +43,12 @@ class Carrier:
         store: MessageStore,
         desks: Sequence[Desk],
         *,
+        note: Note | None = None,
         undo_only: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._journal, self._store, self._desks, self._clock = journal, store, tuple(desks), clock
-        self._undo_only = undo_only
+        self._undo_only, self._note = undo_only, note
         self._lock = asyncio.Lock()
         self._silent: dict[str, tuple[int, float]] = {}  # desk that fails: how often, and until when it is left
 
@@ -105,19 +109,26 @@ class Carrier:
         try:
             done = await desk.carry_out(action, mail, handled, token)
         except RightsizedError as error:
-            return await self._failed(desk, one, error)
+            return await self._failed(desk, one, handled, error)
         except Exception as error:  # a defect of a desk: one action must not stop the others
             log.exception("An action failed by a defect", extra={"action": one.token, "desk": desk.name})
             await asyncio.to_thread(self._journal.fail, one, f"{type(error).__name__} in {desk.name}")
             return True
         self._silent.pop(desk.name, None)
+        await self._noted(one, handled, "undone" if undoing else "done")
         await asyncio.to_thread(self._journal.finish, one, done.detail, done.undo)
         return True
 
-    async def _failed(self, desk: Desk, one: Planned, error: RightsizedError) -> bool:
+    async def _noted(self, one: Planned, handled: Handled, outcome: str) -> None:
+        if self._note is not None:
+            act = Act(self._journal.inbox, handled.decision, one.token, one.action.kind, one.desk, outcome)
+            await self._note(act)
+
+    async def _failed(self, desk: Desk, one: Planned, handled: Handled, error: RightsizedError) -> bool:
         now = self._clock()
         if not (error.retryable or isinstance(error, _MENDABLE)) or one.tries >= MOST_TRIES:
             self._silent.pop(desk.name, None)  # it answers
+            await self._noted(one, handled, "failed")
             await asyncio.to_thread(self._journal.fail, one, error.own_words)
             return True
         times = self._silent.get(desk.name, (0, 0.0))[0] + 1

@@ -73,7 +73,7 @@ class Journal:
     """
 
     def __init__(self, store: MessageStore, inbox: str, *, clock: Callable[[], float] = time.time) -> None:
-        self._store, self._inbox, self._clock = store, inbox, clock
+        self._store, self.inbox, self._clock = store, inbox, clock
         with store.writing() as connection:
             for statement in (_TABLE, *_INDEXES):
                 connection.execute(statement)
@@ -86,7 +86,7 @@ class Journal:
         now, new = self._clock(), 0
         with self._store.writing() as connection:
             for action in handled.route.actions:
-                token = token_of(self._inbox, handled.key, action)
+                token = token_of(self.inbox, handled.key, action)
                 new += connection.execute(
                     """INSERT INTO actions (token, key, kind, value, text, state, desk, tries, due, planned, updated,
                        detail, undo) VALUES (?, ?, ?, ?, ?, ?, '', 0, ?, ?, ?, '', NULL)
