@@ -10,9 +10,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -168,6 +171,29 @@ def kills(case: Case, count: int) -> None:
         case.take(case.address(proxy.port))
 
 
+def commands_killed(case: Case, count: int) -> None:
+    """`rightsized triage run --wait` killed (SIGKILL) after every few messages, over a home of its own."""
+    chance, a_round, home = random.Random(SEED), 10, case.folder
+    case.folder = home / "triage" / "inbox"
+    case.folder.mkdir(parents=True)
+    options = "".join(f"{name} = {json.dumps(value)}\n" for name, value in OPTIONS.items() if name != "timeout_s")
+    text = f'[[source]]\naddress = "{case.address()}"\n[source.options]\n{options}'
+    (case.folder / "inbox.toml").write_text(text, "utf-8")
+    command = [sys.executable, "-m", "rightsized.cli", "triage", "run", "--json", "--home", str(home)]
+    for number in range(count):
+        case.put(*(message(f"{number}.{n}") for n in range(a_round)))
+        with subprocess.Popen([*command, "--wait"], stdout=subprocess.PIPE, cwd=home) as process:
+            assert process.stdout is not None
+            for _ in range(1 + chance.randrange(a_round - 1)):
+                process.stdout.readline()
+            time.sleep(chance.random() * 0.02)
+            process.kill()
+        early = case.counted()["marked_unrecorded"]
+        if early:
+            raise SystemExit(f"{early} messages were marked before they were on record")
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=home)
+
+
 def mutated(case: Case, count: int) -> None:
     """Malformed MIME: mutations of valid messages, as the server takes them."""
     kept = [one for one in mutations(count) if b"\0" not in one and one]  # a server takes no NUL (RFC 3501, CHAR8)
@@ -194,6 +220,7 @@ CASES: tuple[tuple[str, Callable[[Case, int], None], int, int], ...] = (
     ("folder numbered anew (UIDVALIDITY)", renumbered, 300, 30),
     ("no IDLE, polling", no_announcements, 200, 20),
     ("killed with SIGKILL", kills, 40, 4),
+    ("triage run killed with SIGKILL", commands_killed, 12, 2),
     ("malformed MIME, mutations", mutated, 5_000, 200),
     ("messages of 1, 49 and 60 MB", large, 1, 1),
 )
