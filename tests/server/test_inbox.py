@@ -96,6 +96,13 @@ def test_steps_over_the_api(client: Client) -> None:
     assert client.post(where, {"step": "destroy"}).status in (400, 422)
 
 
+def test_what_will_be_late_is_forecast(client: Client) -> None:
+    mailed(client)
+    found = client.get("/v1/triage/inbox/forecast").json
+    assert [(one["number"], one["late"]) for one in found["messages"]] == [(1, 1.0)]  # nobody is named in desk.toml
+    assert found["expected"] == 1.0
+
+
 def test_only_this_machines_commands_hand_over_what_they_have_read(client: Client, tmp_path: Path) -> None:
     keys = KeyStore(Home(tmp_path / "home"))
     _, secret = keys.create("program", roles=("client",))

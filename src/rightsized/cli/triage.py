@@ -12,12 +12,14 @@ from rightsized.cli.triage_learn import app as learn
 from rightsized.cli.triage_queue import (
     AssignOptions,
     CorrectOptions,
+    ForecastOptions,
     MessageOptions,
     QueueOptions,
     accept,
     assign,
     correct,
     done,
+    forecast,
     queue,
     reopen,
     show,
@@ -31,6 +33,7 @@ app = typer.Typer(name="triage", help="Mail and tickets: connect, run, queue, ru
 add(app, "connect", ConnectOptions, connect)
 add(app, "run", RunOptions, run)
 add(app, "queue", QueueOptions, queue)
+add(app, "forecast", ForecastOptions, forecast)
 add(app, "show", MessageOptions, show)
 add(app, "accept", MessageOptions, accept)
 add(app, "correct", CorrectOptions, correct)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rightsized.server.triage.bodies import MessageRow
 
 Which = StrEnum("Which", ["waiting", "routed", "done"])
+_LATE_SHOWN = 20  # messages of a forecast, listed for people; --json gives all
 SHOWN_CHARS = 48  # of a subject, in the list
 
 
@@ -32,6 +33,11 @@ class QueueOptions(Common):
     queue: Annotated[str | None, typer.Option(help="Only this queue.")] = None
     assignee: Annotated[str | None, typer.Option(help="Only of this person.")] = None
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastOptions(Common):
+    inbox: Annotated[str, typer.Argument(help="Name of the inbox.")] = "inbox"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +68,19 @@ def queue(options: QueueOptions) -> Result:
     text = aligned(["number", "level", "due", "queue", "from", "subject"], rows) if rows else "Nothing waits."
     more = found["total"] - len(rows)
     return Result(found, f"{text}\n{more:,} more; --limit shows them." if more > 0 else text)
+
+
+def forecast(options: ForecastOptions) -> Result:
+    """Say which waiting messages are likely to be answered late, by playing the coming hours through many times.
+
+    It rests on the people and hours in desk.toml, and on how often messages came in the last four weeks.
+    """
+    found = _ask(options, options.inbox, "GET", "/forecast", lambda triage: _forecast(triage, options))
+    rows = [[str(o["number"]), o["level"], _when(o["due"]), f"{o['late']:.0%}", _short(o["subject"])]
+            for o in found["messages"]]  # fmt: skip
+    said = f"{found['expected']:.1f} of {len(rows)} waiting messages are expected to be answered late."
+    text = aligned(["number", "level", "due", "late", "subject"], rows[:_LATE_SHOWN]) if rows else ""
+    return Result(found, f"{said}\n{text}".rstrip())
 
 
 def show(options: MessageOptions) -> Result:
@@ -134,6 +153,12 @@ async def _listed(triage: TriageService, options: QueueOptions) -> Any:
     wanted = Waits(status, options.queue, options.assignee, limit=options.limit)
     found = triage.waiting(options.inbox, wanted)
     return MessageList(tuple(map(row_of, found)), triage.count(options.inbox, wanted))
+
+
+async def _forecast(triage: TriageService, options: ForecastOptions) -> Any:
+    from rightsized.server.triage.handlers import forecast_of
+
+    return forecast_of(triage.forecast(options.inbox))
 
 
 async def _shown(triage: TriageService, options: MessageOptions) -> Any:

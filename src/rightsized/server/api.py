@@ -14,7 +14,7 @@ from rightsized.ledger.prove import Proof
 from rightsized.server import bodies
 from rightsized.server.problems import RefusedError
 from rightsized.tasks.accesses import access, documents_seen
-from rightsized.tasks.finding import shown_to, wanted_of
+from rightsized.tasks.finding import awaits_blind_look, shown_to, wanted_of
 from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.leaving import Leaving
 from rightsized.tasks.record_views import KeyChange, PolicyView, Purged, RecordStatus
@@ -59,14 +59,14 @@ async def find_decisions(service: Service, call: Call) -> bodies.Decisions:
 async def show_decision(service: Service, call: Call) -> bodies.DecisionView:
     decision = service.decision(call.path["id"])
     await service.record.note(access(call.identity, "decision", decision.id))
-    shown = shown_to(call.identity, decision, blind=decision.audit and service.record.blind(decision.id))
+    shown = shown_to(call.identity, decision, blind=awaits_blind_look(service.record, decision))
     text = service.decision_text(decision.id)
     return bodies.DecisionView(shown, text, service.written(decision.id) if shown is decision else None)
 
 
 async def explain_decision(service: Service, call: Call) -> Explanation:
     decision = service.decision(call.path["id"])
-    if decision.audit and not call.identity.may("audit") and service.record.blind(decision.id):
+    if not call.identity.may("audit") and awaits_blind_look(service.record, decision):
         raise ForbiddenError(
             f"Decision {decision.id} waits for a blind look; whoever may give it sees no outcome before.",
             fix="Label it in the queue first.",

@@ -218,6 +218,8 @@ OPERATIONS = (
     Operation("GET", _M, "List messages of an inbox; those that wait, unless asked otherwise.", triage.list_messages,
               mail.MessageList, query=(_STATUS, _QUEUE, _ASSIGNEE, _LIMIT), problems=("not-found", "invalid-field"),
               part="triage"),
+    Operation("GET", "/v1/triage/{inbox}/forecast", "Say which waiting messages are likely to be answered late.",
+              triage.show_forecast, mail.Forecast, problems=("not-found",), part="triage"),
     Operation("GET", _M + "/{number}", "Show a message with its thread and what happened to it.", triage.show_message,
               mail.MessageView, problems=("not-found", "input"), part="triage"),
     Operation("POST", _M + "/{number}", "Accept, correct, assign or finish a message.", triage.do_step,

@@ -149,3 +149,14 @@ def test_a_machines_message_is_compared_with_none(store: MessageStore) -> None:
 
 def test_the_desk_without_a_file_is_the_default() -> None:
     assert parse({}, "desk.toml") == DeskSettings()
+
+
+def test_a_forecast_tells_what_will_be_late(store: MessageStore) -> None:
+    for number in range(6):
+        put(store, f"m{number}", "urgent", received=MONDAY - 3_000)
+    alone = tended(store).forecast()
+    assert [one.late for one in alone] == [1.0] * 6  # nobody is there to answer
+    helped = tended(store, person=[{"name": name} for name in ("anna", "bob", "carl")]).forecast()
+    assert {one.key for one in helped} == {f"m{number}" for number in range(6)}
+    assert sum(one.late for one in helped) < 6
+    assert all(one.low <= one.late <= one.high for one in helped)

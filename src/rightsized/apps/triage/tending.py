@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 
 from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.desk.delay import Ranked, Waiting, chances_of, order
+from rightsized.apps.triage.desk.forecast import Chance, Outlook, Pending, forecast, hourly_rates
 from rightsized.apps.triage.desk.incidents import Incident, Print, print_of, recognise
 from rightsized.apps.triage.desk.settings import DeskSettings
+from rightsized.apps.triage.desk.simulation.playing import team_of
 from rightsized.apps.triage.desk.staff import Given, Job, Person, assign, calendars_of, present, to_reassign
 from rightsized.apps.triage.reading.message import PRIORITY
 from rightsized.apps.triage.records import LEVELS, Level
@@ -25,7 +27,9 @@ MOST = 5_000  # waiting messages that are ordered; beyond, those that came last 
 PRINTS = 600  # latest messages that a new one is compared with
 KEPT = 50  # incidents that new messages may still join
 OFTEN = 5.0  # seconds between two rounds of giving out
-HOUR = 3600.0
+FORECAST_MOST = 500  # waiting messages that a forecast plays through
+RATES_DAYS = 28  # of arrivals that tell how often messages come
+HOUR, DAY = 3600.0, 86_400.0
 _BEGUN = frozenset({"accepted", "corrected", "reopened"})  # events of somebody who works on a message
 
 
@@ -64,6 +68,20 @@ class Tending:
         first = [one for one in ranked if not one.incident or one.incident == one.key or wanted.incident]
         rest = [one for one in ranked if one.incident and one.incident != one.key and not wanted.incident]
         return [*first, *rest][wanted.offset : wanted.offset + wanted.limit]
+
+    def forecast(self) -> tuple[Chance, ...]:
+        """The chance of each waiting message to be answered late, the dearest to leave first (`desk.forecast`).
+
+        How often messages come is taken from the last weeks of this inbox. Some seconds for hundreds of messages.
+        """
+        now = self._clock()
+        waiting = self.ordered(Waits(limit=FORECAST_MOST))
+        base = self._base(waiting)
+        pending = [Pending(_waiting(one, base), one.queue, incident=one.incident) for one in waiting]
+        since = now - RATES_DAYS * DAY
+        rates = hourly_rates(self._store.arrivals(since), self._calendar, since, now)
+        team = team_of(self._desk, self._desk.people)
+        return forecast(pending, team, self._desk, Outlook(rates), now)
 
     def arrived(self, kept: Kept) -> Incident | None:
         """A message was handled: the incident that it belongs to, where it does; its members are marked."""

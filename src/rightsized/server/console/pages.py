@@ -169,6 +169,8 @@ class Console:
 
     def _awaits_blind_review(self, decision: Decision) -> bool:
         """Whether showing the prediction would spoil an audit that waits for its label."""
+        if any(map(self._service.record.blind, cited(decision))):
+            return True
         if not decision.audit:
             return False
         waiting = self._service.queue(decision.task, ALL)

@@ -69,6 +69,26 @@ class MessageList(Frozen, frozen=True):
     total: int
 
 
+class LateRow(Frozen, frozen=True):
+    """A waiting message and the chance in [0, 1] that it is answered late, with its 95% interval."""
+
+    number: int
+    subject: str
+    queue: str
+    level: Level
+    due: float | None
+    late: float
+    low: float
+    high: float
+
+
+class Forecast(Frozen, frozen=True):
+    """What will be late, the dearest to leave first; `expected` of so many messages."""
+
+    messages: tuple[LateRow, ...]
+    expected: float
+
+
 class MessageView(Frozen, frozen=True):
     """A message with its text, its thread and what happened to it.
 

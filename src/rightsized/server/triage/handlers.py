@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.records import Address, Mail, Span
-from rightsized.apps.triage.service import Shown, TriageService
+from rightsized.apps.triage.service import Outlooked, Shown, TriageService
 from rightsized.apps.triage.store.records import Kept, Waits
 from rightsized.core.errors import ForbiddenError, InputError
 from rightsized.ledger.ids import new_id
@@ -41,6 +42,12 @@ async def list_messages(triage: TriageService, call: Call) -> bodies.MessageList
     found = await asyncio.to_thread(triage.waiting, name, wanted)
     await triage.seen(call.identity, "queue", found)
     return bodies.MessageList(tuple(map(row_of, found)), await asyncio.to_thread(triage.count, name, wanted))
+
+
+async def show_forecast(triage: TriageService, call: Call) -> bodies.Forecast:
+    found = await asyncio.to_thread(triage.forecast, call.path["inbox"])
+    await triage.seen(call.identity, "queue", [one.kept for one in found])
+    return forecast_of(found)
 
 
 async def show_message(triage: TriageService, call: Call) -> bodies.MessageView:
@@ -79,6 +86,15 @@ def view_of(shown: Shown) -> bodies.MessageView:
     text = shown.kept.mail.body if shown.kept.mail else None
     thread = tuple(row_of(one) for one in shown.thread if one.key != shown.kept.key)
     return bodies.MessageView(row_of(shown.kept), text, thread, shown.events, shown.blind)
+
+
+def forecast_of(found: Sequence[Outlooked]) -> bodies.Forecast:
+    """A forecast as the API gives it."""
+    rows = []
+    for one in found:
+        row = row_of(one.kept)
+        rows.append(bodies.LateRow(row.number, row.subject, row.queue, row.level, row.due, one.late, one.low, one.high))
+    return bodies.Forecast(tuple(rows), sum(one.late for one in found))
 
 
 def row_of(kept: Kept) -> bodies.MessageRow:

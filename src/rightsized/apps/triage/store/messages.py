@@ -185,6 +185,11 @@ class MessageStore:
         """The messages of a conversation, oldest first."""
         return self._kept("WHERE thread = ? ORDER BY received, number", (thread,))
 
+    def arrivals(self, since: float) -> list[tuple[float, str]]:
+        """When messages came since a time, and for which queue; machines' messages, which have no level, too."""
+        sql = "SELECT received, queue FROM messages WHERE received >= ? AND state != 'taken'"
+        return [(float(at), str(queue)) for at, queue in self.rows(sql, (since,))]
+
     def events(self, key: str) -> list[Event]:
         """What happened to a message, in order."""
         sql = 'SELECT number, key, at, "by", what, detail FROM events WHERE key = ? ORDER BY number'
