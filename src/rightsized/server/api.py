@@ -59,14 +59,14 @@ async def find_decisions(service: Service, call: Call) -> bodies.Decisions:
 async def show_decision(service: Service, call: Call) -> bodies.DecisionView:
     decision = service.decision(call.path["id"])
     await service.record.note(access(call.identity, "decision", decision.id))
-    shown = shown_to(call.identity, decision, blind=awaits_blind_look(service.record, decision))
+    shown = shown_to(call.identity, decision, blind=awaits_blind_look(decision, service.record.blind))
     text = service.decision_text(decision.id)
     return bodies.DecisionView(shown, text, service.written(decision.id) if shown is decision else None)
 
 
 async def explain_decision(service: Service, call: Call) -> Explanation:
     decision = service.decision(call.path["id"])
-    if not call.identity.may("audit") and awaits_blind_look(service.record, decision):
+    if not call.identity.may("audit") and awaits_blind_look(decision, service.record.blind):
         raise ForbiddenError(
             f"Decision {decision.id} waits for a blind look; whoever may give it sees no outcome before.",
             fix="Label it in the queue first.",

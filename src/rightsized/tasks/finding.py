@@ -5,7 +5,7 @@ A decision that still waits for a blind look keeps its outcome to itself, for wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
@@ -23,6 +23,7 @@ from rightsized.tasks.moments import moment
 TIMES = ("since", "until")
 WORDS = ("task", "label", "rule", "tenant", "key", "subject", "conversation", "certificate", "rung", "model")
 STATES = (*get_args(Status), "failed", "open")
+CITES = "decision "  # what the reason of an attempt begins with that stands for another decision
 _BLIND = "SELECT decision FROM waiting WHERE kind = 'audit'"
 
 
@@ -48,7 +49,19 @@ def found(path: Path, wanted: Wanted, limit: int) -> Found:
     with LedgerReader(path) as reader:
         decisions = tuple(islice(find(reader, wanted), limit))
         waiting = {decision for (decision,) in reader.query(_BLIND)}
-    return Found(decisions, tuple(one.id for one in decisions if one.id in waiting))
+    return Found(decisions, tuple(one.id for one in decisions if waiting & {one.id, *cited(one)}))
+
+
+def cited(one: Decision) -> tuple[str, ...]:
+    """Ids of decisions whose outcomes this one repeats: that of a whole message, those of its tasks."""
+    attempts = one.reply.attempts if one.reply else one.attempts or ()
+    return tuple(each.reason.removeprefix(CITES) for each in attempts if each.reason.startswith(CITES))
+
+
+def awaits_blind_look(one: Decision, blind: Callable[[str], bool]) -> bool:
+    """Whether a decision, or one that it repeats, waits for a blind look (`blind` says so of an id): its outcome stays
+    hidden until then."""
+    return any(blind(each) for each in (*((one.id,) if one.audit else ()), *cited(one)))
 
 
 def shown_to(identity: Identity, one: Decision, *, blind: bool) -> Decision:

@@ -15,6 +15,8 @@ from rightsized.apps.triage.store.records import Waits
 from rightsized.core.config import AuditConfig, Config
 from rightsized.core.errors import InputError, NotFoundError
 from rightsized.engines.onnx import OnnxEncoder
+from rightsized.ledger.find import Wanted
+from rightsized.tasks.finding import awaits_blind_look
 from rightsized.tasks.service import LocalService
 from tests.apps.triage.triage_samples import a_mail
 
@@ -124,3 +126,33 @@ async def test_an_audit_is_labelled_blind(copied_home: Path) -> None:
         (review,) = service.labels_of(kept.handled.labels["support"].decision)
         assert review.kind == "audit"
         assert triage.show("inbox", kept.number).blind == ()
+
+
+async def test_nothing_beside_an_audited_message_tells_what_was_said_of_it(copied_home: Path) -> None:
+    async with opened(copied_home, 1.0) as (triage, service):
+        await handle(triage, "m1", LATE)
+        reply = a_mail("m2", VAGUE, thread="m1", subject="")
+        await triage.process("inbox", Arrival("m2", mail=reply), "test:", dry_run=False)
+        first, second = sorted(triage.waiting("inbox", Waits(status=None)), key=lambda one: one.number)
+        beside = triage.show("inbox", second.number).thread[0]
+        assert (beside.key, beside.queue) == ("m1", HIDDEN)
+        assert beside.handled is not None
+        assert not beside.handled.labels["support"].labels
+        await triage.step("inbox", first.number, "accept", "bob")
+        accepted = next(one for one in triage.show("inbox", first.number).events if one.what == "accepted")
+        assert accepted.detail == HIDDEN
+        whole = service.decision(first.handled.decision if first.handled else "")
+        assert awaits_blind_look(whole, service.record.blind)
+        assert whole.id in (await service.record.find(Wanted(task="triage/inbox"), 10)).blind
+        assert triage.waiting("inbox", Waits(status=None, queue="delivery")) == []
+        await triage.step("inbox", first.number, "done", "bob")
+        other = a_mail("m3", LATE, subject="")
+        await triage.process("inbox", Arrival("m3", mail=other), "test:", dry_run=False)
+        third = next(one for one in triage.waiting("inbox", Waits(status=None)) if one.key == "m3")
+        (like, *_) = await triage.similar("inbox", third)
+        assert (like.kept.key, like.kept.queue) == ("m1", HIDDEN)
+        for role, label in (("support", "delivery"), ("tone", "worried")):
+            await triage.step("inbox", first.number, "correct", "bob", role=role, value=label)
+        assert next(one for one in triage.show("inbox", first.number).events if one.what == "accepted").detail
+        assert triage.show("inbox", second.number).thread[0].queue == "delivery"
+        assert not awaits_blind_look(whole, service.record.blind)

@@ -32,6 +32,7 @@ from rightsized.server.tenants import TenantUses
 from rightsized.tasks import pages
 from rightsized.tasks.accesses import access
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
+from rightsized.tasks.finding import cited
 from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.records import QueueItem, TaskStatus
 from rightsized.tasks.service_protocol import Service

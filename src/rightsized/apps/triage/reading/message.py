@@ -20,6 +20,7 @@ from rightsized.apps.triage.settings import InboxSettings
 from rightsized.core.generation import Caller, DataClass
 from rightsized.core.protocols import Answerer
 from rightsized.core.types import TIER_PERSON, TIER_TASK, Attempt, Prediction, Reply, Request
+from rightsized.tasks.finding import CITES
 from rightsized.tasks.writing import TextWriter
 
 PRIORITY = "priority"  # the role of a task that says how urgent a message is
@@ -213,5 +214,5 @@ def _attempt(role: str, one: Labelled) -> Attempt:
         threshold=None,
         accepted=answered,
         prediction=Prediction(one.labels[0] if one.labels else "", one.labels, one.suggested, one.out_of_scope),
-        reason=f"decision {one.decision}" if one.decision else "",
+        reason=f"{CITES}{one.decision}" if one.decision else "",
     )
