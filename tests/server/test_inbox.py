@@ -31,9 +31,15 @@ I was charged twice on one invoice, the refund of the payment is missing.
 )
 
 
+RULES = '[[rule]]\nname = "everything"\nthen = { queue = "inbox", person = true }\n'
+
+
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Client]:
     service = FakeService()
+    folder = tmp_path / "home" / "triage" / "inbox"
+    folder.mkdir(parents=True)
+    (folder / "rules.toml").write_text(RULES)
     with running(service, home=str(tmp_path / "home")) as made:
         yield made
 
