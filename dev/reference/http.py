@@ -78,7 +78,8 @@ def _type(schema: dict[str, Any]) -> str:
     """A JSON schema in a few words, with links to the bodies on this page."""
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[1]
-        return f"[{name}](#{name.lower()})"
+        anchor = name.lower().replace(".", "")  # of a name that two modules have, with its module
+        return f"[{name}](#{anchor})"
     if "anyOf" in schema:
         return " or ".join(_type(part) for part in schema["anyOf"])
     if "enum" in schema:
