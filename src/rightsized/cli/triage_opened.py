@@ -34,8 +34,13 @@ async def opened(config: Config, *, record: bool = True) -> AsyncIterator[Triage
 
 
 @contextlib.asynccontextmanager
-async def handling(config: Config, inbox: str, *, new: bool) -> AsyncIterator[Outcome]:
-    """What handles messages: this process, or the server that holds the home. Raises HomeLockedError."""
+async def handling(config: Config, inbox: str, *, new: bool, dry_run: bool) -> AsyncIterator[Outcome]:
+    """What handles messages: this process, or the server that holds the home. Raises HomeLockedError.
+
+    `dry_run`: nothing that was begun before is gone on with, and nothing is carried out.
+    """
+    import asyncio
+
     from rightsized.apps.triage.acting import acting
     from rightsized.core.egress import Egress
     from rightsized.store.home import Home
@@ -47,7 +52,11 @@ async def handling(config: Config, inbox: str, *, new: bool) -> AsyncIterator[Ou
         return
     async with opened(config) as triage:
         here = triage.handling(inbox, new=new)
+        if dry_run:
+            yield here
+            return
         await here.resume()
+        await asyncio.to_thread(triage.inboxes.open(inbox).purge)
         async with acting(triage.inboxes.open(inbox), Egress.at(config.home, config.egress.allow), triage.acted):
             yield here
 

@@ -64,7 +64,7 @@ async def _run(options: RunOptions) -> dict[str, int]:
     told = {"messages": 0, "routed": 0, "waiting": 0, "failed": 0}
     stop = asyncio.Event()
     _on_signals(stop)
-    async with handling(config, options.inbox, new=True) as outcome:
+    async with handling(config, options.inbox, new=True, dry_run=options.dry_run) as outcome:
         with contextlib.closing(MessageStore(folder)) as store:
             for address, given in addresses:
                 source = await asyncio.to_thread(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,12 @@ import pytest
 
 from rightsized.apps.triage.handling import Handling
 from rightsized.apps.triage.inboxes import Inbox
+from rightsized.apps.triage.mail.settling import Settling
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.records import Address, Handled
 from rightsized.apps.triage.running import run
 from rightsized.apps.triage.store.records import Waits
-from rightsized.core.errors import BusyError, DocumentError, ForbiddenError, StoreError
+from rightsized.core.errors import BusyError, ConfigError, DocumentError, ForbiddenError, StoreError
 from rightsized.core.types import Reply
 from tests.apps.triage.triage_samples import NOBODY, FakeTasks, ListSource, a_mail, a_reply
 
@@ -190,3 +193,75 @@ async def test_our_own_answer_ends_what_waited_in_its_thread(inbox: Inbox, tasks
     assert [inbox.store.get(key).status for key in ("m0", "m1", "m2")] == ["done", "done", "waiting"]
     assert inbox.store.events("m0")[-1].by == "kim@fernhill.example.com"
     assert len(tasks.asked) == 2
+
+
+async def test_one_message_handed_over_twice_at_a_time_is_read_once(inbox: Inbox, tasks: FakeTasks) -> None:
+    one = arrivals(1)[0]
+    given = [handling(inbox).process(one, f"api:{n}", dry_run=n == 1) for n in range(4)]
+    found = [each for each in await asyncio.gather(*given) if each is not None]
+    assert len(tasks.asked) == 1
+    assert len(found) <= 2  # a look, and once for good
+    assert inbox.store.get("m0").status == "routed"  # a look that comes late changes nothing
+    assert [one.what for one in inbox.store.events("m0")].count("handled") == 1
+
+
+async def test_two_messages_of_one_name_from_two_sources_at_a_time_are_both_kept(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = inbox.store.find
+
+    def slow(key: str) -> Any:
+        found = find(key)
+        time.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(inbox.store, "find", slow)
+    inbox.settle = Settling(slow)
+    first, second = (Arrival(f"p{n}", mail=a_mail("m0", body=f"My parcel {n} is late.")) for n in range(2))
+    given = [handling(inbox).process(one, one.place, dry_run=False) for one in (first, second)]
+    assert all(await asyncio.gather(*given))
+    assert inbox.store.count(Waits(status=None)) == 2
+
+
+async def test_a_look_that_was_killed_is_not_gone_on_with_for_good(inbox: Inbox, tasks: FakeTasks) -> None:
+    one = arrivals(1)[0]
+    assert one.mail is not None
+    inbox.store.take(one.mail, "fake:list", one.place, "sha", preview=True)  # and then the process was killed
+    assert await handling(inbox).resume() == []
+    assert inbox.store.get("m0").state == "taken"
+    assert len(await all_of(ListSource([one]), inbox)) == 1
+
+
+async def test_why_it_cannot_be_read_outlasts_the_process(inbox: Inbox, tasks: FakeTasks) -> None:
+    inbox.store.take(a_mail("m0"), "fake:list", "p0", "sha", error="It has 80 MB; 50 is the most.")
+    (found,) = await handling(inbox).resume()
+    assert found.error == "It has 80 MB; 50 is the most."
+    assert tasks.asked == []
+
+
+async def test_what_is_no_mail_is_a_failure_whatever_the_rules_say(inbox: Inbox) -> None:
+    (inbox.folder / "rules.toml").write_text('[[rule]]\nname = "all"\nthen.queue = "general"\n')
+    (found,) = await all_of(ListSource([Arrival("p0", b"\x00garbage")]), inbox)
+    assert (found.route.queue, found.error) == ("unreadable", "This is no mail.")
+    assert inbox.store.get(found.key).state == "failed"
+
+
+async def test_a_look_by_rules_that_were_changed_since_is_not_taken_for_good(inbox: Inbox) -> None:
+    rules = inbox.folder / "rules.toml"
+    rules.write_text('[[rule]]\nname = "all"\nthen.queue = "old"\n')
+    await all_of(ListSource(arrivals(1)), inbox, dry_run=True)
+    rules.write_text('[[rule]]\nname = "all"\nthen.queue = "new"\n')
+    (found,) = await all_of(ListSource(arrivals(1)), inbox)
+    assert found.route.queue == "new"
+
+
+async def test_with_broken_rules_nothing_is_routed_and_nothing_lost(inbox: Inbox) -> None:
+    rules = inbox.folder / "rules.toml"
+    rules.write_text('[[rule]\nname = "all"')
+    source = ListSource(arrivals(2))
+    with pytest.raises(ConfigError):
+        await all_of(source, inbox)
+    assert source.acknowledged == []
+    rules.write_text('[[rule]]\nname = "all"\nthen.queue = "new"\n')
+    again = [*await handling(inbox).resume(), *await all_of(source, inbox)]
+    assert [(one.key, one.route.queue) for one in again] == [("m0", "new"), ("m1", "new")]

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from rightsized.apps.triage.inboxes import Inbox
-from rightsized.apps.triage.mail.settling import Settling
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Asking
 from rightsized.apps.triage.records import Address, Handled, Mail, Priority, Route, Summary
@@ -37,21 +36,27 @@ class Handling:
     ) -> None:
         self._inbox, self._asking, self._read_mail = inbox, asking, read_mail
         self._taking = asyncio.Lock()
-        self._settle = Settling(inbox.store.find)
 
     async def process(self, arrival: Arrival, source: str, *, dry_run: bool) -> Handled | None:
         """See `running.Outcome`."""
         async with self._taking:  # in the order of arrival, so that a thread's earlier messages are there
-            kept = await asyncio.to_thread(self._take, arrival, source)
-        return await self.handle(kept, dry_run=dry_run, error=arrival.error)
+            key = await asyncio.to_thread(self._take, arrival, source, dry_run)
+        return await self.handle(key, dry_run=dry_run)
 
-    def _take(self, arrival: Arrival, source: str) -> Kept:
-        mail, store = self._settle(self._mail(arrival, source)), self._inbox.store
-        store.take(mail, source, arrival.place, hashlib.sha256(arrival.data).hexdigest())
-        return store.get(mail.key)
+    def _take(self, arrival: Arrival, source: str, dry_run: bool) -> str:
+        mail, error = self._mail(arrival, source)
+        store, sha256 = self._inbox.store, hashlib.sha256(arrival.data).hexdigest()
+        with self._inbox.taking:  # two messages of one name, from two sources: the second must see the first
+            mail = self._inbox.settle(mail)
+            store.take(mail, source, arrival.place, sha256, error=arrival.error or error, preview=dry_run)
+        return mail.key
 
-    async def handle(self, kept: Kept, *, dry_run: bool, error: str = "") -> Handled | None:
+    async def handle(self, key: str, *, dry_run: bool) -> Handled | None:
         """Read a message that was taken. None where that was done before and stands."""
+        async with self._inbox.alone(key):
+            return await self._handle(self._inbox.store.get(key), dry_run)
+
+    async def _handle(self, kept: Kept, dry_run: bool) -> Handled | None:
         made = self._inbox.made()
         if kept.state != "taken" and not kept.dry:
             return None
@@ -61,7 +66,7 @@ class Handling:
         if again and kept.handled is not None:
             handled = kept.handled  # a dry run has read it by the same rules and models
         else:
-            handled = await self._read(kept, kept.mail, error)
+            handled = await self._read(kept, kept.mail)
         acts = self._inbox.settings.actions.enabled and not dry_run
         handled = replace(handled, dry_run=not acts)
         await asyncio.to_thread(self._keep, handled, made, dry_run)
@@ -73,14 +78,14 @@ class Handling:
         """Read what an ended process had taken and not read."""
         found = []
         for key in self._inbox.store.unread():
-            handled = await self.handle(self._inbox.store.get(key), dry_run=False)
+            handled = await self.handle(key, dry_run=False)
             if handled is not None:
                 found.append(handled)
         return found
 
-    async def _read(self, kept: Kept, mail: Mail, error: str) -> Handled:
-        if error:
-            return failed(mail, kept.source, error)
+    async def _read(self, kept: Kept, mail: Mail) -> Handled:
+        if kept.error:
+            return failed(mail, kept.source, kept.error)
         if self._inbox.is_ours(mail.sender):
             return answered(mail, kept.source)
         earlier = [one.mail for one in self._inbox.store.thread(kept.thread) if one.number < kept.number and one.mail]
@@ -127,15 +132,21 @@ class Handling:
         """Tell the queue: a storm of messages like this one is one incident, and somebody may have room."""
         self._inbox.tending.arrived(self._inbox.store.get(key))
 
-    def _mail(self, arrival: Arrival, source: str) -> Mail:
-        """The message; where it cannot be read, one that says so, under the same name however often it comes."""
+    def _mail(self, arrival: Arrival, source: str) -> tuple[Mail, str]:
+        """The message, and why it cannot be read: then one that says so, of the same name however often it comes."""
         if arrival.mail is not None:
-            return arrival.mail
+            return arrival.mail, ""
+        settings = self._inbox.settings
         try:
-            return self._read_mail(arrival, self._inbox.settings)
+            return self._read_mail(arrival, settings), ""
         except DocumentError as error:
-            digest = hashlib.sha256(arrival.data or f"{source}\0{arrival.place}".encode()).hexdigest()
-            return Mail(f"sha256:{digest}", "", "", Address(""), received=arrival.received, notes=(str(error),))
+            why = str(error)
+        except RightsizedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of ours: one message must not stop the inbox
+            why = f"Reading it failed: {type(error).__name__}."
+        digest = hashlib.sha256(arrival.data or f"{source}\0{arrival.place}".encode()).hexdigest()
+        return Mail(f"sha256:{digest}", "", "", Address(""), received=arrival.received, notes=(why,)), why
 
 
 def answered(mail: Mail, source: str) -> Handled:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from rightsized.apps.triage import settings as inbox_settings
 from rightsized.apps.triage.actions import Carrier, Journal
@@ -17,6 +19,7 @@ from rightsized.apps.triage.composing import compose, is_ours
 from rightsized.apps.triage.desk import settings as desk_settings
 from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.inbox import Context, open_source
+from rightsized.apps.triage.mail.settling import Settling
 from rightsized.apps.triage.protocols import Source
 from rightsized.apps.triage.reading.message import MessageReader
 from rightsized.apps.triage.reading.tasks import Tasks, roles, versions
@@ -39,7 +42,10 @@ class Inbox:
 
     def __init__(self, name: str, folder: Path, tasks: Tasks) -> None:
         self.name, self.folder, self._tasks = name, folder, tasks
+        self._loading = threading.RLock()
+        self._read_now: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.store = MessageStore(folder)
+        self.taking, self.settle = threading.Lock(), Settling(self.store.find)  # held while a message gets its key
         try:
             self.actions = Journal(self.store, name)
             self._load()
@@ -49,26 +55,34 @@ class Inbox:
 
     @property
     def settings(self) -> InboxSettings:
+        """The settings by the files as they are now. Raises ConfigError."""
+        self._refresh()
         return self._settings
 
     @property
     def reader(self) -> MessageReader:
         """What reads messages, by the files as they are now. Raises ConfigError."""
-        if self._files != digest_of(self.folder):
-            self._load()
+        self._refresh()
         return self._reader
 
     @property
     def tending(self) -> Tending:
         """What keeps the queue, by the desk's file as it is now. Raises ConfigError."""
-        if self._files != digest_of(self.folder):
-            self._load()
+        self._refresh()
         return self._tending
 
     def made(self) -> str:
-        """Names all that decides how a message is read: versions of tasks, rules and settings."""
+        """Names all that decides how a message is read: versions of tasks, rules and settings as they are now.
+
+        Raises ConfigError.
+        """
+        self._refresh()
         told = f"{self._files} {versions(self._tasks, roles(self._tasks, self._settings.tasks))}"
         return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+    def alone(self, key: str) -> asyncio.Lock:
+        """Held while a message is read: whoever hands it over too finds it read."""
+        return self._read_now.setdefault(key, asyncio.Lock())
 
     def is_ours(self, address: Address) -> bool:
         """Whether somebody of our own side has this address, by the settings' domains."""
@@ -103,6 +117,11 @@ class Inbox:
 
     def close(self) -> None:
         self.store.close()
+
+    def _refresh(self) -> None:
+        with self._loading:
+            if self._files != digest_of(self.folder):
+                self._load()
 
     def _load(self) -> None:
         files = digest_of(self.folder)

@@ -22,7 +22,7 @@ from rightsized.apps.triage.settings import DEFAULT_INBOX
 from rightsized.apps.triage.similar import Like, similar
 from rightsized.apps.triage.store.records import Event, Kept, Waits
 from rightsized.core.config import Config
-from rightsized.core.errors import InputError, NotFoundError
+from rightsized.core.errors import InputError, NotFoundError, RightsizedError
 from rightsized.core.frozen import Frozen
 from rightsized.core.generation import Caller
 from rightsized.core.roles import LOCAL_ADMIN, Identity
@@ -94,7 +94,7 @@ class TriageService:
                 one = self.inboxes.open(name)
                 sources = tuple(source.address for source in one.settings.sources)
                 found.append(InboxStanding(name, one.store.counts(), sources, one.settings.actions.enabled))
-            except (InputError, NotFoundError) as error:
+            except RightsizedError as error:
                 found.append(InboxStanding(name, {}, (), False, str(error)))
         return found
 

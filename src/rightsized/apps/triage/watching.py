@@ -27,12 +27,16 @@ async def watch(triage: TriageService, names: Sequence[str], egress: Egress) -> 
 
 
 async def _inbox(triage: TriageService, name: str, egress: Egress) -> None:
-    try:
-        inbox = await asyncio.to_thread(lambda: triage.inboxes.open(name, new=True))
-        await triage.handling(name).resume()
-    except RightsizedError as error:
-        log.error("An inbox is not read", extra={"inbox": name, "error": str(error)})
-        return
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            inbox = await asyncio.to_thread(lambda: triage.inboxes.open(name, new=True))
+            await triage.handling(name).resume()
+            break
+        except RightsizedError as error:  # a file that is broken may be mended
+            log.error("An inbox is not read", extra={"inbox": name, "error": str(error), "again_in_s": round(pause)})
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
     async with asyncio.TaskGroup() as group:
         for one in inbox.settings.sources:
             group.create_task(_source(triage, name, one.address, one.options, egress))

@@ -151,3 +151,13 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     (folder / "inbox.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(IntegrityError, match="damaged"):
         MessageStore(folder)
+
+
+def test_what_was_only_looked_at_goes_altogether(store: MessageStore, clock: Clock) -> None:
+    for number, preview in ((1, True), (2, True), (3, False)):
+        store.take(a_mail(f"m{number}", body="MARKEDWORDS"), "s", str(number), "sha", preview=preview)
+    store.handled(a_handled("m1"), "none", "made", preview=True)
+    clock.now += 100.0
+    assert store.purge(clock.now) == 2
+    assert [one.key for one in store.waiting(Waits(status=None))] == ["m3"]  # taken for good, and not read yet
+    assert store.take(a_mail("m1"), "s", "1", "sha")

@@ -52,7 +52,13 @@ def _add_vectors(connection: sqlite3.Connection) -> None:
     )
 
 
-_MIGRATIONS = (_create, _add_vectors)
+def _add_error_and_preview(connection: sqlite3.Connection) -> None:
+    # `error`: why a message that was taken cannot be read. `preview`: nobody has asked for more than a look so far.
+    connection.execute("ALTER TABLE messages ADD COLUMN error TEXT NOT NULL DEFAULT ''")
+    connection.execute("ALTER TABLE messages ADD COLUMN preview INTEGER NOT NULL DEFAULT 0")
+
+
+_MIGRATIONS = (_create, _add_vectors, _add_error_and_preview)
 
 
 def open_database(folder: Path) -> sqlite3.Connection:

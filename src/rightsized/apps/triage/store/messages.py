@@ -24,7 +24,7 @@ from rightsized.core.errors import NotFoundError
 SYSTEM = "rightsized"  # who did what no person did
 WAITING = Waits()
 _COLUMNS = """number, key, thread, source, received, taken, state, status, dry, made, queue, level, assignee, due,
-    incident, mail, handled, updated"""
+    incident, mail, handled, updated, error"""
 _encode = msgspec.json.Encoder().encode
 _mail = msgspec.json.Decoder(Mail).decode
 _handled = msgspec.json.Decoder(Handled).decode
@@ -58,20 +58,24 @@ class MessageStore:
         with self._lock, database.explained(self.path):
             return self._connection.execute(sql, tuple(values)).fetchall()
 
-    def take(self, mail: Mail, source: str, place: str, sha256: str) -> bool:
+    def take(self, mail: Mail, source: str, place: str, sha256: str, *, error: str = "", preview: bool = False) -> bool:
         """Put a message on the disk, and that this place of its source is done with. False where it is there already.
 
         A message is known again by its key, wherever it comes from; its repeat leaves an event.
+        `error`: why it cannot be read. `preview`: it is only looked at, so no later start reads it for good by itself.
         """
         now = self._clock()
         received = mail.received or mail.date or now
         with self.writing() as connection:
             new = connection.execute(
                 """INSERT INTO messages (key, thread, source, sha256, received, taken, state, status, dry, made, queue,
-                   level, assignee, due, incident, mail, handled, updated) VALUES (?, ?, ?, ?, ?, ?, 'taken', 'none',
-                   1, '', '', 'normal', '', NULL, '', ?, NULL, ?) ON CONFLICT (key) DO NOTHING""",
-                (mail.key, mail.thread or mail.key, source, sha256, received, now, _encode(mail), now),
+                   level, assignee, due, incident, mail, handled, updated, error, preview) VALUES (?, ?, ?, ?, ?, ?,
+                   'taken', 'none', 1, '', '', 'normal', '', NULL, '', ?, NULL, ?, ?, ?)
+                   ON CONFLICT (key) DO NOTHING""",
+                (mail.key, mail.thread or mail.key, source, sha256, received, now, _encode(mail), now, error, preview),
             ).rowcount
+            if not new and not preview:
+                connection.execute("UPDATE messages SET preview = 0 WHERE key = ? AND preview = 1", (mail.key,))
             known = connection.execute(
                 "INSERT OR IGNORE INTO places (source, place, key, at) VALUES (?, ?, ?, ?)",
                 (source, place, mail.key, now),
@@ -161,8 +165,9 @@ class MessageStore:
         return found[0] if found else None
 
     def unread(self) -> list[str]:
-        """Keys of messages that were taken and not read: a process ended in between. Oldest first."""
-        return [key for (key,) in self.rows("SELECT key FROM messages WHERE state = 'taken' ORDER BY number")]
+        """Keys of messages that were taken for good and not read: a process ended in between. Oldest first."""
+        sql = "SELECT key FROM messages WHERE state = 'taken' AND preview = 0 ORDER BY number"
+        return [key for (key,) in self.rows(sql)]
 
     def waiting(self, wanted: Waits = WAITING) -> list[Kept]:
         """Messages as wanted, by arrival."""
@@ -219,17 +224,21 @@ class MessageStore:
     def purge(self, before: float) -> int:
         """Delete the text of messages that were finished before this time; what became of them stays, without words.
 
-        Returns how many.
+        A message that was only looked at goes altogether: its source still has it. Returns how many.
         """
         sql = "SELECT key, handled FROM messages WHERE status = 'done' AND updated < ? AND mail IS NOT NULL"
+        looks = "SELECT key FROM messages WHERE status = 'none' AND updated < ? AND (preview OR state <> 'taken')"
         with self.writing() as connection:
+            seen = connection.execute(looks, (before,)).fetchall()
+            connection.executemany("DELETE FROM places WHERE key = ?", seen)
+            connection.executemany("DELETE FROM messages WHERE key = ?", seen)
             found = connection.execute(sql, (before,)).fetchall()
             for key, handled in found:
                 bare = None if handled is None else _encode(without_words(_handled(handled)))
                 connection.execute("UPDATE messages SET mail = NULL, handled = ? WHERE key = ?", (bare, key))
                 connection.execute("DELETE FROM vectors WHERE key = ?", (key,))
                 self._event(connection, key, SYSTEM, "purged", "")
-        return len(found)
+        return len(found) + len(seen)
 
     def _kept(self, tail: str, values: Sequence[Any]) -> list[Kept]:
         found = self.rows(f"SELECT {_COLUMNS} FROM messages {tail}", values)  # noqa: S608 - constants only
@@ -241,10 +250,10 @@ class MessageStore:
 
 
 def _made(row: tuple[Any, ...]) -> Kept:
-    *plain, mail, handled, updated = row
+    *plain, mail, handled, updated, error = row
     given = dict(zip(Kept.__struct_fields__, plain, strict=False))
     given["dry"] = bool(given["dry"])
-    return Kept(**given, mail=mail and _mail(mail), handled=handled and _handled(handled), updated=updated)
+    return Kept(**given, mail=mail and _mail(mail), handled=handled and _handled(handled), updated=updated, error=error)
 
 
 def without_words(handled: Handled) -> Handled:

@@ -31,7 +31,7 @@ class Kept(Frozen, frozen=True):
     """A message of an inbox. `mail` is None once its text was deleted, `handled` until it was read.
 
     `dry` where it was only previewed, and is to be read for good. `made` names the versions of tasks and rules that
-    read it. `due` is when an answer is owed, seconds since the epoch.
+    read it. `due` is when an answer is owed, seconds since the epoch. `error` says why it could not be handed over.
     """
 
     number: int
@@ -52,6 +52,7 @@ class Kept(Frozen, frozen=True):
     mail: Mail | None
     handled: Handled | None
     updated: float
+    error: str = ""
 
 
 class Event(Frozen, frozen=True):
