@@ -11,7 +11,7 @@ from rightsized.apps.triage.inbox import Context, open_source
 from rightsized.apps.triage.protocols import Arrival, Source
 from rightsized.core.egress import Egress
 
-QUICK = {"password_env": "MAIL_PASSWORD", "retry_s": 0.01, "poll_s": 0.05, "timeout_s": 1.0}
+QUICK = {"password_env": "MAIL_PASSWORD", "retry_s": 0.01, "poll_s": 0.05, "timeout_s": 20.0}
 
 
 class Memory:

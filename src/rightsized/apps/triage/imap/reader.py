@@ -10,6 +10,7 @@ import io
 import logging
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Sequence
 from datetime import date
@@ -61,6 +62,7 @@ class Reader:
         self._session, self._name, self._marking, self._context = session, name, marking, context
         self._progress = Progress(context.cursor(name))
         self._wake = Wake()
+        weakref.finalize(self, self._wake.close)  # a source that is opened and never read
         self._queue: deque[int] = deque()  # found, not handed over
         self._heads: dict[int, Head] = {}
         self._alone: set[int] = set()  # to be fetched by themselves: something went wrong among others
