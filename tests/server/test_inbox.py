@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import hashlib
+import hmac
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ from browser import CHROMIUM, browsing
 from fake_service import FakeService
 from live_server import Answer, Client, running
 
+from rightsized.apps.triage.store import MessageStore
 from rightsized.store.home import Home
 from rightsized.store.keys import KeyStore
 
@@ -109,6 +114,33 @@ def test_what_will_be_late_is_forecast(client: Client) -> None:
     assert found["expected"] == 1.0
 
 
+def test_signed_messages_are_taken_once_and_others_not_at_all(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOOK", "whsec_" + base64.b64encode(b"k" * 32).decode())
+    settings = tmp_path / "home" / "triage" / "inbox" / "inbox.toml"
+    where = "/v1/triage/inbox/hook"
+    assert client.send("POST", where, MAIL).status == 401  # the inbox takes none
+    settings.write_text('[[source]]\naddress = "webhook:"\noptions.secret_env = "HOOK"\n')
+    headers = {"content-type": "message/rfc822", **signed(b"k" * 32, "msg_1", MAIL)}
+    assert client.send("POST", where, MAIL, headers).json == {"again": False}
+    assert client.send("POST", where, MAIL, headers).json == {"again": True}
+    for wrong in (signed(b"x" * 32, "msg_2", MAIL), signed(b"k" * 32, "msg_2", b"other"), {}):
+        refused = client.send("POST", where, MAIL, {"content-type": "message/rfc822", **wrong})
+        assert (refused.status, refused.json["code"]) == (401, "unauthorized")
+    unknown = client.send("POST", "/v1/triage/other/hook", MAIL, headers)
+    assert unknown.status == 401
+    assert client.get("/v1/triage/inbox/messages").json["total"] == 1
+
+
+def signed(key: bytes, identity: str, body: bytes) -> dict[str, str]:
+    """The headers of a request, written from the specification and not with our own code."""
+    now = str(int(time.time()))
+    digest = hmac.new(key, f"{identity}.{now}.".encode() + body, hashlib.sha256).digest()
+    signature = "v1," + base64.b64encode(digest).decode()
+    return {"webhook-id": identity, "webhook-timestamp": now, "webhook-signature": signature}
+
+
 def test_only_this_machines_commands_hand_over_what_they_have_read(client: Client, tmp_path: Path) -> None:
     keys = KeyStore(Home(tmp_path / "home"))
     _, secret = keys.create("program", roles=("client",))
@@ -157,6 +189,40 @@ def test_an_audit_shows_nothing_that_leads(client: Client) -> None:
     shown = client.get("/v1/triage/inbox/messages/1").json
     assert shown["blind"] == ["support"]
     assert shown["message"]["handled"]["labels"]["support"]["suggested"] == []
+
+
+def test_no_program_passes_for_a_mailbox(client: Client, tmp_path: Path) -> None:
+    send(client, subject="x", text="hello", source="maildir:/var/mail", id="1")
+    (folder,) = (tmp_path / "home" / "triage").iterdir()
+    with contextlib.closing(MessageStore(folder)) as store:
+        assert not store.done_with("maildir:/var/mail", "1")
+        assert store.done_with("api:maildir:/var/mail", "1")
+
+
+def test_no_time_of_arrival_breaks_the_queue(client: Client) -> None:
+    for received in (1e18, -1e18, 1e308):
+        assert send(client, text="I was charged twice.", received=received).json["code"] == "invalid-field"
+    for number, year in enumerate((1, 1900, 9999)):
+        date = b"Date: Fri, 27 Nov %04d 10:00:00 -2300\n" % year
+        mailed(client, date + MAIL.replace(b"m1@", b"d%d@" % number))
+    assert client.get("/triage/inbox", accept="text/html").status == 200
+    assert client.get("/v1/triage/inbox/messages").json["total"] == 3
+
+
+def test_what_was_only_looked_at_is_worked_on_by_nobody(client: Client) -> None:
+    mailed(client, dry_run=True)
+    assert client.post("/v1/triage/inbox/messages/1", {"step": "accept"}).json["code"] == "input"
+
+
+def test_what_a_message_says_is_never_markup(client: Client) -> None:
+    evil = b"<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+    mailed(client, MAIL.replace(b"My <invoice>", evil).replace(b"Anna Sample", evil).replace(b"> what", evil))
+    client.post("/v1/triage/inbox/messages/1", {"step": "assign", "value": evil.decode(), "reviewer": evil.decode()})
+    for path in ("/triage/inbox", "/triage/inbox?number=1&queue=%22%3E%3Cscript%3E", "/triage"):
+        page = client.get(path, accept="text/html").text
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+        assert '"><script>' not in page
 
 
 @pytest.mark.needs_chromium

@@ -14,10 +14,11 @@ from rightsized.apps.triage.reading.message import Asking
 from rightsized.apps.triage.records import Address, Handled, Mail, Priority, Route, Summary
 from rightsized.apps.triage.settings import InboxSettings
 from rightsized.apps.triage.store.messages import SYSTEM
-from rightsized.apps.triage.store.records import Kept, Status
+from rightsized.apps.triage.store.records import Kept, Status, Waits
 from rightsized.core.errors import DocumentError, ForbiddenError, RightsizedError
 from rightsized.core.types import TIER_TASK
 
+ALL = 1_000_000
 EARLIER = 20  # messages of a thread that are looked at, the latest
 ANSWERED = "answered"  # the queue of our own messages: nobody is to do anything
 UNREADABLE = "unreadable"  # the queue of what could not be read: a person looks at the original
@@ -117,15 +118,16 @@ class Handling:
 
     def _answered_since(self, handled: Handled) -> Handled | None:
         """Our own answer to a message, where it was read before the message was."""
-        later = (one.handled for one in self._inbox.store.thread(handled.thread) if one.received >= handled.received)
-        return next((one for one in later if one is not None and one.route.queue == ANSWERED), None)
+        ours = Waits(None, ANSWERED, thread=handled.thread, newest=True, limit=1)
+        later = (one for one in self._inbox.store.waiting(ours) if one.received >= handled.received)
+        return next((one.handled for one in later if not one.dry), None)
 
     def _answer(self, handled: Handled) -> None:
         """A message of our own side: what waited before it in its thread is answered, and it waits for nobody."""
         store = self._inbox.store
         store.update(handled.key, SYSTEM, "done", "written by our own side", status="done")
-        for one in store.thread(handled.thread):
-            if one.status == "waiting" and one.received <= handled.received:
+        for one in store.waiting(Waits(thread=handled.thread, limit=ALL)):
+            if one.received <= handled.received:
                 store.update(one.key, handled.sender, "done", f"answered by {handled.key}", status="done")
 
     def _tend(self, key: str) -> None:

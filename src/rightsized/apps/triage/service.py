@@ -170,6 +170,8 @@ class TriageService:
         Raises NotFoundError, InputError.
         """
         kept = self._numbered(name, number)
+        if kept.dry:
+            raise InputError(f"Message {number} was only looked at.", fix="Take it in: rightsized triage run")
         store = self.inboxes.open(name).store
         if step == "accept":
             await self._accept(kept, by)

@@ -16,7 +16,7 @@ from rightsized.apps.triage.store.records import Kept
 from rightsized.core.protocols import Encoder
 
 LATEST = 5_000  # finished messages that are looked through, the latest
-A_LOOK = 200  # vectors that one look may have to make; the rest is made by later looks
+A_LOOK = 24  # vectors that one look may have to make; the rest is made by later looks
 LEAST = 0.45  # cosine below which messages have little to do with each other
 
 

@@ -13,13 +13,19 @@ from rightsized.apps.triage.settings import DEFAULT_INBOX
 from rightsized.apps.triage.store.records import Event, Status
 from rightsized.core.types import Frozen
 
+LATEST = 4_102_444_800.0  # the year 2100, seconds since 1970
+
+
+HOOK = "/v1/triage/{inbox}/hook"  # where signed messages are taken in
+
 
 class MessageRequest(Frozen, frozen=True):
     """One message to be read: as mail (`message`, RFC 5322 in base64), or as subject and text.
 
     `id` names it for good: sent again, it is not handled again, and the answer has no `handled`. `sender` is a mail
-    address. `received` is in seconds since 1970. `arrival` is how this machine's own commands hand over what they have
-    read from `source`. `dry_run`: it is only looked at.
+    address. `received` is in seconds since 1970. `source` is the program's own name for where it has the message from.
+    `arrival` is how this machine's own commands hand over what they have read from `source`. `dry_run`: it is only
+    looked at.
     """
 
     inbox: str = DEFAULT_INBOX
@@ -28,7 +34,7 @@ class MessageRequest(Frozen, frozen=True):
     text: str = ""
     sender: str = ""
     id: str = ""
-    received: float = 0.0
+    received: Annotated[float, Meta(ge=0, le=LATEST)] = 0.0
     dry_run: bool = False
     source: str = "api"
     arrival: Arrival | None = None
@@ -100,6 +106,12 @@ class MessageView(Frozen, frozen=True):
     thread: tuple[MessageRow, ...]
     events: tuple[Event, ...]
     blind: tuple[str, ...] = field(default=())
+
+
+class Taken(Frozen, frozen=True):
+    """That a signed message is here; `again` where it was here before."""
+
+    again: bool
 
 
 class StepRequest(Frozen, frozen=True):

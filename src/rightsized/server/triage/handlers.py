@@ -14,6 +14,8 @@ from rightsized.ledger.ids import new_id
 from rightsized.server.api import Call
 from rightsized.server.triage import bodies
 
+API = "api"  # the source of what programs send
+
 
 async def list_inboxes(triage: TriageService, call: Call) -> bodies.InboxList:
     return bodies.InboxList(tuple(await asyncio.to_thread(triage.standings)))
@@ -27,7 +29,8 @@ async def handle_message(triage: TriageService, call: Call) -> bodies.MessageRes
             "Only this machine's own commands hand over `arrival`.", fix="Send `message`, or `subject` and `text`."
         )
     arrival = arrival or arrival_of(asked)
-    handled = await triage.process(asked.inbox, arrival, asked.source, dry_run=asked.dry_run, identity=call.identity)
+    source = asked.source if asked.arrival is not None else source_of(asked)
+    handled = await triage.process(asked.inbox, arrival, source, dry_run=asked.dry_run, identity=call.identity)
     return bodies.MessageResponse(handled)
 
 
@@ -61,6 +64,11 @@ async def do_step(triage: TriageService, call: Call) -> bodies.MessageRow:
     by = asked.reviewer or call.identity.name or call.identity.id
     number = number_of(call.path["number"])
     return row_of(await triage.step(call.path["inbox"], number, asked.step, by, role=asked.role, value=asked.value))
+
+
+def source_of(asked: bodies.MessageRequest) -> str:
+    """The name of a program's own source; never that of a mailbox, whose messages would count as taken."""
+    return API if asked.source == API else f"{API}:{asked.source}"
 
 
 def arrival_of(asked: bodies.MessageRequest) -> Arrival:

@@ -58,7 +58,12 @@ def _add_error_and_preview(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE messages ADD COLUMN preview INTEGER NOT NULL DEFAULT 0")
 
 
-_MIGRATIONS = (_create, _add_vectors, _add_error_and_preview)
+def _add_indexes(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE INDEX messages_by_received ON messages (received, number)")
+    connection.execute("CREATE INDEX messages_by_status_received ON messages (status, received, number)")
+
+
+_MIGRATIONS = (_create, _add_vectors, _add_error_and_preview, _add_indexes)
 
 
 def open_database(folder: Path) -> sqlite3.Connection:

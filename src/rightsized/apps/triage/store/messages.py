@@ -22,6 +22,7 @@ from rightsized.apps.triage.store.records import Event, Kept, Status, Waits, Wha
 from rightsized.core.errors import NotFoundError
 
 SYSTEM = "rightsized"  # who did what no person did
+LONGEST = 200  # messages of a conversation that are looked at
 WAITING = Waits()
 _COLUMNS = """number, key, thread, source, received, taken, state, status, dry, made, queue, level, assignee, due,
     incident, mail, handled, updated, error"""
@@ -187,8 +188,8 @@ class MessageStore:
         return {**{str(k): int(v) for k, v in found.items()}, "failed": int(failed)}
 
     def thread(self, thread: str) -> list[Kept]:
-        """The messages of a conversation, oldest first."""
-        return self._kept("WHERE thread = ? ORDER BY received, number", (thread,))
+        """The messages of a conversation, oldest first; of a very long one the latest."""
+        return self._kept("WHERE thread = ? ORDER BY received DESC, number DESC LIMIT ?", (thread, LONGEST))[::-1]
 
     def arrivals(self, since: float) -> list[tuple[float, str]]:
         """When messages came since a time, and for which queue; machines' messages, which have no level, too."""
@@ -202,9 +203,10 @@ class MessageStore:
 
     def without_vector(self, encoder: str, latest: int, limit: int) -> list[tuple[str, str]]:
         """Keys and words of finished messages, of the `latest` ones, that this encoder made no vector of yet."""
-        sql = """SELECT m.key, m.mail FROM (SELECT key, mail FROM messages WHERE status = 'done' AND mail IS NOT NULL
-                 ORDER BY received DESC LIMIT ?) m LEFT JOIN vectors v ON v.key = m.key AND v.encoder = ?
-                 WHERE v.key IS NULL LIMIT ?"""
+        sql = """SELECT m.key, m.mail FROM messages m WHERE m.number IN (SELECT number FROM messages
+                 WHERE status = 'done' ORDER BY received DESC, number DESC LIMIT ?) AND m.mail IS NOT NULL
+                 AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.key = m.key AND v.encoder = ?)
+                 ORDER BY m.received DESC LIMIT ?"""
         found = ((key, _mail(mail).text) for key, mail in self.rows(sql, (latest, encoder, limit)))
         return [(key, text) for key, text in found if text]
 
