@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rightsized.cli.commands import Common
+from rightsized.cli.tables import printable
 from rightsized.cli.triage_opened import InboxOption, handling
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ async def _run(options: RunOptions) -> dict[str, int]:
 def _addresses(options: RunOptions, settings: InboxSettings) -> list[tuple[str, dict[str, object]]]:
     from rightsized.core.errors import InputError
 
-    known = {one.address: one.options for one in settings.sources}
+    known = {one.address: one.options for one in settings.read_here}
     if options.source:
         return [(address, known.get(address, {})) for address in options.source]
     if not known:
@@ -101,7 +102,7 @@ def _tell(one: Handled, as_json: bool, told: dict[str, int]) -> None:
 
         sys.stdout.write(msgspec.json.encode(one).decode() + "\n")
     else:
-        sys.stdout.write(line(one) + "\n")
+        sys.stdout.write(printable(line(one)) + "\n")
     sys.stdout.flush()
 
 

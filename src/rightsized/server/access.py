@@ -63,6 +63,7 @@ API = (
     Route("DELETE", "/v1/queue/{id}", "review"),
     Route("GET", "/v1/triage", "look"),
     Route("POST", "/v1/triage", "ask"),
+    Route("POST", "/v1/triage/{inbox}/hook", OPEN),  # its signature is the key
     Route("GET", "/v1/triage/{inbox}/forecast", "review"),
     Route("GET", "/v1/triage/{inbox}/messages", "review"),
     Route("GET", "/v1/triage/{inbox}/messages/{number}", "review"),

@@ -31,6 +31,8 @@ from rightsized.server.openai.surface import Surface
 from rightsized.server.problems import RefusedError
 from rightsized.server.reading import MIB, WHOLE, Receive, Scope, Send, in_time
 from rightsized.server.routes import OPERATIONS, Part
+from rightsized.server.triage.bodies import HOOK
+from rightsized.server.triage.hook import signed_intake
 from rightsized.store.home import Home
 from rightsized.tasks.accesses import Access
 from rightsized.tasks.service_protocol import Service
@@ -129,6 +131,7 @@ class App:
             if operation.handler:
                 respond = json_operation(operation, asked[operation.part], limit)
                 addresses.setdefault(operation.path, {})[operation.method] = respond
+        addresses[HOOK] = {"POST": signed_intake(self._triage, limit)}
         addresses["/metrics"] = {"GET": _text(self._metrics.exposition, METRICS_TYPE)}
         description = msgspec.json.encode(openapi.document())
         addresses["/openapi.json"] = {"GET": _text(lambda: description, "application/json")}

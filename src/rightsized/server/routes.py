@@ -218,6 +218,8 @@ OPERATIONS = (
     Operation("GET", _M, "List messages of an inbox; those that wait, unless asked otherwise.", triage.list_messages,
               mail.MessageList, query=(_STATUS, _QUEUE, _ASSIGNEE, _LIMIT), problems=("not-found", "invalid-field"),
               part="triage"),
+    Operation("POST", mail.HOOK, "Take in a message that is signed as a web hook (Standard Webhooks).", None,
+              mail.Taken, problems=("unauthorized", "payload-too-large", "input", "busy", "config"), part="triage"),
     Operation("GET", "/v1/triage/{inbox}/forecast", "Say which waiting messages are likely to be answered late.",
               triage.show_forecast, mail.Forecast, problems=("not-found",), part="triage"),
     Operation("GET", _M + "/{number}", "Show a message with its thread and what happened to it.", triage.show_message,

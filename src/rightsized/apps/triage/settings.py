@@ -19,6 +19,7 @@ from rightsized.core.tables import meant, read_table, read_toml
 
 FILE_NAME = "inbox.toml"
 DEFAULT_INBOX = "inbox"
+SENT_HERE = "webhook:"  # the source of signed messages that others send
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -69,6 +70,11 @@ class InboxSettings(_Table, frozen=True):
     escalate: EscalateSettings = EscalateSettings()
     actions: ActionSettings = ActionSettings()
     fields: dict[str, Any] = msgspec.field(default_factory=dict)  # patterns and lists of names, see `fields`
+
+    @property
+    def read_here(self) -> tuple[SourceSettings, ...]:
+        """The sources that are gone to; messages of the others are sent here."""
+        return tuple(one for one in self.sources if one.address != SENT_HERE)
 
 
 _TABLES: dict[str, type[msgspec.Struct]] = {

@@ -38,7 +38,7 @@ async def _inbox(triage: TriageService, name: str, egress: Egress) -> None:
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
     async with asyncio.TaskGroup() as group:
-        for one in inbox.settings.sources:
+        for one in inbox.settings.read_here:
             group.create_task(_source(triage, name, one.address, one.options, egress))
         group.create_task(_tend(triage, name))
         group.create_task(act(inbox, egress, triage.acted))
