@@ -154,7 +154,10 @@ def show(result: Result, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    Console(highlight=False).print(result.text, soft_wrap=True, markup=False)
+    from rightsized.cli.tables import printable
+
+    text = printable(result.text) if isinstance(result.text, str) else result.text
+    Console(highlight=False).print(text, soft_wrap=True, markup=False)
 
 
 def fail(error: RightsizedError, as_json: bool) -> None:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rightsized.core.types import Interval
+
+# C0 and C1 controls but line feed and tab, and what turns the direction of writing: texts of others could move a
+# terminal's cursor, set its title or hide a part of a line.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """A text without characters that a terminal obeys; each stands as U+FFFD."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
