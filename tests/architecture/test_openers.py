@@ -25,7 +25,7 @@ MAY_CONNECT = {
     "apps/triage/imap/wire.py": "a mail server: asks Egress before each connection, and notes it",
     "apps/triage/imap/session.py": "the errors of imaplib; its connections are wire.py's",
     "apps/triage/actions/http.py": "web hooks and a helpdesk: asks Egress before each connection, and notes it",
-    "apps/triage/actions/smtp.py": "a mail server that takes forwards: asks Egress before each connection, and notes it",
+    "apps/triage/actions/smtp.py": "a mail server that forwards: asks Egress before each connection, and notes it",
     "apps/search/connectors/s3_client.py": "a bucket: asks Egress before each connection and request, and notes it",
     "ledger/sinks/witness.py": "a witness of the log: asks Egress before each connection, and notes it",
     "ledger/sinks/syslog.py": "a Unix socket of this machine's syslog",
