@@ -161,3 +161,13 @@ def test_what_was_only_looked_at_goes_altogether(store: MessageStore, clock: Clo
     assert store.purge(clock.now) == 2
     assert [one.key for one in store.waiting(Waits(status=None))] == ["m3"]  # taken for good, and not read yet
     assert store.take(a_mail("m1"), "s", "1", "sha")
+
+
+def test_purged_words_are_in_none_of_the_files(store: MessageStore, clock: Clock) -> None:
+    store.take(a_mail(body="MARKEDWORDS " * 2000), "s", "1", "sha")
+    store.handled(a_handled(), "routed", "made")
+    store.update("m1", "anna", "done", status="done")
+    clock.now += 100.0
+    assert store.purge(clock.now) == 1
+    held = {one.name: one.read_bytes().count(b"MARKEDWORDS") for one in store.path.parent.iterdir()}
+    assert set(held.values()) == {0}, held

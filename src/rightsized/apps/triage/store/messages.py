@@ -240,6 +240,8 @@ class MessageStore:
                 connection.execute("UPDATE messages SET mail = NULL, handled = ? WHERE key = ?", (bare, key))
                 connection.execute("DELETE FROM vectors WHERE key = ?", (key,))
                 self._event(connection, key, SYSTEM, "purged", "")
+        if found or seen:  # the write-ahead log holds pages as they were
+            self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         return len(found) + len(seen)
 
     def _kept(self, tail: str, values: Sequence[Any]) -> list[Kept]:
