@@ -49,13 +49,13 @@ async def test_mail_that_comes_is_handled_and_a_failing_source_is_read_again(
     folder.mkdir(parents=True)
     mails.mkdir()
     (folder / "inbox.toml").write_text(f'[[source]]\naddress = "eml:{mails}"\n')
-    failures = []
+    failures: list[int] = []
     real = Inbox.source
 
     def flaky(self: Inbox, *given: Any, **named: Any) -> Any:
-        if len(failures) < 2:
+        if len(failures) < 3:
             failures.append(1)
-            raise UpstreamError("The mail server is away.")
+            raise UpstreamError("The mail server is away.") if len(failures) < 3 else ZeroDivisionError("a secret text")
         return real(self, *given, **named)
 
     monkeypatch.setattr(Inbox, "source", flaky)
@@ -69,8 +69,9 @@ async def test_mail_that_comes_is_handled_and_a_failing_source_is_read_again(
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-    assert len(failures) == 2
-    assert caplog.text.count("A source of an inbox failed") == 2
+    assert len(failures) == 3
+    assert caplog.text.count("A source of an inbox failed") == 3
+    assert "a secret text" not in caplog.text
     triage.inboxes.close()
 
 
@@ -82,6 +83,29 @@ async def test_an_inbox_with_a_broken_file_leaves_the_others_alone(
     triage = Triage(tmp_path)
     task = asyncio.ensure_future(watching.watch(triage, ["broken", "good"], Egress()))  # type: ignore[arg-type]
     await until(lambda: "An inbox is not read" in caplog.text and "good" in triage.inboxes.names())
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    triage.inboxes.close()
+
+
+async def test_an_inbox_whose_file_is_mended_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watching, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(watching, "LONGEST_PAUSE", 0.05)
+    mails = tmp_path / "mails"
+    mails.mkdir()
+    (mails / "1.eml").write_bytes(MAIL % (1, 1))
+    file = tmp_path / "triage" / "inbox" / "inbox.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("sauce = 1\n")
+    triage = Triage(tmp_path)
+    task = asyncio.ensure_future(watching.watch(triage, ["inbox"], Egress()))  # type: ignore[arg-type]
+    await until(lambda: "An inbox is not read" in caplog.text)
+    file.write_text(f'[[source]]\naddress = "eml:{mails}"\n')
+    store = triage.inboxes.open("inbox").store
+    await until(lambda: sum(store.counts().values()) >= 1)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task

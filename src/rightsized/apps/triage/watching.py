@@ -58,6 +58,9 @@ async def _source(triage: TriageService, name: str, address: str, options: dict[
         except RightsizedError as error:
             said = {"inbox": name, "source": address, "error": error.own_words, "again_in_s": round(pause)}
             log.error("A source of an inbox failed", extra=said)
+        except Exception as error:  # noqa: BLE001 - a defect of ours in one source must not end the others, nor the server
+            said = {"inbox": name, "source": address, "error": type(error).__name__, "again_in_s": round(pause)}
+            log.error("A source of an inbox failed by a defect", extra=said)
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, keeps no secret
         pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -75,4 +78,8 @@ async def _tend(triage: TriageService, name: str) -> None:
                 await asyncio.to_thread(inbox.purge)
         except RightsizedError as error:
             log.error("The queue of an inbox was not looked after", extra={"inbox": name, "error": error.own_words})
+        except Exception as error:  # noqa: BLE001 - see _source
+            log.error(
+                "The queue of an inbox was not looked after", extra={"inbox": name, "error": type(error).__name__}
+            )
         await asyncio.sleep(TEND_SECONDS)

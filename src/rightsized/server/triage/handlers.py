@@ -55,7 +55,8 @@ async def show_forecast(triage: TriageService, call: Call) -> bodies.Forecast:
 
 async def show_message(triage: TriageService, call: Call) -> bodies.MessageView:
     shown = await asyncio.to_thread(triage.show, call.path["inbox"], number_of(call.path["number"]))
-    await triage.seen(call.identity, "decision", [shown.kept])
+    beside = [one for one in shown.thread if one.key != shown.kept.key]
+    await triage.seen(call.identity, "decision", [shown.kept, *beside])
     return view_of(shown)
 
 
