@@ -7,12 +7,14 @@ nothing to the model (docs/explanation/data-discipline.md).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
 
 from rightsized.apps.triage.composing import mail_of
+from rightsized.apps.triage.drafts.writing import Draft, answers, write_draft
 from rightsized.apps.triage.handling import Handling
 from rightsized.apps.triage.inboxes import Inbox, Inboxes
 from rightsized.apps.triage.protocols import Arrival
@@ -22,7 +24,7 @@ from rightsized.apps.triage.settings import DEFAULT_INBOX
 from rightsized.apps.triage.similar import Like, similar
 from rightsized.apps.triage.store.records import Event, Kept, Waits
 from rightsized.core.config import Config
-from rightsized.core.errors import InputError, NotFoundError, RightsizedError
+from rightsized.core.errors import InputError, NotFoundError, RightsizedError, UnsupportedError
 from rightsized.core.frozen import Frozen
 from rightsized.core.generation import Caller
 from rightsized.core.roles import LOCAL_ADMIN, Identity
@@ -151,6 +153,31 @@ class TriageService:
         found = await similar(self.inboxes.open(name).store, encoder, kept, limit)
         return [one._replace(kept=self._veiled(one.kept)[0]) for one in found]
 
+    async def draft(self, name: str, number: int, identity: Identity = LOCAL_ADMIN, by: str = "") -> Draft:
+        """A reply to a message, for a person to check and send; that it was asked for is kept, its text is not.
+
+        Raises NotFoundError, InputError (its text was deleted), UnsupportedError (nothing that writes is set up), and
+        what the writer raises.
+        """
+        kept, inbox = self._numbered(name, number), self.inboxes.open(name)
+        tier = inbox.settings.write.tier
+        writer = self._writer(identity.caller, tier, inbox) if tier else None
+        if writer is None:
+            raise UnsupportedError(
+                f"Nothing is set up that writes for {name}.",
+                fix=f'Name a tier under [[tiers]] in rightsized.toml, then [write] tier = "auto" in {name}/inbox.toml.',
+            )
+        if kept.mail is None or not kept.mail.text:
+            raise InputError(f"Message {number} has no text to answer.")
+        await self.seen(identity, "decision", [kept])
+        thread = await asyncio.to_thread(inbox.store.thread, kept.thread)
+        earlier = [one.mail for one in thread if one.mail and one.number < number]
+        found = await self.similar(name, kept)
+        examples = await asyncio.to_thread(answers, inbox.store, inbox.is_ours, [one.kept for one in found])
+        draft = await write_draft(kept.mail, earlier, examples, (), writer)
+        inbox.store.note(kept.key, by or identity.name or identity.id, "drafted", f"decision {draft.decision}")
+        return draft
+
     async def seen(self, identity: Identity, what: What, messages: Sequence[Kept]) -> None:
         """Put on record that somebody is about to be shown these messages."""
         decisions = [one.handled.decision for one in messages if one.handled and one.handled.decision]
@@ -195,7 +222,8 @@ class TriageService:
             best = one.labels or tuple(score.label for score in one.suggested[:1])
             waits = one.status == "abstained" and one.decision and best and not self._blind(one)
             if waits and not self._service.labels_of(one.decision):  # what a person has said already stands
-                await self._correct(kept, role, SEPARATOR.join(best), by)
+                with contextlib.suppress(NotFoundError):  # the task was removed since: the route can stand without it
+                    await self._correct(kept, role, SEPARATOR.join(best), by)
 
     async def _correct(self, kept: Kept, role: str, label: str, by: str) -> None:
         labels = kept.handled.labels if kept.handled else {}
@@ -246,7 +274,11 @@ class TriageService:
         def asking(inbox: Inbox) -> Asking:
             held = inbox.settings.read.data_class
             tier = inbox.settings.escalate.tier
-            return Asking(caller, held, self._writer(caller, tier, inbox) if tier else None)
+            writes = inbox.settings.write
+            summaries = (
+                self._writer(caller, writes.tier, inbox) if writes.tier and writes.summaries != "never" else None
+            )
+            return Asking(caller, held, self._writer(caller, tier, inbox) if tier else None, summaries)
 
         return asking
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,6 +19,7 @@ from rightsized.core.tables import meant, read_table, read_toml
 
 FILE_NAME = "inbox.toml"
 DEFAULT_INBOX = "inbox"
+Written = Literal["never", "long threads", "always"]
 SENT_HERE = "webhook:"  # the source of signed messages that others send
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -52,6 +53,13 @@ class EscalateSettings(_Table, frozen=True):
     seconds: float = 20.0  # longest wait for it
 
 
+class WriteSettings(_Table, frozen=True):
+    """What a model writes for the people who answer. It is shown to them and sent to nobody."""
+
+    tier: str = ""  # a tier that writes, or "auto"; empty: nothing is written
+    summaries: Written = "never"  # which messages get a written summary, each sentence checked
+
+
 class ActionSettings(_Table, frozen=True):
     """Whether anything is done outside. Off: what would be done is shown and kept."""
 
@@ -68,6 +76,7 @@ class InboxSettings(_Table, frozen=True):
     domains: tuple[str, ...] = ()  # our own mail domains: who writes from there is no customer
     read: ReadSettings = ReadSettings()
     escalate: EscalateSettings = EscalateSettings()
+    write: WriteSettings = WriteSettings()
     actions: ActionSettings = ActionSettings()
     fields: dict[str, Any] = msgspec.field(default_factory=dict)  # patterns and lists of names, see `fields`
 
@@ -80,6 +89,7 @@ class InboxSettings(_Table, frozen=True):
 _TABLES: dict[str, type[msgspec.Struct]] = {
     "read": ReadSettings,
     "escalate": EscalateSettings,
+    "write": WriteSettings,
     "actions": ActionSettings,
 }
 _PLAIN = {"tasks": dict[str, str], "domains": tuple[str, ...], "fields": dict[str, Any]}

@@ -17,12 +17,14 @@ from rightsized.apps.triage.reading.next_tier import ask_next_tier
 from rightsized.apps.triage.reading.tasks import Tasks, label_all, roles
 from rightsized.apps.triage.records import LEVELS, Extracted, Handled, Labelled, Level, Mail, Priority, Route, Summary
 from rightsized.apps.triage.settings import InboxSettings
+from rightsized.apps.triage.summary.written import write_summary
 from rightsized.core.generation import Caller, DataClass
 from rightsized.core.protocols import Answerer
 from rightsized.core.types import TIER_PERSON, TIER_TASK, Attempt, Prediction, Reply, Request
 from rightsized.tasks.finding import CITES
 from rightsized.tasks.writing import TextWriter
 
+LONG_THREAD = 4  # messages, the one at hand included
 PRIORITY = "priority"  # the role of a task that says how urgent a message is
 TASK = "triage/{inbox}"  # under which the decision of a whole message is on record
 
@@ -58,11 +60,12 @@ class Parts:
 
 @dataclass(frozen=True)
 class Asking:
-    """For whom messages are read, and who may be asked besides the tasks."""
+    """For whom messages are read, who may be asked besides the tasks, and who writes summaries."""
 
     caller: Caller
     data_class: DataClass
     writer: TextWriter | None = None
+    summaries: TextWriter | None = None
 
 
 class MessageReader:
@@ -97,7 +100,16 @@ class MessageReader:
             data_class=asking.data_class,
         )
         reply = await self._tasks.recorded(one, self._version).answer(request)
-        return one.handled(reply, source)
+        handled = one.handled(reply, source)
+        if asking.summaries is None or mail.automatic or not self._summarised(earlier):
+            return handled
+        written = await write_summary(mail, earlier, handled.summary, asking.summaries)
+        return msgspec.structs.replace(handled, summary=written)
+
+    def _summarised(self, earlier: Sequence[Mail]) -> bool:
+        """Whether the settings want a written summary of this message."""
+        wanted = self._settings.write.summaries
+        return wanted == "always" or (wanted == "long threads" and len(earlier) + 1 >= LONG_THREAD)
 
     def text_of(self, mail: Mail) -> str:
         """What tasks read: subject and words of the sender; those of attachments where the settings say so."""

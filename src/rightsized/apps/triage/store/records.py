@@ -23,6 +23,7 @@ What = Literal[
     "reopened",
     "incident",
     "action",
+    "drafted",
     "purged",
 ]
 
