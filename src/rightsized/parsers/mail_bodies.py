@@ -9,7 +9,6 @@ from typing import NamedTuple
 from rightsized.parsers import mail_headers
 from rightsized.parsers.encodings import decode
 from rightsized.parsers.flowed import unflowed
-from rightsized.parsers.html import decode_html, html_parsed
 from rightsized.parsers.mime import Leaf
 from rightsized.parsers.text import text_blocks
 from rightsized.parsers.types import Block, Parsed
@@ -70,6 +69,8 @@ def _plain(body: Body) -> Parsed:
 
 
 def _html(body: Body, name: str, note: Callable[[str], None]) -> Parsed:
+    from rightsized.parsers.html import decode_html, html_parsed  # an extra, which plain text does not need
+
     if len(body.data) > LARGEST_HTML:
         note(f"HTML beyond {LARGEST_HTML:,} bytes was not read.")
     parsed = html_parsed(decode_html(body.data[:LARGEST_HTML], mail_headers.charset(body.leaf.headers)), name)
