@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -156,3 +157,14 @@ async def test_nothing_beside_an_audited_message_tells_what_was_said_of_it(copie
         assert next(one for one in triage.show("inbox", first.number).events if one.what == "accepted").detail
         assert triage.show("inbox", second.number).thread[0].queue == "delivery"
         assert not awaits_blind_look(whole, service.record.blind)
+
+
+async def test_a_message_whose_task_was_removed_can_still_be_accepted(copied_home: Path) -> None:
+    async with opened(copied_home) as (triage, _):
+        await handle(triage, "m1", NOTHING)
+    shutil.rmtree(copied_home / "tasks" / "support")
+    async with opened(copied_home) as (triage, service):
+        (kept,) = triage.waiting("inbox", Waits())
+        assert (await triage.step("inbox", kept.number, "accept", "bob")).status == "routed"
+        assert kept.handled is not None
+        assert not service.labels_of(kept.handled.labels["support"].decision)
