@@ -19,6 +19,7 @@ from rightsized.cli.triage_queue import (
     assign,
     correct,
     done,
+    draft,
     forecast,
     queue,
     reopen,
@@ -38,6 +39,7 @@ add(app, "show", MessageOptions, show)
 add(app, "accept", MessageOptions, accept)
 add(app, "correct", CorrectOptions, correct)
 add(app, "assign", AssignOptions, assign)
+add(app, "draft", MessageOptions, draft)
 add(app, "done", MessageOptions, done)
 add(app, "reopen", MessageOptions, reopen)
 add(app, "actions", ActionsOptions, actions)

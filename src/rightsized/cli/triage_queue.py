@@ -18,6 +18,7 @@ from rightsized.cli.tables import aligned
 from rightsized.cli.triage_opened import InboxOption, opened
 
 if TYPE_CHECKING:
+    from rightsized.apps.triage.drafts.writing import Draft
     from rightsized.apps.triage.service import Step, TriageService
     from rightsized.server.triage.bodies import MessageRow
 
@@ -102,6 +103,19 @@ def correct(options: CorrectOptions) -> Result:
 def assign(options: AssignOptions) -> Result:
     """Give a message to a person."""
     return _step(options, "assign", value=options.to)
+
+
+def draft(options: MessageOptions) -> Result:
+    """Have a reply drafted by a tier that writes. It is shown and sent to nobody: check it, and send it yourself."""
+    by = options.reviewer or getpass.getuser()
+
+    async def here(triage: TriageService) -> Draft:
+        return await triage.draft(options.inbox, options.number, by=by)
+
+    found = _ask(options, options.inbox, "POST", f"/messages/{options.number}/draft", here)
+    checks = [f"- {one['text']} ({one['kind']}): {one['why']}" for one in found["checks"]]
+    told = ["", "To be checked by you:", *checks] if checks else []
+    return Result(found, "\n".join([found["text"], *told, "", f"decision {found['decision']}; not sent to anybody."]))
 
 
 def done(options: MessageOptions) -> Result:

@@ -68,6 +68,7 @@ API = (
     Route("GET", "/v1/triage/{inbox}/messages", "review"),
     Route("GET", "/v1/triage/{inbox}/messages/{number}", "review"),
     Route("POST", "/v1/triage/{inbox}/messages/{number}", "review"),
+    Route("POST", "/v1/triage/{inbox}/messages/{number}/draft", "review"),
     Route("GET", "/v1/jobs", "look"),
     Route("DELETE", "/v1/jobs/{id}", "operate"),
     Route("GET", "/metrics", "measure"),

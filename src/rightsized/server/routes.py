@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
+from rightsized.apps.triage.drafts.writing import Draft
 from rightsized.core.generation import DATA_CLASSES
 from rightsized.core.types import Explanation
 from rightsized.ledger.prove import Proof
@@ -226,6 +227,9 @@ OPERATIONS = (
               mail.MessageView, problems=("not-found", "input"), part="triage"),
     Operation("POST", _M + "/{number}", "Accept, correct, assign or finish a message.", triage.do_step,
               mail.MessageRow, mail.StepRequest, problems=_LABEL, part="triage"),
+    Operation("POST", _M + "/{number}/draft", "Draft a reply for a person to check; nothing is sent.",
+              triage.draft_reply, Draft, part="triage",
+              problems=(*_LABEL, "busy", "forbidden", "config", "unsupported", "egress-denied")),
     Operation("GET", "/healthz", "Say that the process is alive.", api.health, bodies.Health),
     Operation("GET", "/readyz", "Say whether every task is loaded and decisions can be recorded.", api.ready,
               bodies.Health, problems=("not-ready",)),

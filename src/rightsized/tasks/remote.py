@@ -113,8 +113,9 @@ class RunningServer:
         return self._call("POST", "/v1/triage", {"inbox": inbox, **body}, timeout=WRITING_S)
 
     def triage(self, method: str, path: str, body: Any = None) -> Any:
-        """An address below `/v1/triage`."""
-        return self._call(method, f"/v1/triage{path}", body)
+        """An address below `/v1/triage`. What is posted may have a model write."""
+        wait = WRITING_S if method == "POST" else TIMEOUT_S
+        return self._call(method, f"/v1/triage{path}", body, timeout=wait)
 
     def purge(self) -> Purged:
         """Delete the texts whose time is over, by the settings of that server."""

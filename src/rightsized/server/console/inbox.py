@@ -14,6 +14,7 @@ import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from rightsized.apps.triage.composing import DEPARTMENT
+from rightsized.apps.triage.drafts.writing import Draft
 from rightsized.apps.triage.records import Labelled, Mail
 from rightsized.apps.triage.service import STEPS, Shown, Step, TriageService
 from rightsized.apps.triage.store.records import Kept, Status, Waits
@@ -27,6 +28,7 @@ from rightsized.tasks.service_protocol import Service
 
 Show = Callable[..., Response]
 ReviewerOf = Callable[[Mapping[str, str]], str]
+DRAFT = "draft"  # a step that changes nothing
 COMING = 12  # messages listed below the current one
 SEE_OTHER = 303
 STATUSES: tuple[Status, ...] = get_args(Status)[:3]
@@ -53,6 +55,9 @@ class InboxPages:
 
     async def inbox(self, asked: Asked) -> Response:
         """The message that comes first, or the one named, with all that helps to decide about it."""
+        return await self._page(asked)
+
+    async def _page(self, asked: Asked, draft: Draft | None = None) -> Response:
         name, query = asked.path["inbox"], asked.query
         wanted = _wanted(query)
         listed = await asyncio.to_thread(self._triage.waiting, name, wanted)
@@ -66,12 +71,18 @@ class InboxPages:
         coming = [one for one in listed if current is None or one.key != current.kept.key][:COMING]
         return self._show(
             "inbox.html", name=name, wanted=wanted, total=total, coming=coming, statuses=STATUSES,
-            query=_kept(query), reviewer=self._reviewer(asked.cookies), none=OUT_OF_SCOPE, **shown,
+            query=_kept(query), reviewer=self._reviewer(asked.cookies), none=OUT_OF_SCOPE, draft=draft, **shown,
         )  # fmt: skip
 
     async def step(self, asked: Asked) -> Response:
-        """Do what the form says, then go on to the next message."""
+        """Do what the form says, then go on to the next message. A draft is shown with its message."""
         step, form = asked.form.get("step", ""), asked.form
+        if step == DRAFT:
+            number = _number(asked.path["number"])
+            name, by = asked.path["inbox"], self._reviewer(asked.cookies)
+            draft = await self._triage.draft(name, number, asked.identity, by)
+            stays = {**form, "number": str(number)}
+            return await self._page(asked._replace(query=stays), draft)
         if step not in STEPS:
             raise InputError(f"{step!r} is no step.", fix=f"One of: {', '.join(STEPS)}.")
         value = SEPARATOR.join(asked.labels) if step == "correct" else form.get("value", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from rightsized.apps.triage.drafts.writing import Draft
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.records import Address, Mail, Span
 from rightsized.apps.triage.service import Outlooked, Shown, TriageService
@@ -65,6 +66,10 @@ async def do_step(triage: TriageService, call: Call) -> bodies.MessageRow:
     by = asked.reviewer or call.identity.name or call.identity.id
     number = number_of(call.path["number"])
     return row_of(await triage.step(call.path["inbox"], number, asked.step, by, role=asked.role, value=asked.value))
+
+
+async def draft_reply(triage: TriageService, call: Call) -> Draft:
+    return await triage.draft(call.path["inbox"], number_of(call.path["number"]), call.identity)
 
 
 def source_of(asked: bodies.MessageRequest) -> str:

@@ -1,0 +1,59 @@
+"""Drafts of replies over HTTP and on the page: marked, sent to nobody, and with a way out where nothing writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_service import FakeService
+from live_server import Client, running
+
+from rightsized.apps.triage.service import TriageService
+from rightsized.tasks.writing import FakeTextWriter
+
+WRITTEN = "Hello,\n\nYour invoice 4711 was charged twice.\n\nWe will refund you <b>tomorrow</b>."
+ASKED = {"subject": "Invoice", "text": "My invoice 4711 was charged twice.", "id": "t-1", "sender": "a@example.com"}
+DRAFT = "/v1/triage/inbox/messages/1/draft"
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    (tmp_path / "home" / "triage" / "inbox").mkdir(parents=True)
+    with running(FakeService(), home=str(tmp_path / "home")) as made:
+        made.post("/v1/triage", ASKED)
+        yield made
+
+
+@pytest.fixture
+def writing(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTextWriter:
+    (tmp_path / "home" / "triage" / "inbox" / "inbox.toml").write_text('[write]\ntier = "auto"\n')
+    writer = FakeTextWriter(lambda _: WRITTEN)
+    monkeypatch.setattr(TriageService, "_writer", lambda *_: writer)
+    return writer
+
+
+def test_a_draft_over_the_api_says_what_to_check(client: Client, writing: FakeTextWriter) -> None:
+    draft = client.post(DRAFT, {}).json
+    assert [one["kind"] for one in draft["checks"]] == ["promise"]
+    assert "[check: We will refund you" in draft["text"]
+    assert "4711 was charged twice" in draft["text"]
+    shown = client.get("/v1/triage/inbox/messages/1").json
+    assert [one["what"] for one in shown["events"]] == ["taken", "handled", "drafted"]
+    assert shown["message"]["status"] == client.get("/v1/triage/inbox/messages/1").json["message"]["status"] != "done"
+
+
+def test_a_draft_stands_on_the_page_with_its_message(client: Client, writing: FakeTextWriter) -> None:
+    page = client.get("/triage/inbox?number=1", accept="text/html").text
+    assert 'value="draft" data-key="r"' in page
+    answer = client.form("/triage/inbox/1", {"step": "draft"})
+    assert answer.status == 200
+    assert "Draft of a reply, sent to nobody" in answer.text
+    assert "&lt;b&gt;tomorrow&lt;/b&gt;" in answer.text
+    assert "To be checked by you" in answer.text
+
+
+def test_without_a_tier_the_answer_says_how_to_set_one_up(client: Client) -> None:
+    answer = client.post(DRAFT, {})
+    assert answer.json["code"] == "unsupported"
+    assert "[[tiers]]" in answer.text
