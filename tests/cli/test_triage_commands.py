@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from rightsized.apps.triage.store import MessageStore
+from tests.apps.triage.triage_samples import a_mail
 from tests.cli.test_ledger_beside_server import serving
 from tests.command_line import command
 
@@ -136,3 +139,16 @@ def test_commands_go_through_the_server_that_holds_the_home(served: Path, mails:
     (waits,) = json.loads(command("triage", "queue", "--json", *where).stdout)["messages"]
     assert "routed" in command("triage", "accept", str(waits["number"]), *where).stdout
     assert "asdf qwer" in command("triage", "show", str(waits["number"]), *where).stdout
+
+
+def test_a_person_is_forgotten(tmp_path: Path) -> None:
+    where = ("--home", tmp_path)
+    assert "There is no inbox" in command("triage", "forget", "anna@example.com", *where).stderr
+    with contextlib.closing(MessageStore(tmp_path / "triage" / "inbox")) as store:
+        store.take(a_mail(), "s", "1", "sha")
+    refused = command("triage", "forget", "anna@example.com", *where, stdin="n\n")
+    assert refused.returncode == 1
+    told = command("triage", "forget", "anna@example.com", "--yes", "--json", *where)
+    assert json.loads(told.stdout)["messages"] == 1
+    with contextlib.closing(MessageStore(tmp_path / "triage" / "inbox")) as store:
+        assert store.get("m1").mail is None

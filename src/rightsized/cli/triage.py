@@ -8,6 +8,7 @@ from rightsized.cli.commands import add
 from rightsized.cli.triage_actions import ActionOptions, ActionsOptions, actions, retry, undo
 from rightsized.cli.triage_connect import ConnectOptions, connect
 from rightsized.cli.triage_fields import app as fields
+from rightsized.cli.triage_forget import ForgetOptions, forget
 from rightsized.cli.triage_learn import app as learn
 from rightsized.cli.triage_queue import (
     AssignOptions,
@@ -45,6 +46,7 @@ add(app, "reopen", MessageOptions, reopen)
 add(app, "actions", ActionsOptions, actions)
 add(app, "undo", ActionOptions, undo)
 add(app, "retry", ActionOptions, retry)
+add(app, "forget", ForgetOptions, forget)
 add(app, "simulate", SimulateOptions, simulate)
 app.add_typer(rules)
 app.add_typer(fields)

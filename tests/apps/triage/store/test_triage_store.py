@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rightsized.apps.triage.records import Extracted, Sentence, Summary
+from rightsized.apps.triage.records import Address, Extracted, Sentence, Summary
 from rightsized.apps.triage.store import MessageStore
 from rightsized.apps.triage.store.records import Waits
 from rightsized.core.errors import IntegrityError, NotFoundError, StoreError
@@ -171,3 +171,22 @@ def test_purged_words_are_in_none_of_the_files(store: MessageStore, clock: Clock
     assert store.purge(clock.now) == 1
     held = {one.name: one.read_bytes().count(b"MARKEDWORDS") for one in store.path.parent.iterdir()}
     assert set(held.values()) == {0}, held
+
+
+def test_a_person_is_forgotten_with_their_conversations_and_nobody_else(store: MessageStore) -> None:
+    bob = Address("bob@example.com")
+    ours = a_mail("m2", body="Dear Anna, MARKEDWORDS", thread="m1", sender=Address("kim@ours.example"))
+    other = a_mail("m3", body="Tell anna@example.com that it is here.", sender=bob)
+    copied = a_mail("m4", body="MARKEDWORDS", sender=bob, cc=(Address("anna@example.com"),))
+    for number, mail in enumerate((a_mail(body="MARKEDWORDS " * 2000), ours, other, copied)):
+        store.take(mail, "s", str(number), "sha")
+        store.handled(a_handled(mail.key), "waiting", "made")
+    keys = store.conversations_of("ANNA@example.com")
+    assert sorted(keys) == ["m1", "m2", "m4"]
+    store.forget(keys, "kim")
+    assert [store.get(key).mail is None for key in ("m1", "m2", "m3", "m4")] == [True, True, False, True]
+    assert store.get("m1").status == "waiting"
+    assert store.events("m1")[-1].by == "kim"
+    held = {one.name: one.read_bytes().count(b"MARKEDWORDS") for one in store.path.parent.iterdir()}
+    assert set(held.values()) == {0}, held
+    assert store.conversations_of("anna@example.com") == []

@@ -235,14 +235,33 @@ class MessageStore:
             connection.executemany("DELETE FROM places WHERE key = ?", seen)
             connection.executemany("DELETE FROM messages WHERE key = ?", seen)
             found = connection.execute(sql, (before,)).fetchall()
-            for key, handled in found:
-                bare = None if handled is None else _encode(without_words(_handled(handled)))
-                connection.execute("UPDATE messages SET mail = NULL, handled = ? WHERE key = ?", (bare, key))
-                connection.execute("DELETE FROM vectors WHERE key = ?", (key,))
-                self._event(connection, key, SYSTEM, "purged", "")
+            self._bare(connection, found, SYSTEM)
         if found or seen:  # the write-ahead log holds pages as they were
             self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         return len(found) + len(seen)
+
+    def conversations_of(self, address: str) -> list[str]:
+        """Keys of the messages whose text is kept, of every conversation in which this address takes part."""
+        wanted = address.strip().lower()
+        sql = "SELECT thread, mail FROM messages WHERE mail IS NOT NULL AND instr(mail, ?)"
+        rows = self.rows(sql, (_encode(wanted)[1:-1],))
+        threads = {thread for thread, mail in rows if wanted in _people(_mail(mail))}
+        of_thread = "SELECT key FROM messages WHERE thread = ? AND mail IS NOT NULL"
+        return [key for thread in sorted(threads) for (key,) in self.rows(of_thread, (thread,))]
+
+    def forget(self, keys: Sequence[str], by: str) -> None:
+        """Delete the text of these messages, whether they are finished or not; `by` has asked for it."""
+        with self.writing() as connection:
+            sql = "SELECT key, handled FROM messages WHERE key = ?"
+            self._bare(connection, [connection.execute(sql, (key,)).fetchone() for key in keys], by)
+        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _bare(self, connection: sqlite3.Connection, found: Sequence[tuple[str, bytes | None]], by: str) -> None:
+        for key, handled in found:
+            bare = None if handled is None else _encode(without_words(_handled(handled)))
+            connection.execute("UPDATE messages SET mail = NULL, handled = ? WHERE key = ?", (bare, key))
+            connection.execute("DELETE FROM vectors WHERE key = ?", (key,))
+            self._event(connection, key, by, "purged", "")
 
     def _kept(self, tail: str, values: Sequence[Any]) -> list[Kept]:
         found = self.rows(f"SELECT {_COLUMNS} FROM messages {tail}", values)  # noqa: S608 - constants only
@@ -258,6 +277,10 @@ def _made(row: tuple[Any, ...]) -> Kept:
     given = dict(zip(Kept.__struct_fields__, plain, strict=False))
     given["dry"] = bool(given["dry"])
     return Kept(**given, mail=mail and _mail(mail), handled=handled and _handled(handled), updated=updated, error=error)
+
+
+def _people(mail: Mail) -> set[str]:
+    return {one.address.lower() for one in (mail.sender, *mail.to, *mail.cc, *mail.reply_to)}
 
 
 def without_words(handled: Handled) -> Handled:
