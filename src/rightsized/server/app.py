@@ -14,7 +14,7 @@ from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.rank.rerankers import reranking_of
 from rightsized.apps.search.service import SearchService
 from rightsized.apps.triage.service import TriageService
-from rightsized.apps.triage.watching import watch
+from rightsized.apps.triage.watching import look_after, watch
 from rightsized.core.config import Config
 from rightsized.core.egress import Egress
 from rightsized.core.errors import RateLimitError, RightsizedError, UnauthorizedError
@@ -108,10 +108,12 @@ class App:
             await self._service.close()
 
     async def _watch(self) -> None:
-        """Read the sources of the inboxes that the settings name."""
-        names = self.config.triage.inboxes
-        if names:
-            await watch(self._triage, names, Egress.at(self.config.home, self.config.egress.allow))
+        """Read the sources of the inboxes that the settings name, and look after all."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(look_after(self._triage))
+            if names := self.config.triage.inboxes:
+                egress = Egress.at(self.config.home, self.config.egress.allow)
+                group.create_task(watch(self._triage, names, egress))
 
     async def _lifespan_messages(self, receive: Receive, send: Send) -> None:
         await receive()

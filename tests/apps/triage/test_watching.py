@@ -16,7 +16,7 @@ from rightsized.apps.triage.inboxes import Inbox, Inboxes
 from rightsized.core.egress import Egress
 from rightsized.core.errors import UpstreamError
 from rightsized.store.home import Home
-from tests.apps.triage.triage_samples import NOBODY, FakeTasks, a_reply
+from tests.apps.triage.triage_samples import NOBODY, FakeTasks, a_handled, a_mail, a_reply
 
 MAIL = b"From: a@example.com\nSubject: Parcel %d\nMessage-ID: <m%d@example.com>\n\nMy parcel is late.\n"
 
@@ -106,6 +106,31 @@ async def test_an_inbox_whose_file_is_mended_is_read(
     file.write_text(f'[[source]]\naddress = "eml:{mails}"\n')
     store = triage.inboxes.open("inbox").store
     await until(lambda: sum(store.counts().values()) >= 1)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    triage.inboxes.close()
+
+
+async def test_what_a_program_sent_while_the_rules_were_broken_is_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watching, "LEFT_SECONDS", 0.01)
+    triage = Triage(tmp_path)
+    inbox = triage.inboxes.open("inbox", new=True)
+    inbox.store.take(a_mail("m1"), "api", "1", "sha")
+    inbox.store.take(a_mail("m2"), "api", "2", "sha")
+    inbox.store.handled(a_handled("m2"), "routed", "made")
+    inbox.store.update("m2", "anna", "done", status="done")
+    monkeypatch.setattr(inbox, "purge", lambda: inbox.store.purge(inbox.store.get("m2").updated + 1))
+    rules = inbox.folder / "rules.toml"
+    rules.write_text("rule = 1\n")
+    task = asyncio.ensure_future(watching.look_after(triage))  # type: ignore[arg-type]
+    await until(lambda: "An inbox was not looked after" in caplog.text)
+    assert inbox.store.get("m1").state == "taken"
+    assert inbox.store.get("m2").mail is None
+    rules.unlink()
+    await until(lambda: inbox.store.get("m1").state == "handled")
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task

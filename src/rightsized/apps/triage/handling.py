@@ -75,10 +75,10 @@ class Handling:
             await asyncio.to_thread(self._tend, handled.key)
         return handled
 
-    async def resume(self) -> list[Handled]:
-        """Read what an ended process had taken and not read."""
+    async def resume(self, seconds: float = 0.0) -> list[Handled]:
+        """Read what was taken, so many seconds ago, and not read: by an ended process, or by rules that were broken."""
         found = []
-        for key in self._inbox.store.unread():
+        for key in self._inbox.store.unread(seconds):
             handled = await self.handle(key, dry_run=False)
             if handled is not None:
                 found.append(handled)

@@ -287,12 +287,6 @@ class TriageService:
         return GatewayWriter(gateway, caller, inbox.settings.read.data_class, tier) if gateway is not None else None
 
 
-async def resume_all(service: TriageService, names: Sequence[str]) -> int:
-    """Read what ended processes had taken and not read. Returns how many messages."""
-    counts = await asyncio.gather(*(service.handling(name).resume() for name in names))
-    return sum(map(len, counts))
-
-
 def _hidden(one: Labelled) -> Labelled:
     return msgspec.structs.replace(one, labels=(), confidence=0.0, suggested=(), out_of_scope=0.0, certified=False)
 

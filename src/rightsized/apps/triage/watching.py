@@ -16,6 +16,7 @@ from rightsized.core.errors import RightsizedError
 log = logging.getLogger("rightsized.triage")
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0  # seconds before a source that failed is read again; doubled each time
 TEND_SECONDS = 30.0  # between two rounds of giving out what waits
+LEFT_SECONDS = 60.0  # after which a message that was taken and not read is read by somebody else
 PURGE_SECONDS = 3600.0
 
 
@@ -42,6 +43,28 @@ async def _inbox(triage: TriageService, name: str, egress: Egress) -> None:
             group.create_task(_source(triage, name, one.address, one.options, egress))
         group.create_task(_tend(triage, name))
         group.create_task(act(inbox, egress, triage.acted))
+
+
+async def look_after(triage: TriageService) -> None:
+    """Of every inbox of the home, until cancelled: read what was taken and left, delete texts whose time is over.
+
+    A message that a program sent is handed over once: no source brings it again.
+    """
+    loop = asyncio.get_running_loop()
+    purged = -PURGE_SECONDS
+    while True:
+        await asyncio.sleep(LEFT_SECONDS)
+        purging = loop.time() - purged >= PURGE_SECONDS
+        for name in await asyncio.to_thread(triage.inboxes.names):
+            try:
+                inbox = await asyncio.to_thread(triage.inboxes.open, name)
+                if purging:
+                    await asyncio.to_thread(inbox.purge)
+                await triage.handling(name).resume(LEFT_SECONDS)
+            except Exception as error:  # noqa: BLE001 - one inbox must not end the others
+                words = error.own_words if isinstance(error, RightsizedError) else type(error).__name__
+                log.error("An inbox was not looked after", extra={"inbox": name, "error": words})
+        purged = loop.time() if purging else purged
 
 
 async def _source(triage: TriageService, name: str, address: str, options: dict[str, object], egress: Egress) -> None:

@@ -165,10 +165,11 @@ class MessageStore:
         found = self._kept("WHERE number = ?", (number,))
         return found[0] if found else None
 
-    def unread(self) -> list[str]:
-        """Keys of messages that were taken for good and not read: a process ended in between. Oldest first."""
-        sql = "SELECT key FROM messages WHERE state = 'taken' AND preview = 0 ORDER BY number"
-        return [key for (key,) in self.rows(sql)]
+    def unread(self, seconds: float = 0.0) -> list[str]:
+        """Keys of messages that were taken for good, so many seconds ago, and not read: a process ended in between, or
+        reading failed. Oldest first."""
+        sql = "SELECT key FROM messages WHERE state = 'taken' AND preview = 0 AND taken <= ? ORDER BY number"
+        return [key for (key,) in self.rows(sql, (self._clock() - seconds,))]
 
     def waiting(self, wanted: Waits = WAITING) -> list[Kept]:
         """Messages as wanted, by arrival."""
