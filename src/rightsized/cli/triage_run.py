@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +18,7 @@ from rightsized.cli.tables import printable
 from rightsized.cli.triage_opened import InboxOption, handling
 
 if TYPE_CHECKING:
-    from rightsized.apps.triage.records import Handled
+    from rightsized.apps.triage.records import Handled, Labelled
     from rightsized.apps.triage.settings import InboxSettings
 
 
@@ -65,7 +66,8 @@ async def _run(options: RunOptions) -> dict[str, int]:
     told = {"messages": 0, "routed": 0, "waiting": 0, "failed": 0}
     stop = asyncio.Event()
     _on_signals(stop)
-    async with handling(config, options.inbox, new=True, dry_run=options.dry_run) as outcome:
+    tell = partial(_tell, as_json=options.json, told=told)
+    async with handling(config, options.inbox, new=True, dry_run=options.dry_run, told=tell) as outcome:
         with contextlib.closing(MessageStore(folder)) as store:
             for address, given in addresses:
                 source = await asyncio.to_thread(
@@ -74,7 +76,7 @@ async def _run(options: RunOptions) -> dict[str, int]:
                 try:
                     going = run_source(source, outcome, dry_run=options.dry_run, wait=options.wait, limit=options.limit)
                     async for one in _until(going, stop):
-                        _tell(one, options.json, told)
+                        tell(one)
                 finally:
                     await source.close()
     return told
@@ -108,10 +110,16 @@ def _tell(one: Handled, as_json: bool, told: dict[str, int]) -> None:
 
 def line(one: Handled) -> str:
     """One message on one line, for people."""
-    labels = ", ".join(f"{role} {' + '.join(label.labels) or '?'}" for role, label in one.labels.items())
+    labels = ", ".join(f"{role} {_said(label)}" for role, label in one.labels.items())
     where = f"-> {one.route.queue}" if one.route.automatic else f"waits in {one.route.queue}"
     what = one.error or labels or one.automatic or "no task"
     return f"{one.priority.level:<6} {where:<24} {' '.join(one.subject.split())[:50]:<50}  {what}"
+
+
+def _said(label: Labelled) -> str:
+    """Its labels; where the task abstained, its best guess with a question mark."""
+    guess = label.suggested[0].label if label.suggested else ""
+    return " + ".join(label.labels) or f"{guess}?"
 
 
 def _summed(told: dict[str, int], options: RunOptions) -> None:
