@@ -152,3 +152,13 @@ def test_a_person_is_forgotten(tmp_path: Path) -> None:
     assert json.loads(told.stdout)["messages"] == 1
     with contextlib.closing(MessageStore(tmp_path / "triage" / "inbox")) as store:
         assert store.get("m1").mail is None
+
+
+def test_what_a_killed_run_had_taken_is_told_by_the_next_and_by_no_look(tmp_path: Path, mails: Path) -> None:
+    where = ("--source", f"eml:{mails}", "--home", tmp_path / "home", "--json")
+    with contextlib.closing(MessageStore(tmp_path / "home" / "triage" / "inbox")) as store:
+        store.take(a_mail("left"), "s", "1", "sha")
+    looked = command("triage", "run", "--dry-run", *where)
+    assert [one["key"] for one in lines(looked.stdout)] == ["m1@example.com", "m2@example.com"], looked.stderr
+    ran = command("triage", "run", *where)
+    assert [one["key"] for one in lines(ran.stdout)] == ["left", "m1@example.com", "m2@example.com"], ran.stderr

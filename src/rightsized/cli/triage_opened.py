@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,10 +34,13 @@ async def opened(config: Config, *, record: bool = True) -> AsyncIterator[Triage
 
 
 @contextlib.asynccontextmanager
-async def handling(config: Config, inbox: str, *, new: bool, dry_run: bool) -> AsyncIterator[Outcome]:
+async def handling(
+    config: Config, inbox: str, *, new: bool, dry_run: bool, told: Callable[[Handled], None]
+) -> AsyncIterator[Outcome]:
     """What handles messages: this process, or the server that holds the home. Raises HomeLockedError.
 
-    `dry_run`: nothing that was begun before is gone on with, and nothing is carried out.
+    `dry_run`: nothing that was begun before is gone on with, and nothing is carried out. `told` gets what became of
+    messages that an ended process had taken and not read.
     """
     import asyncio
 
@@ -55,7 +58,8 @@ async def handling(config: Config, inbox: str, *, new: bool, dry_run: bool) -> A
         if dry_run:
             yield here
             return
-        await here.resume()
+        for one in await here.resume():
+            told(one)
         await asyncio.to_thread(triage.inboxes.open(inbox).purge)
         async with acting(triage.inboxes.open(inbox), Egress.at(config.home, config.egress.allow), triage.acted):
             yield here
