@@ -107,6 +107,13 @@ def test_ask_documents(home: Path) -> None:
     assert "A certificate would need about" in out
 
 
+def test_triage_mail(home: Path) -> None:
+    out = run("triage_mail.py", home)
+    ways = [line.split()[0] for line in out.splitlines() if line.startswith(("routed", "waits"))]
+    assert len(ways) == 6, out
+    assert "Nothing is set up that writes for inbox." in out and "[[tiers]]" in out
+
+
 def test_every_example_is_listed_and_tested() -> None:
     index = (EXAMPLES / "README.md").read_text("utf-8")
     tests = Path(__file__).read_text("utf-8")
