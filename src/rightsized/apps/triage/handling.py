@@ -16,7 +16,7 @@ from rightsized.apps.triage.settings import InboxSettings
 from rightsized.apps.triage.store.messages import SYSTEM
 from rightsized.apps.triage.store.records import Kept, Status, Waits
 from rightsized.core.errors import DocumentError, ForbiddenError, RightsizedError
-from rightsized.core.types import TIER_TASK
+from rightsized.core.types import TIER_PERSON, TIER_TASK
 
 ALL = 1_000_000
 EARLIER = 20  # messages of a thread that are looked at, the latest
@@ -153,29 +153,18 @@ class Handling:
 
 def answered(mail: Mail, source: str) -> Handled:
     """A message of our own side, as a copy of what was sent: no task reads it."""
-    return Handled(
-        key=mail.key,
-        source=source,
-        thread=mail.thread or mail.key,
-        subject=mail.subject,
-        sender=mail.sender.address,
-        received=mail.received or mail.date or 0.0,
-        language=mail.language,
-        automatic=mail.automatic,
-        labels={},
-        fields=(),
-        priority=Priority("normal", "our own answer"),
-        route=Route(ANSWERED, True, "written by our own side"),
-        summary=Summary("extract"),
-        tier=TIER_TASK,
-        decision="",
-        attachments=mail.attachments,
-        notes=mail.notes,
-    )
+    return _unread(mail, source, Route(ANSWERED, True, "written by our own side"), "our own answer", tier=TIER_TASK)
 
 
 def failed(mail: Mail, source: str, error: str, decision: str = "") -> Handled:
     """A message that no model may or can read: a person gets it."""
+    route = Route(UNREADABLE, False, error)
+    return _unread(mail, source, route, "it could not be read", tier=TIER_PERSON, decision=decision, error=error)
+
+
+def _unread(
+    mail: Mail, source: str, route: Route, why: str, *, tier: int, decision: str = "", error: str = ""
+) -> Handled:
     return Handled(
         key=mail.key,
         source=source,
@@ -187,10 +176,10 @@ def failed(mail: Mail, source: str, error: str, decision: str = "") -> Handled:
         automatic=mail.automatic,
         labels={},
         fields=(),
-        priority=Priority("normal", "it could not be read"),
-        route=Route(UNREADABLE, False, error),
+        priority=Priority("normal", why),
+        route=route,
         summary=Summary("extract"),
-        tier=0,
+        tier=tier,
         decision=decision,
         attachments=mail.attachments,
         notes=mail.notes,

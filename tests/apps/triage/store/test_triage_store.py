@@ -190,3 +190,11 @@ def test_a_person_is_forgotten_with_their_conversations_and_nobody_else(store: M
     held = {one.name: one.read_bytes().count(b"MARKEDWORDS") for one in store.path.parent.iterdir()}
     assert set(held.values()) == {0}, held
     assert store.conversations_of("anna@example.com") == []
+
+
+def test_the_text_of_what_was_routed_goes_in_time_too(store: MessageStore, clock: Clock) -> None:
+    store.take(a_mail(), "s", "1", "sha")
+    store.handled(a_handled(), "routed", "made")
+    clock.now += 10
+    assert store.purge(clock.now) == 1
+    assert store.get("m1").mail is None

@@ -225,11 +225,11 @@ class MessageStore:
         return [(int(number), bytes(vector)) for number, vector in self.rows(sql, (encoder, latest))]
 
     def purge(self, before: float) -> int:
-        """Delete the text of messages that were finished before this time; what became of them stays, without words.
+        """Delete the text of messages that nobody waits for since this time; what became of them stays, without words.
 
         A message that was only looked at goes altogether: its source still has it. Returns how many.
         """
-        sql = "SELECT key, handled FROM messages WHERE status = 'done' AND updated < ? AND mail IS NOT NULL"
+        sql = "SELECT key, handled FROM messages WHERE status IN ('done', 'routed') AND updated < ? AND mail IS NOT NULL"
         looks = "SELECT key FROM messages WHERE status = 'none' AND updated < ? AND (preview OR state <> 'taken')"
         with self.writing() as connection:
             seen = connection.execute(looks, (before,)).fetchall()
