@@ -16,6 +16,7 @@ from rightsized.apps.triage.service import TriageService
 from rightsized.apps.triage.store.records import Waits
 from rightsized.core.config import AuditConfig, Config
 from rightsized.core.errors import NotFoundError, UnsupportedError, UpstreamError
+from rightsized.core.tiers import TierConfig
 from rightsized.tasks.faithful.support import Source
 from rightsized.tasks.service import LocalService
 from rightsized.tasks.writing import Excerpt, FakeTextWriter, Text, TextWriter, tokens_of
@@ -154,3 +155,19 @@ async def test_a_summary_is_written_where_the_settings_say_so(
         assert handled is not None
         assert handled.summary.kind == kind
         assert handled.summary.sentences
+
+
+async def test_a_draft_is_a_decision_of_the_gateway_on_record(copied_home: Path) -> None:
+    tier = TierConfig("small", "fake", options={"answer": "Hello Anna, your order FO-10432 left Hamburg."})
+    config = Config(home=str(copied_home), audit=AuditConfig(rate=0.0), tiers=(tier,))
+    folder = copied_home / "triage" / "inbox"
+    folder.mkdir(parents=True)
+    (folder / "inbox.toml").write_text('[write]\ntier = "auto"\n')
+    async with LocalService(config, purpose="test", record=True, gateway=True) as service:
+        triage = TriageService(config, service)
+        await take(triage, a_mail("m1", ASKED))
+        draft = await triage.draft("inbox", 1)
+        assert draft.text == "Hello Anna, your order FO-10432 left [check: Hamburg]."
+        assert draft.tier == "small"
+        assert service.decision(draft.decision).id == draft.decision
+        triage.close()
