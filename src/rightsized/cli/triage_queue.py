@@ -66,7 +66,7 @@ def queue(options: QueueOptions) -> Result:
     query = urlencode({**given, "limit": options.limit})
     found = _ask(options, options.inbox, "GET", f"/messages?{query}", lambda triage: _listed(triage, options))
     rows = [_row(one) for one in found["messages"]]
-    text = aligned(["number", "level", "due", "queue", "from", "subject"], rows) if rows else "Nothing waits."
+    text = aligned(["number", "level", "due (UTC)", "queue", "from", "subject"], rows) if rows else "Nothing waits."
     more = found["total"] - len(rows)
     return Result(found, f"{text}\n{more:,} more; --limit shows them." if more > 0 else text)
 
@@ -80,7 +80,7 @@ def forecast(options: ForecastOptions) -> Result:
     rows = [[str(o["number"]), o["level"], _when(o["due"]), f"{o['late']:.0%}", _short(o["subject"])]
             for o in found["messages"]]  # fmt: skip
     said = f"{found['expected']:.1f} of {len(rows)} waiting messages are expected to be answered late."
-    text = aligned(["number", "level", "due", "late", "subject"], rows[:_LATE_SHOWN]) if rows else ""
+    text = aligned(["number", "level", "due (UTC)", "late", "subject"], rows[:_LATE_SHOWN]) if rows else ""
     return Result(found, f"{said}\n{text}".rstrip())
 
 
@@ -188,7 +188,9 @@ def _row(one: dict[str, Any]) -> list[str]:
 
 def _told(found: dict[str, Any]) -> str:
     one, handled = found["message"], found["message"]["handled"]
-    lines = [f"{one['subject']}", f"from {one['sender']}, {_when(one['received'])}; {one['status']} in {one['queue']}"]
+    where = f"{one['status']} in {one['queue']}" if one["status"] != "none" else "not taken in"
+    sender = one["sender"] or "nobody named"
+    lines = [one["subject"] or "(no subject)", f"from {sender}, {_when(one['received'])} UTC; {where}"]
     if handled:
         rows = [
             [role, " + ".join(label["labels"]) or _best(label), f"{label['confidence']:.3f}", label["state"]]
