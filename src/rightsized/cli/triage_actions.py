@@ -80,7 +80,9 @@ def _step(options: ActionOptions, step: str) -> Result:
         carried = _carry_out(options, store, journal)
         one = journal.get(asked.token)
     waits = "" if carried else " The process that works on this home carries it out."
-    return Result(one, f"Action {one.number} ({_said(one)}): {one.state}. {one.detail}{waits}".strip())
+    return Result(
+        one, f"Action {one.number} ({_said(one)}): {one.state}. {one.detail + '.' if one.detail else ''}{waits}".strip()
+    )
 
 
 def _carry_out(options: ActionOptions, store: MessageStore, journal: Journal) -> bool:

@@ -33,7 +33,7 @@ class RunOptions(Common):
     ] = None
     inbox: InboxOption = "inbox"
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Leave the source as it is, fill no queue and do nothing outside.")
+        bool, typer.Option("--dry-run", help="Leave the source and the inbox as they are, and do nothing outside.")
     ] = False
     wait: Annotated[bool, typer.Option("--wait", help="Go on as new messages come, until stopped.")] = False
     limit: Annotated[int, typer.Option(help="At most so many messages of each source; 0: all.", min=0)] = 0

@@ -149,7 +149,7 @@ class Journal:
         """Ask for an action to be undone. Raises NotFoundError, InputError (it was not done, or cannot be undone)."""
         one = self.get(token)
         if one.state != "done" or one.undo is None:
-            why = f"it is {one.state}" if one.state != "done" else f"{one.desk or 'the system'} cannot take it back"
+            why = f"it is {one.state}" if one.state != "done" else "what carried it out cannot take it back"
             raise InputError(f"Action {one.number} ({_said(one.action)}) cannot be undone: {why}.")
         self._change(one, by=by, event=f"undo: {_said(one.action)}", state="undo", tries=0, due=self._clock())
         return self.get(token)
