@@ -1,4 +1,4 @@
-"""`import rightsized`, the command line's help and the served path load no training library, and nothing of an extra."""
+"""`import rightsized`, the command line's help and the served path load no training library and nothing of an extra."""
 
 from __future__ import annotations
 

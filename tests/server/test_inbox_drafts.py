@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from fake_service import FakeService
 from live_server import Client, running
+from test_search_api import Counting
 
+from rightsized.apps.search.collections import Collections
 from rightsized.apps.triage.service import TriageService
+from rightsized.core.egress import Egress
+from rightsized.store.home import Home
 from rightsized.tasks.writing import FakeTextWriter
 
 WRITTEN = "Hello,\n\nYour invoice 4711 was charged twice.\n\nWe will refund you <b>tomorrow</b>."
@@ -57,3 +61,28 @@ def test_without_a_tier_the_answer_says_how_to_set_one_up(client: Client) -> Non
     answer = client.post(DRAFT, {})
     assert answer.json["code"] == "unsupported"
     assert "[[tiers]]" in answer.text
+
+
+class Searching(FakeService):
+    def open_encoder(self, name: str) -> Counting:
+        return Counting()
+
+
+def test_a_draft_rests_on_passages_that_its_reader_may_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, papers = Home(tmp_path / "home"), tmp_path / "papers"
+    papers.mkdir()
+    (papers / "refunds.txt").write_text("Refunds\n\nAn invoice that was charged twice is refunded within 10 days.\n")
+    home.ensure()
+    collections = Collections(home, Counting)
+    collections.take_in("handbook", [str(papers)], Egress.at(str(home.path), ()))
+    collections.close()
+    (home.path / "triage" / "inbox").mkdir(parents=True)
+    (home.path / "triage" / "inbox" / "inbox.toml").write_text('[write]\ntier = "auto"\npolicies = "handbook"\n')
+    writer = FakeTextWriter(lambda _: "An invoice that was charged twice is refunded within 10 days.")
+    monkeypatch.setattr(TriageService, "_writer", lambda *_: writer)
+    with running(Searching(), home=str(home.path)) as client:
+        client.post("/v1/triage", {**ASKED, "text": 'My invoice was charged twice: NOT "fair" author:me'})
+        draft = client.post(DRAFT, {}).json
+    assert draft["policies"], draft
+    assert not [one for one in draft["checks"] if one["kind"] == "number"]
+    assert any("refunded within 10 days" in one.text for one in writer.prompts[0].excerpts)

@@ -33,6 +33,7 @@ from rightsized.server.reading import MIB, WHOLE, Receive, Scope, Send, in_time
 from rightsized.server.routes import OPERATIONS, Part
 from rightsized.server.triage.bodies import HOOK
 from rightsized.server.triage.hook import signed_intake
+from rightsized.server.triage.policies import policies_of
 from rightsized.store.home import Home
 from rightsized.tasks.accesses import Access
 from rightsized.tasks.service_protocol import Service
@@ -55,7 +56,7 @@ class App:
         self._classify = Classify(service, self._metrics, limit)
         self._openai = Surface(service, config.gateway, self._metrics, limit, self._gate.used)
         self._documents = documents_of(service, config)
-        self._triage = TriageService(config, service)
+        self._triage = TriageService(config, service, policies_of(self._documents))
         self._console = Console(service, self._documents, self._triage, limit, self._metrics.uses)
         self._router = self._build_router(limit)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -33,7 +33,7 @@ from rightsized.tasks.accesses import What, access
 from rightsized.tasks.acts import Act
 from rightsized.tasks.dataset import SEPARATOR
 from rightsized.tasks.service_protocol import Service
-from rightsized.tasks.writing import GatewayWriter, TextWriter
+from rightsized.tasks.writing import Excerpt, GatewayWriter, TextWriter
 
 MOST_WAITING = 5_000  # messages looked through for a forecast
 MOST_SIMILAR = 5  # solved messages shown beside one
@@ -78,11 +78,26 @@ class Shown(Frozen, frozen=True):
     blind: tuple[str, ...] = ()
 
 
-class TriageService:
-    """The inboxes of a home, for as long as `service` is open."""
+async def no_policies(collection: str, text: str, identity: Identity) -> Sequence[Excerpt]:
+    """Where no documents are at hand. Raises UnsupportedError."""
+    raise UnsupportedError(
+        f"Passages of {collection!r} cannot be looked up here.", fix="Ask through the server: rightsized serve"
+    )
 
-    def __init__(self, config: Config, service: Service) -> None:
+
+Policies = Callable[[str, str, Identity], Awaitable[Sequence[Excerpt]]]  # collection, text, who asks
+
+
+class TriageService:
+    """The inboxes of a home, for as long as `service` is open.
+
+    Args:
+        policies: passages of a collection for a text, as somebody may see them; without it a draft rests on none.
+    """
+
+    def __init__(self, config: Config, service: Service, policies: Policies | None = None) -> None:
         self._config, self._service = config, service
+        self.policies: Policies = policies or no_policies
         self.inboxes = Inboxes(Home(config.home), service)
 
     def close(self) -> None:
@@ -174,7 +189,9 @@ class TriageService:
         earlier = [one.mail for one in thread if one.mail and one.number < number]
         found = await self.similar(name, kept)
         examples = await asyncio.to_thread(answers, inbox.store, inbox.is_ours, [one.kept for one in found])
-        draft = await write_draft(kept.mail, earlier, examples, (), writer)
+        collection = inbox.settings.write.policies
+        policies = await self.policies(collection, kept.mail.text, identity) if collection else ()
+        draft = await write_draft(kept.mail, earlier, examples, policies, writer)
         inbox.store.note(kept.key, by or identity.name or identity.id, "drafted", f"decision {draft.decision}")
         return draft
 

@@ -58,6 +58,7 @@ class WriteSettings(_Table, frozen=True):
 
     tier: str = ""  # a tier that writes, or "auto"; empty: nothing is written
     summaries: Written = "never"  # which messages get a written summary, each sentence checked
+    policies: str = ""  # collection of documents whose passages a draft may rest on, as its reader may see them
 
 
 class ActionSettings(_Table, frozen=True):

@@ -229,7 +229,8 @@ class MessageStore:
 
         A message that was only looked at goes altogether: its source still has it. Returns how many.
         """
-        sql = "SELECT key, handled FROM messages WHERE status IN ('done', 'routed') AND updated < ? AND mail IS NOT NULL"
+        sql = """SELECT key, handled FROM messages
+                 WHERE status IN ('done', 'routed') AND updated < ? AND mail IS NOT NULL"""
         looks = "SELECT key FROM messages WHERE status = 'none' AND updated < ? AND (preview OR state <> 'taken')"
         with self.writing() as connection:
             seen = connection.execute(looks, (before,)).fetchall()
