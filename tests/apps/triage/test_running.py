@@ -186,7 +186,7 @@ async def test_our_own_answer_ends_what_waited_in_its_thread(inbox: Inbox, tasks
     (inbox.folder / "inbox.toml").write_text('domains = ["fernhill.example.com"]\n')
     tasks.answers["support"] = lambda text: a_reply("support", None)
     asked = Arrival("p0", mail=a_mail("m0", received=1_000.0))
-    ours = a_mail("m1", received=2_000.0, thread="m0", sender=Address("kim@fernhill.example.com"))
+    ours = a_mail("m1", received=2_000.0, thread="m0", in_reply_to="m0", sender=Address("kim@fernhill.example.com"))
     again = Arrival("p2", mail=a_mail("m2", received=3_000.0, thread="m0"))
     found = await all_of(ListSource([asked, Arrival("p1", mail=ours), again]), inbox)
     assert [one.route.queue for one in found] == ["inbox", "answered", "inbox"]
@@ -265,3 +265,12 @@ async def test_with_broken_rules_nothing_is_routed_and_nothing_lost(inbox: Inbox
     rules.write_text('[[rule]]\nname = "all"\nthen.queue = "new"\n')
     again = [*await handling(inbox).resume(), *await all_of(source, inbox)]
     assert [(one.key, one.route.queue) for one in again] == [("m0", "new"), ("m1", "new")]
+
+
+async def test_a_mail_that_only_says_it_is_ours_ends_nothing(inbox: Inbox, tasks: FakeTasks) -> None:
+    (inbox.folder / "inbox.toml").write_text('domains = ["fernhill.example.com"]\n')
+    tasks.answers["support"] = lambda text: a_reply("support", None)
+    asked = Arrival("p0", mail=a_mail("m0", received=1_000.0))
+    forged = a_mail("m1", received=2_000.0, thread="m0", sender=Address("kim@fernhill.example.com"))
+    await all_of(ListSource([asked, Arrival("p1", mail=forged)]), inbox)
+    assert inbox.store.get("m0").status == "waiting"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -19,6 +19,7 @@ from rightsized.core.errors import DocumentError, ForbiddenError, RightsizedErro
 from rightsized.core.types import TIER_PERSON, TIER_TASK
 
 ALL = 1_000_000
+HELPDESK = "zammad:"  # a source that knows which ticket an answer belongs to
 EARLIER = 20  # messages of a thread that are looked at, the latest
 ANSWERED = "answered"  # the queue of our own messages: nobody is to do anything
 UNREADABLE = "unreadable"  # the queue of what could not be read: a person looks at the original
@@ -118,14 +119,17 @@ class Handling:
 
     def _answered_since(self, handled: Handled) -> Handled | None:
         """Our own answer to a message, where it was read before the message was."""
+        store = self._inbox.store
         ours = Waits(None, ANSWERED, thread=handled.thread, newest=True, limit=1)
-        later = (one for one in self._inbox.store.waiting(ours) if one.received >= handled.received)
-        return next((one.handled for one in later if not one.dry), None)
+        later = (one for one in store.waiting(ours) if one.received >= handled.received and not one.dry)
+        return next((one.handled for one in later if ends(one, store.thread(handled.thread))), None)
 
     def _answer(self, handled: Handled) -> None:
         """A message of our own side: what waited before it in its thread is answered, and it waits for nobody."""
         store = self._inbox.store
         store.update(handled.key, SYSTEM, "done", "written by our own side", status="done")
+        if not ends(store.get(handled.key), store.thread(handled.thread)):
+            return
         for one in store.waiting(Waits(thread=handled.thread, limit=ALL)):
             if one.received <= handled.received:
                 store.update(one.key, handled.sender, "done", f"answered by {handled.key}", status="done")
@@ -149,6 +153,17 @@ class Handling:
             why = f"Reading it failed: {type(error).__name__}."
         digest = hashlib.sha256(arrival.data or f"{source}\0{arrival.place}".encode()).hexdigest()
         return Mail(f"sha256:{digest}", "", "", Address(""), received=arrival.received, notes=(why,)), why
+
+
+def ends(answer: Kept, thread: Sequence[Kept]) -> bool:
+    """Whether a message of our own side answers its thread: it names one of its messages, or the helpdesk says so.
+
+    Anybody can write our domain into From, and a subject that is known; who names the Message-ID of a mail has seen it.
+    """
+    if answer.source.startswith(HELPDESK):
+        return True
+    named = {answer.mail.in_reply_to, *answer.mail.references} - {""} if answer.mail else set()
+    return any(one.key in named for one in thread if one.key != answer.key)
 
 
 def answered(mail: Mail, source: str) -> Handled:
