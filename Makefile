@@ -23,7 +23,7 @@ up: $(VENV)/.installed  ## install, pull the encoder, fit the sample tasks, serv
 	$(BIN)/rightsized demo --port $(PORT)
 
 test: $(VENV)/.installed-test  ## install the test extras and pass all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
