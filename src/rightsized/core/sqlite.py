@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rightsized.core.errors import StoreError
@@ -57,6 +57,33 @@ def open_reader(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
     )
 
 
+def open_migrated(path: Path, migrations: Sequence[Migration], what: str, *, busy_seconds: float) -> sqlite3.Connection:
+    """A connection that may write to a file of the newest schema; see `open_writer` and `migrate`.
+
+    Raises sqlite3.Error, OSError, StoreError (a newer version wrote the file).
+    """
+    connection = open_writer(path, busy_seconds=busy_seconds)
+    try:
+        migrate(connection, migrations, what)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of what is done inside, on the disk, or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk has rolled it back by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration], what: str) -> None:
     """Bring a file to the newest schema, one migration a transaction.
 
@@ -71,12 +98,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration], wha
             fix="Install the version that wrote it, or a newer one.",
         )
     for number, change in enumerate(migrations[version:], start=version + 1):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             if connection.execute("PRAGMA user_version").fetchone()[0] < number:  # else another process was first
                 change(connection)
                 connection.execute(f"PRAGMA user_version = {number}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise

@@ -76,26 +76,14 @@ def open_database(folder: Path) -> sqlite3.Connection:
     """A connection to the folder's sets; the file is made where there is none. Raises StoreError, IntegrityError."""
     path = folder / FILE
     with explained(path):
-        connection = sqlite.open_writer(path, busy_seconds=BUSY_SECONDS)
-        try:
-            sqlite.migrate(connection, _migrations, "file of review sets")
-        except BaseException:
-            connection.close()
-            raise
-    return connection
+        return sqlite.open_migrated(path, _migrations, "file of review sets", busy_seconds=BUSY_SECONDS)
 
 
 @contextmanager
 def writing(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     """One transaction of the one writer: all of it, on the disk, or nothing."""
-    with explained(path):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
+    with explained(path), sqlite.transaction(connection):
+        yield
 
 
 def _append_only(connection: sqlite3.Connection, statements: tuple[str, ...], tables: tuple[str, ...]) -> None:

@@ -25,6 +25,7 @@ from rightsized.apps.search.index.migrations import migrate
 from rightsized.apps.search.index.reader import PART_CHARS, STRETCH, WHOLE, Reader, pack, unpack
 from rightsized.apps.search.index.records import Content, Fresh, Listed, Member, Put
 from rightsized.apps.search.types import DeadLetter, Passage
+from rightsized.core import sqlite
 
 DIGEST_BYTES = 16
 ID_BYTES = 10
@@ -70,15 +71,8 @@ class Writer:
         if self._connection.in_transaction:  # part of a greater one
             yield self._connection
             return
-        with database.explained(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.OperationalError):  # SQLite has rolled back by itself
-                    self._connection.execute("ROLLBACK")
-                raise
+        with database.explained(self.path), sqlite.transaction(self._connection):
+            yield self._connection
 
     def source(self, name: str) -> int:
         """The number of a source, which is noted where it is new."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rightsized.core import sqlite
 from rightsized.core.errors import DiskFullError, IntegrityError, StoreError
+from rightsized.ledger.database import is_disk_full
 
 FILE = "inbox.sqlite"
 BUSY_SECONDS = 30.0  # how long a writer waits for another
@@ -71,27 +72,14 @@ def open_database(folder: Path) -> sqlite3.Connection:
     path = folder / FILE
     with explained(path):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        connection = sqlite.open_writer(path, busy_seconds=BUSY_SECONDS)
-        try:
-            sqlite.migrate(connection, _MIGRATIONS, "inbox file")
-        except BaseException:
-            connection.close()
-            raise
-    return connection
+        return sqlite.open_migrated(path, _MIGRATIONS, "inbox file", busy_seconds=BUSY_SECONDS)
 
 
 @contextmanager
 def writing(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     """One transaction: all of it, on the disk, or nothing."""
-    with explained(path):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:  # a full disk has rolled it back by itself
-                connection.execute("ROLLBACK")
-            raise
+    with explained(path), sqlite.transaction(connection):
+        yield
 
 
 @contextmanager
@@ -99,14 +87,11 @@ def explained(path: Path) -> Iterator[None]:
     """SQLite's errors in our words. Raises DiskFullError, IntegrityError, StoreError."""
     try:
         yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorname", "")
-        if code.startswith("SQLITE_FULL"):
+    except (sqlite3.Error, OSError) as error:
+        if is_disk_full(error, path):
             raise DiskFullError(f"The disk that holds {path} is full.", fix="Free some space, then go on.") from None
-        if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             raise IntegrityError(
                 f"{path} is damaged: {error}.", fix="Put back a copy; sources hand over again what it lacks."
             ) from None
         raise StoreError(f"{path} cannot be used: {error}.") from None
-    except OSError as error:
-        raise StoreError(f"{path} cannot be used: {error.strerror}.") from None

@@ -50,8 +50,8 @@ class FeatureCache:
         self._path, self._recipe, self._dimension = folder / FILE, f"{RECIPE} {encoder}", dimension
         self._lock = threading.Lock()
         with explained(self._path):
-            self._connection = sqlite.open_writer(self._path, busy_seconds=BUSY_SECONDS)
-            sqlite.migrate(self._connection, (_create,), "cache of review features")
+            what = "cache of review features"
+            self._connection = sqlite.open_migrated(self._path, (_create,), what, busy_seconds=BUSY_SECONDS)
 
     def close(self) -> None:
         self._connection.close()
@@ -64,8 +64,7 @@ class FeatureCache:
         for at in range(0, len(missing), WRITTEN):
             some = missing[at : at + WRITTEN]
             made = [row for content in some if (row := self._features(view, content, documents[content])) is not None]
-            with self._lock, explained(self._path), self._connection:
-                self._connection.execute("BEGIN IMMEDIATE")
+            with self._lock, explained(self._path), sqlite.transaction(self._connection):
                 self._connection.executemany("INSERT OR IGNORE INTO features VALUES (?, ?, ?, ?, ?, ?, ?)", made)
             progress("Reading documents", at + len(some), len(missing))
 
