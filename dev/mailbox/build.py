@@ -107,7 +107,7 @@ def main() -> None:
             target.write_bytes(data)
     size = sum(map(len, made.values()))
     papers = len(made["threads.jsonl"].splitlines())
-    print(f"{len(made) - 2} messages, {papers} labelled threads, {size:,} bytes")  # noqa: T201
+    print(f"{len(made) - 2} messages, {papers} labelled threads, {size:,} bytes")  # noqa: T201 - what was built, for whoever ran it
 
 
 if __name__ == "__main__":

@@ -151,8 +151,8 @@ def test_own_patterns_go_before_ours() -> None:
     [
         ({"patterns": {"x": ["("]}}, "is no regular expression"),
         ({"patterns": {"x": [r"\d*"]}}, "matches an empty text"),
-        ({"patterns": {"x": [r"a(\w+\s?)+b"]}}, "repeats something that itself repeats"),
-        ({"patterns": {"x": [r"a(?:x|(?:y*z)*)b"]}}, "repeats something that itself repeats"),
+        ({"patterns": {"x": [r"a(\w+\s?)+b"]}}, "repeats within a repeat"),
+        ({"patterns": {"x": [r"a(?:x|(?:y*z)*)b"]}}, "repeats within a repeat"),
         ({"of": ["date"]}, "Did you mean off"),
         ({"off": ["dates"]}, "is no field"),
     ],

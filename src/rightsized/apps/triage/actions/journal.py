@@ -38,8 +38,9 @@ _INDEXES = (
 )
 _COLUMNS = "number, token, key, kind, value, text, state, desk, tries, due, planned, updated, detail, undo"
 # Of one message each action waits for those before it; what is undone waits for nothing.
-_UNDONE = f"SELECT {_COLUMNS} FROM actions WHERE due <= ? AND state IN ('undo', 'undoing') ORDER BY due, number LIMIT ?"  # noqa: S608
-_NEXT = f"""SELECT {_COLUMNS} FROM actions a WHERE due <= ? AND (state IN ('undo', 'undoing') OR
+_ACTIONS = f"SELECT {_COLUMNS} FROM actions"  # noqa: S608 - constants only
+_UNDONE = f"{_ACTIONS} WHERE due <= ? AND state IN ('undo', 'undoing') ORDER BY due, number LIMIT ?"
+_NEXT = f"""{_ACTIONS} a WHERE due <= ? AND (state IN ('undo', 'undoing') OR
     (state IN ('planned', 'doing') AND NOT EXISTS (SELECT 1 FROM actions b WHERE b.key = a.key AND b.number < a.number
     AND b.state IN ('planned', 'doing')))) ORDER BY due, number LIMIT ?"""  # noqa: S608 - constants only
 
@@ -157,7 +158,7 @@ class Journal:
     def get(self, token: str) -> Planned:
         """An action by its token or number. Raises NotFoundError."""
         number = int(token) if token.isascii() and token.isdigit() and len(token) < 12 else -1
-        found = self._read(f"SELECT {_COLUMNS} FROM actions WHERE token = ? OR number = ?", (token, number))  # noqa: S608
+        found = self._read(f"{_ACTIONS} WHERE token = ? OR number = ?", (token, number))
         if not found:
             raise NotFoundError(f"There is no action {token!r} here.", fix="See: rightsized triage actions")
         return found[0]
@@ -165,7 +166,7 @@ class Journal:
     def all(self, state: State | None = None, *, key: str = "", limit: int = 100) -> list[Planned]:
         """Actions, the latest first: of one state, or of one message."""
         where = [name for name, given in (("state = ?", state), ("key = ?", key)) if given]
-        sql = f"SELECT {_COLUMNS} FROM actions {'WHERE' if where else ''} {' AND '.join(where)}"  # noqa: S608
+        sql = f"{_ACTIONS} {'WHERE' if where else ''} {' AND '.join(where)}"
         return self._read(f"{sql} ORDER BY number DESC LIMIT ?", (*(one for one in (state, key) if one), limit))
 
     def counts(self) -> dict[str, int]:

@@ -17,8 +17,7 @@ from rightsized.apps.triage.fields.dates import dates
 from rightsized.apps.triage.fields.finding import Found, disjoint
 from rightsized.apps.triage.fields.names import NameList
 from rightsized.apps.triage.fields.numbers import numbers
-from rightsized.apps.triage.fields.patterns import compiled
-from rightsized.apps.triage.fields.settings import FieldSettings
+from rightsized.apps.triage.fields.settings import FieldSettings, compiled
 from rightsized.apps.triage.records import Extracted, Mail, Place
 from rightsized.core import registry
 from rightsized.core.pii import PiiConfig

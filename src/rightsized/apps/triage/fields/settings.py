@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from rightsized.apps.triage.fields.patterns import compiled
 from rightsized.core.errors import ConfigError
+from rightsized.core.patterns import checked
 from rightsized.core.tables import read_table
 
 BUILT_IN = ("order", "invoice", "ticket", "customer", "reference", "amount", "date", "email", "phone", "iban")
@@ -40,3 +41,11 @@ def read_settings(table: Mapping[str, Any], origin: str = "inbox.toml") -> Field
         for one in patterns:
             compiled(one, f"the pattern of {name!r} in {where}")
     return settings
+
+
+def compiled(pattern: str, where: str) -> re.Pattern[str]:
+    """A pattern, checked (`core/patterns`). `where` names it. Raises ConfigError, also if an empty text fits it."""
+    found = checked(pattern, f"{pattern!r}, {where},")
+    if found.match(""):
+        raise ConfigError(f"{pattern!r}, {where}, also matches an empty text.", fix="Make it say what must be there.")
+    return found

@@ -54,4 +54,4 @@ class Wake:
 def pause(failures: int, first_s: float = FIRST_PAUSE_S) -> float:
     """Seconds before the next try after so many failures in a row: doubled each time, by chance up to half shorter, so
     that many clients of one server do not come back together."""
-    return float(min(LONGEST_PAUSE_S, first_s * 2 ** min(failures - 1, 16)) * random.uniform(0.5, 1.0))  # noqa: S311
+    return float(min(LONGEST_PAUSE_S, first_s * 2 ** min(failures - 1, 16)) * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries
