@@ -117,3 +117,13 @@ def test_negations_end_where_the_clause_does() -> None:
 
 def test_clauses_that_say_too_little_stay_together() -> None:
     assert clauses("Anna and Bo have 25 days.") == ["Anna and Bo have 25 days."]
+
+
+def test_a_number_counts_as_often_as_it_is_said() -> None:
+    source = Source("We need six stoves and 60 cartridges by 20 November.")
+    assert judged("They need 60 cartridges by 20 November.", source).support is not None
+    swapped = judged("They need 20 cartridges by 20 November.", source)
+    assert swapped.support is None
+    assert "20" in swapped.why
+    table = Source("Standard | 25", above="Leave in days for 2026")
+    assert judged("Standard leave is 25 days for 2026.", table).support is not None

@@ -8,6 +8,7 @@ made to refuse: what they let pass shares the words and contradicts none of the 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -57,12 +58,27 @@ class _Sentence(NamedTuple):
 
 
 def judged(claim: str, source: Source, common: frozenset[str] = frozenset()) -> Verdict:
-    """Whether a source bears a sentence out.
+    """Whether a source bears a sentence out, each of its numbers as often as it is said.
+
+    Of "six stoves and 60 cartridges by 20 November", "20 cartridges by 20 November" has its numbers in the source too.
 
     Args:
         claim: the sentence, without its citations.
         common: words in lower case that are known to be no names, such as those of the question and all passages.
     """
+    verdict = _worded(claim, source, common)
+    if verdict.support is None:
+        return verdict
+    held = Counter(one.value for one in facts.numbers(source.text[verdict.support.start : verdict.support.end]))
+    held += Counter(one.value for one in facts.numbers(source.above))
+    said = Counter(one.value for one in facts.asked_for(facts.numbers(claim)))
+    said |= Counter(facts.plain(word) for word in facts.tokens(claim) if word[0].isdigit())  # "2" is never "second"
+    over = next(iter(said - held), "")
+    return Verdict(None, f"the source does not say {over} there") if over else verdict
+
+
+def _worded(claim: str, source: Source, common: frozenset[str]) -> Verdict:
+    """Whether its words bear a sentence out, whole or clause by clause."""
     read = list(_read(source))
     whole = _best(claim, read, common)
     if whole.support is not None:

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 from rightsized import data
 from rightsized.apps.triage.mail import MailOptions, read_mail
-from rightsized.apps.triage.summary.written import borne_out
 from rightsized.parsers.sentences import sentences
 from rightsized.tasks.faithful import facts
-from rightsized.tasks.faithful.support import Source, common_words
+from rightsized.tasks.faithful.support import Source, common_words, judged
 
 STRANGER = "Zorblaxo"
 _WORD = re.compile(r"[^\W_](?:[^\W_]|[.,:&@/_'’-](?=[^\W_]))*")
@@ -24,7 +23,7 @@ def true_sentences() -> Iterator[tuple[str, Source, frozenset[str]]]:
             continue
         for start, end in sentences(mail.written):
             said = mail.written[start:end]
-            if borne_out(said, Source(mail.text), common_words(mail.text)).support is not None:
+            if judged(said, Source(mail.text), common_words(mail.text)).support is not None:
                 yield said, Source(mail.text), common_words(mail.text)
 
 
@@ -49,7 +48,7 @@ def test_no_altered_number_or_name_is_borne_out() -> None:
             if changed == said:
                 continue
             tried += 1
-            if borne_out(changed, source, common).support is not None:
+            if judged(changed, source, common).support is not None:
                 passed.append((said, changed))
     assert tried > 600
     assert not passed

@@ -6,16 +6,14 @@ fails, it is dropped; where none is left, the extract stands and says why.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from rightsized.apps.triage.records import Mail, Sentence, Summary
 from rightsized.core.errors import RightsizedError
-from rightsized.tasks.faithful import facts
 from rightsized.tasks.faithful.claims import claims
-from rightsized.tasks.faithful.support import Source, Verdict, common_words, judged
+from rightsized.tasks.faithful.support import Source, common_words, judged
 from rightsized.tasks.writing import Excerpt, Prompt, TextWriter
 
 TOKENS = 200
@@ -44,7 +42,7 @@ async def write_summary(mail: Mail, earlier: Sequence[Mail], extract: Summary, w
     found, dropped = list[Sentence](), list[str]()
     for claim in claims(text.text):
         places = [number - 1 for number in claim.cited if 0 < number <= len(sources)] or list(range(len(sources)))
-        verdicts = [(place, borne_out(claim.text, sources[place], common)) for place in places]
+        verdicts = [(place, judged(claim.text, sources[place], common)) for place in places]
         borne = next(((place, verdict.support) for place, verdict in verdicts if verdict.support is not None), None)
         if borne is None:
             dropped.append(verdicts[0][1].why if verdicts else "it cites nothing")
@@ -55,21 +53,6 @@ async def write_summary(mail: Mail, earlier: Sequence[Mail], extract: Summary, w
     note = f"{len(dropped)} sentences that are not borne out were left out." if dropped else ""
     shown = " ".join(one.text for one in found)
     return Summary("abstract", tuple(found), extract.action, shown, text.decision, note)
-
-
-def borne_out(claim: str, source: Source, common: frozenset[str]) -> Verdict:
-    """As `judged`; and every number stands in the words that bear it out, as often as it is said.
-
-    Of "six stoves and 60 cartridges by 20 November", "20 cartridges by 20 November" has its numbers in the source too.
-    """
-    verdict = judged(claim, source, common)
-    if verdict.support is None:
-        return verdict
-    held = Counter(one.value for one in facts.numbers(source.text[verdict.support.start : verdict.support.end]))
-    said = Counter(one.value for one in facts.asked_for(facts.numbers(claim)))
-    said |= Counter(facts.plain(word) for word in facts.tokens(claim) if word[0].isdigit())  # "2" is never "second"
-    over = next(iter(said - held), "")
-    return Verdict(None, f"the source does not say {over} there") if over else verdict
 
 
 def _sentence(text: str, mail: Mail, start: int, end: int) -> Sentence:
