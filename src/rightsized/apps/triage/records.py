@@ -113,7 +113,8 @@ class Extracted(Frozen, frozen=True):
     """A field found in a message. `value` is normalised (ISO dates, amounts as `12.50 EUR`), `text` as written.
 
     `by` says what found it: a pattern, a list of names, or a model of tokens; `confidence` is in [0, 1], 1 for patterns
-    with check digits.
+    with check digits. `state` is that of the field's own certificate, whose id `certificate` is; `certified` where it
+    covers this value.
     """
 
     name: str
@@ -124,6 +125,9 @@ class Extracted(Frozen, frozen=True):
     place: Place = "body"
     by: Literal["pattern", "list", "model"] = "pattern"
     confidence: float = 1.0
+    state: State = "none"
+    certified: bool = False
+    certificate: str = ""
 
 
 class Priority(Frozen, frozen=True):
@@ -149,7 +153,8 @@ class Action(Frozen, frozen=True):
 class Route(Frozen, frozen=True):
     """Who gets a message. `automatic` where nobody looks at it first; else `queue` is where it waits for a person.
 
-    `rule` names the rule that decided, empty where none did. `reason` says why, in words.
+    `rule` names the rule that decided, empty where none did. `reason` says why, in words. `uncertified` are the roles
+    and fields that it rests on although no certificate covers what they say here.
     """
 
     queue: str
@@ -158,6 +163,7 @@ class Route(Frozen, frozen=True):
     rule: str = ""
     assignee: str = ""
     actions: tuple[Action, ...] = ()
+    uncertified: tuple[str, ...] = ()
 
 
 class Sentence(Frozen, frozen=True):

@@ -236,7 +236,7 @@ then = { queue = "a", accept = "estimated", close = true }
         "The rule 'too sure' asks for a confidence of 1.5; 1 is the most.",
         "The rule 'too sure' has an empty list in its conditions, which nothing meets.",
         "The rule 'too sure' accepts what is not certified, and asks for a person in any case.",
-        "The rule 'by sender' says accept, and rests on no label: it says nothing.",
+        "The rule 'by sender' says accept, and rests on no label and no field: it says nothing.",
         "Nobody answers the queue 'b': no [[person]] in desk.toml has it.",
         "The rule 'urgent ones' assigns to 'Anna'. Did you mean Anne? Known here: Anne.",
     )
@@ -300,3 +300,67 @@ def test_a_time_that_cannot_be_read_is_said() -> None:
     text = BOOK + '[[test]]\nname = "a"\nat = "tonight"\nexpect = {}\n'
     with pytest.raises(ConfigError, match="tonight"):
         run_trials(book(text), Calendar(DeskSettings().hours))
+
+
+FIELDS = """
+[[priority]]
+level = "high"
+when.fields = "invoice"
+
+[[rule]]
+name = "orders"
+when.fields = "order"
+then.queue = "orders"
+
+[[rule]]
+name = "invoices"
+when.fields = "invoice"
+then = { queue = "accounts", accept = "uncertified" }
+
+[[rule]]
+name = "tickets"
+when.fields = "ticket"
+then = { queue = "desk", accept = "estimated" }
+"""
+
+
+def found(name: str, state: State = "none") -> Extracted:
+    return Extracted(name, "1", "1", 0, 1, state=state, certified=state == "certified")
+
+
+def by_fields(*fields: Extracted) -> Route:
+    return routed(Facts(a_mail(), {}, fields, 0.0, lambda moment: True), FIELDS)
+
+
+def test_a_field_without_a_certificate_of_its_own_waits_for_a_person_and_a_certified_one_does_not() -> None:
+    waits = by_fields(found("order"))
+    assert (waits.queue, waits.automatic) == ("orders", False)
+    assert waits.reason == "the rule 'orders' fits, but not sure enough: field order (none)"
+    goes = by_fields(found("order", "certified"))
+    assert (goes.automatic, goes.reason, goes.uncertified) == (True, "by the rule 'orders'", ())
+    assert not by_fields(found("order", "certified"), found("order")).automatic  # every value found, not the first
+
+
+def test_a_rule_that_acts_on_a_field_without_a_certificate_says_so() -> None:
+    goes = by_fields(found("invoice"))
+    assert (goes.queue, goes.automatic, goes.uncertified) == ("accounts", True, ("field invoice",))
+    assert goes.reason.endswith("which accepts what no certificate covers: field invoice (none)")
+    assert by_fields(found("ticket", "estimated")).automatic
+    assert not by_fields(found("ticket")).automatic
+
+
+def test_a_level_that_rests_on_a_field_without_a_certificate_says_so() -> None:
+    one = Facts(a_mail(), {}, (found("invoice"),), 0.0, lambda moment: True)
+    assert prioritise(book(FIELDS), one).reason == "a rule on fields (no certificate covers: field invoice (none))"
+    sure = Facts(a_mail(), {}, (found("invoice", "certified"),), 0.0, lambda moment: True)
+    assert prioritise(book(FIELDS), sure).reason == "a rule on fields"
+
+
+def test_tests_of_a_file_take_fields_for_certified_unless_they_say_otherwise() -> None:
+    trial = '[[test]]\nname = "t{0}"\nfields = "order"\ncertified = {1}\nexpect.automatic = {1}\n'
+    made = book(
+        FIELDS.replace('when.fields = "order"', 'when.fields = ["order"]')
+        + "".join(trial.replace('"order"', '["order"]').format(at, said) for at, said in enumerate(("true", "false")))
+    )
+    calendar = Calendar(DeskSettings().hours)
+    assert [one.wrong for one in run_trials(made, calendar)] == [(), ()]

@@ -163,7 +163,12 @@ class _OneMessage(Answerer):
         self._known, self._priority = known, reader.priority(known)
         self._route = reader.parts.route(known, self._priority)
         self._tier = _tier(known.labels, self._route)
-        certified = self._route.automatic and bool(known.labels) and all(one.certified for one in known.labels.values())
+        certified = (
+            self._route.automatic
+            and not self._route.uncertified
+            and bool(known.labels)
+            and all(one.certified for one in known.labels.values())
+        )
         answered = Prediction(self._route.queue, (self._route.queue,), ())
         return Reply(
             id=request.id,

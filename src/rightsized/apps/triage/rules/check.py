@@ -71,7 +71,8 @@ def facts_of(trial: Trial, calendar: Calendar, now: float) -> Facts:
         attachments=(Attachment("file", "application/octet-stream", 1, ""),) if trial.attachments else (),
     )
     labels = {role: _label(label, trial) for role, label in trial.labels.items()}
-    fields = tuple(Extracted(name, "", "", 0, 0) for name in trial.fields)
+    state: State = "certified" if trial.certified else "none"
+    fields = tuple(Extracted(name, "", "", 0, 0, state=state, certified=trial.certified) for name in trial.fields)
     return Facts(mail, labels, fields, now, calendar.is_open)
 
 
@@ -119,8 +120,8 @@ def _never(book: Rulebook, labels: Mapping[str, Sequence[str]]) -> list[str]:
             found.append(f"{name} has an empty list in its conditions, which nothing meets.")
         if when.priority and not levels & set(when.priority) and PRIORITY not in labels:
             found.append(f"{name} waits for the level {when.priority[0]!r}, which no [[priority]] gives.")
-        if rule.then.accept != "certified" and not when.labels:
-            found.append(f"{name} says accept, and rests on no label: it says nothing.")
+        if rule.then.accept != "certified" and not when.labels and not when.fields:
+            found.append(f"{name} says accept, and rests on no label and no field: it says nothing.")
         if rule.then.accept != "certified" and rule.then.person:
             found.append(f"{name} accepts what is not certified, and asks for a person in any case.")
     return found

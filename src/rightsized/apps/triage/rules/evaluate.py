@@ -1,7 +1,8 @@
 """Which rule takes a message, and whether a person has to look first. Pure: time and the desk's hours come in.
 
-The first rule that fits decides. A message is routed without a person only where every label that the rule rests on is
-certified, or the rule says that less is enough; a rule that rests on no label is its owner's word and certain.
+The first rule that fits decides. A message is routed without a person only where every label and field that the rule
+rests on is certified, or the rule says that less is enough; a rule that rests on neither is its owner's word and
+certain.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def prioritise(book: Rulebook, facts: Facts) -> Priority:
     """The level by the first `[[priority]]` that fits; normal where none does."""
     for one in book.urgencies:
         if fits(one.when, facts, book, None, guessing=False):
-            return Priority(one.level, one.reason or _said(one.when), "rules")
+            return Priority(one.level, (one.reason or _said(one.when)) + _unsaid(one.when, facts), "rules")
     return Priority("normal", "no rule says otherwise")
 
 
@@ -52,13 +53,15 @@ def route(book: Rulebook, facts: Facts, priority: Priority) -> Route:
 
 def _by(rule: Rule, facts: Facts) -> Route:
     then = rule.then
-    weak = [role for role in rule.when.labels if not enough(facts.labels[role], then.accept)]
+    weak = _weak(rule.when, facts, then.accept)
     if then.person:
         return _waits(then, rule, f"the rule {rule.name!r} asks for a person")
     if weak:
-        short = ", ".join(f"{role} ({_standing(facts.labels[role])})" for role in weak)
-        return _waits(then, rule, f"the rule {rule.name!r} fits, but not sure enough: {short}")
-    return Route(then.queue or PEOPLE, True, f"by the rule {rule.name!r}", rule.name, then.assignee, actions_of(then))
+        return _waits(then, rule, f"the rule {rule.name!r} fits, but not sure enough: {', '.join(weak.values())}")
+    bare = _weak(rule.when, facts, "certified")
+    told = f", which accepts what no certificate covers: {', '.join(bare.values())}" if bare else ""
+    reason = f"by the rule {rule.name!r}{told}"
+    return Route(then.queue or PEOPLE, True, reason, rule.name, then.assignee, actions_of(then), tuple(bare))
 
 
 def _waits(then: Then, rule: Rule, reason: str) -> Route:
@@ -73,6 +76,20 @@ def _without(book: Rulebook, facts: Facts) -> Route:
             if one is not None and one.certified and len(one.labels) == 1:
                 return Route(one.labels[0], True, f"{role} is {one.labels[0]}, certified; there are no rules")
     return Route(book.default or PEOPLE, False, "no rule takes it" if book.rules else "there are no rules for it")
+
+
+def _weak(when: When, facts: Facts, accept: Accept) -> dict[str, str]:
+    """The roles and fields that conditions rest on and that are not good enough, with how they stand, in words."""
+    labels = {role: facts.labels[role] for role in when.labels}
+    found = {role: f"{role} ({_standing(one)})" for role, one in labels.items() if not enough(one, accept)}
+    fields = {name: [one for one in facts.fields if one.name == name] for name in when.fields}
+    short = {name: some[0] for name, some in fields.items() if not all(_borne(one, accept) for one in some)}
+    return found | {f"field {name}": f"field {name} ({one.state})" for name, one in short.items()}
+
+
+def _borne(field: Extracted, accept: Accept) -> bool:
+    """Whether the value of a field is good enough to be acted upon without a person."""
+    return field.certified or accept == "uncertified" or (accept == "estimated" and field.state == "estimated")
 
 
 def enough(label: Labelled, accept: Accept) -> bool:
@@ -132,6 +149,12 @@ def _standing(label: Labelled) -> str:
     if label.status != "answered":
         return "no label is sure"
     return "certified" if label.certified else f"{label.state}, {label.confidence:.0%}"
+
+
+def _unsaid(when: When, facts: Facts) -> str:
+    """Which fields a level rests on without a certificate, to follow the reason; empty where there is none."""
+    bare = _weak(When(fields=when.fields), facts, "certified")
+    return f" (no certificate covers: {', '.join(bare.values())})" if bare else ""
 
 
 def _said(when: When) -> str:

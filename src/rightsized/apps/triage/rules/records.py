@@ -36,7 +36,7 @@ class Then(_Table, frozen=True):
     """What a rule does with a message."""
 
     queue: str = ""  # who gets it
-    accept: Accept = "certified"  # labels that are enough to do it without a person
+    accept: Accept = "certified"  # labels and fields that are enough to do it without a person
     person: bool = False  # a person looks at it in any case
     assignee: str = ""  # one person of the queue
     labels: tuple[str, ...] = ()  # to be set in the mailbox or helpdesk
@@ -82,7 +82,7 @@ class Trial(_Table, frozen=True):
     sender: str = "customer@example.com"
     to: str = ""
     labels: dict[str, str] = msgspec.field(default_factory=dict)  # role -> label
-    certified: bool = True  # whether those labels are
+    certified: bool = True  # whether those labels and fields are
     confidence: float = 0.99
     fields: tuple[str, ...] = ()  # names of fields found in it
     language: str = "en"
