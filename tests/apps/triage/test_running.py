@@ -216,7 +216,7 @@ async def test_two_messages_of_one_name_from_two_sources_at_a_time_are_both_kept
         return found
 
     monkeypatch.setattr(inbox.store, "find", slow)
-    inbox.settle = Settling(slow)
+    inbox.settle = Settling(slow, inbox.store.people)
     first, second = (Arrival(f"p{n}", mail=a_mail("m0", body=f"My parcel {n} is late.")) for n in range(2))
     given = [handling(inbox).process(one, one.place, dry_run=False) for one in (first, second)]
     assert all(await asyncio.gather(*given))

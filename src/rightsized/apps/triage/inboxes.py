@@ -45,7 +45,8 @@ class Inbox:
         self._loading = threading.RLock()
         self._read_now: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.store = MessageStore(folder)
-        self.taking, self.settle = threading.Lock(), Settling(self.store.find)  # held while a message gets its key
+        self.taking = threading.Lock()  # held while a message gets its key
+        self.settle = Settling(self.store.find, self.store.people, self.is_ours)
         try:
             self.actions = Journal(self.store, name)
             self._load()

@@ -89,7 +89,7 @@ def test_threads() -> None:
 
 def test_messages_settle_among_those_of_a_store(tmp_path: Path) -> None:
     store = MessageStore(tmp_path)
-    settle, keys = Settling(store.find), []
+    settle, keys = Settling(store.find, store.people), []
     for text, subject, name, answers in (
         ("one", "Pump P200", "<1@x>", ""),
         ("another", "Pump P200", "<1@x>", ""),

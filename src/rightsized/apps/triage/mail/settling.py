@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rightsized.apps.triage.mail.identity import distinct
-from rightsized.apps.triage.mail.threads import RecentThreads, placed
-from rightsized.apps.triage.records import Mail
+from rightsized.apps.triage.mail.threads import RecentThreads, placed, takes_part
+from rightsized.apps.triage.records import Address, Mail
 
 
 class Kept(Protocol):
@@ -30,10 +30,18 @@ class Settling:
 
     Args:
         find: the message that was taken under a key; None where there is none.
+        people: the addresses that take part in a thread, as far as its texts are kept.
+        is_ours: whether an address is of our own side, which may answer everybody.
     """
 
-    def __init__(self, find: Callable[[str], Kept | None]) -> None:
-        self._find, self._recent = find, RecentThreads()
+    def __init__(
+        self,
+        find: Callable[[str], Kept | None],
+        people: Callable[[str], frozenset[str]],
+        is_ours: Callable[[Address], bool] = lambda address: False,
+    ) -> None:
+        self._find, self._people, self._is_ours = find, people, is_ours
+        self._recent = RecentThreads()
 
     def __call__(self, mail: Mail) -> Mail:
         """The message with its own key and its thread."""
@@ -50,6 +58,11 @@ class Settling:
     def of_subject(self, subject: str, people: frozenset[str], since: float) -> str:
         """See `threads.KnownThreads`."""
         return self._recent.of_subject(subject, people, since)
+
+    def admits(self, thread: str, mail: Mail) -> bool:
+        """See `threads.KnownThreads`."""
+        people = self._people(thread)
+        return not people or self._is_ours(mail.sender) or takes_part(mail, people)
 
     def _text(self, key: str) -> Mail | None:
         kept = self._find(key)

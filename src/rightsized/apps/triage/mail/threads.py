@@ -1,18 +1,24 @@
 """Which messages belong together: by the headers that say what is answered (RFC 5322, section 3.6.4), and only where
 those are missing by the subject, and then only between the same people.
+
+Headers are the sender's word. What stands in a conversation is shown and written about beside each of its messages, so
+nobody joins one by naming it: only who takes part in it does.
 """
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Protocol
 
 from msgspec.structs import replace
 
+from rightsized.apps.triage.mail.identity import content_digest
 from rightsized.apps.triage.records import Mail
 
 MOST_KNOWN = 100_000  # messages that `RecentThreads` remembers
+STRANGER = "It names a conversation in which its sender takes no part, and stands by itself."
 SUBJECT_DAYS = 30.0  # days for which a subject between the same people means the same conversation
 LEAST_SUBJECT = 6  # characters: "Hello" and "Order" start many conversations
 _PREFIX = re.compile(
@@ -34,6 +40,10 @@ class KnownThreads(Protocol):
         """The thread of the latest message under a bare subject between these people; empty where there is none."""
         ...
 
+    def admits(self, thread: str, mail: Mail) -> bool:
+        """Whether a message may stand in a thread: nobody else's words are in it, or its sender takes part."""
+        ...
+
 
 def bare_subject(subject: str) -> str:
     """A subject without `Re:`, `AW:`, `Fwd:` in front, blanks made one, case folded."""
@@ -53,24 +63,46 @@ def people_of(mail: Mail) -> frozenset[str]:
     return frozenset(one.address for one in (mail.sender, *mail.to) if one.address)
 
 
+def all_of(mail: Mail) -> frozenset[str]:
+    """Everybody whom a message names: who wrote it, who gets it, and who gets an answer."""
+    named = (mail.sender, *mail.to, *mail.cc, *mail.reply_to)
+    return frozenset(one.address for one in named if one.address)
+
+
+def takes_part(mail: Mail, people: frozenset[str]) -> bool:
+    """Whether who wrote a message, and whom an answer would go to, are among these addresses."""
+    return {mail.sender.address, *(one.address for one in mail.reply_to)} - {""} <= people and bool(mail.sender.address)
+
+
 def placed(mail: Mail, known: KnownThreads) -> Mail:
     """The message with its thread, as earlier messages tell: that of what it answers, the nearest first.
 
     An answer whose headers name nothing is put with the latest message under its subject between the same people. What
-    says its thread itself (a ticket) keeps it.
+    says its thread itself (a ticket) keeps it. Where no thread admits it, it begins one, with a note.
     """
     if mail.thread and mail.thread != first_of(mail):
         return mail
+    refused = False
+    for thread in _named(mail, known):
+        if known.admits(thread, mail):
+            notes = (*mail.notes, STRANGER) if refused else mail.notes
+            return replace(mail, thread=thread, notes=notes)
+        refused = True
+    return replace(mail, thread=f"sha256:{content_digest(mail)}", notes=(*mail.notes, STRANGER))
+
+
+def _named(mail: Mail, known: KnownThreads) -> Iterator[str]:
+    """The threads that a message may belong to, the likeliest first; at last the one that it begins."""
     for answered in (mail.in_reply_to, *reversed(mail.references)):
         if answered and (thread := known.of_key(answered)):
-            return replace(mail, thread=thread)
+            yield thread
     bare = bare_subject(mail.subject)
     orphan = not mail.references and not mail.in_reply_to and _REPLY.match(mail.subject) is not None
     if orphan and len(bare) >= LEAST_SUBJECT and not mail.automatic:
         since = (mail.received or mail.date or 0.0) - SUBJECT_DAYS * 86400
         if thread := known.of_subject(bare, people_of(mail), since):
-            return replace(mail, thread=thread)
-    return replace(mail, thread=first_of(mail))
+            yield thread
+    yield from dict.fromkeys((first_of(mail), mail.key))
 
 
 class RecentThreads:
@@ -80,6 +112,7 @@ class RecentThreads:
         self._most = most
         self._keys: OrderedDict[str, str] = OrderedDict()
         self._subjects: OrderedDict[tuple[str, frozenset[str]], tuple[float, str]] = OrderedDict()
+        self._people: OrderedDict[str, frozenset[str]] = OrderedDict()
 
     def of_key(self, key: str) -> str:
         return self._keys.get(key, "")
@@ -88,14 +121,18 @@ class RecentThreads:
         when, thread = self._subjects.get((subject, people), (0.0, ""))
         return thread if when >= since else ""
 
+    def admits(self, thread: str, mail: Mail) -> bool:
+        return thread not in self._people or takes_part(mail, self._people[thread])
+
     def add(self, mail: Mail) -> None:
         """Remember a message that has its thread."""
         thread = mail.thread or first_of(mail)
         self._keys[mail.key] = thread
+        self._people[thread] = self._people.get(thread, frozenset()) | all_of(mail)
         bare = bare_subject(mail.subject)
         if len(bare) >= LEAST_SUBJECT:
             self._subjects[(bare, people_of(mail))] = (mail.received or mail.date or 0.0, thread)
             self._subjects.move_to_end((bare, people_of(mail)))
-        for one in (self._keys, self._subjects):
+        for one in (self._keys, self._subjects, self._people):
             if len(one) > self._most:
                 one.popitem(last=False)

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from rightsized.apps.triage.records import Handled, Mail
+from rightsized.apps.triage.records import Address, Handled, Mail
 from rightsized.apps.triage.store import database
 from rightsized.apps.triage.store.records import Event, Kept, Status, Waits, What
 from rightsized.core.errors import NotFoundError
@@ -26,8 +26,20 @@ LONGEST = 200  # messages of a conversation that are looked at
 WAITING = Waits()
 _COLUMNS = """number, key, thread, source, received, taken, state, status, dry, made, queue, level, assignee, due,
     incident, mail, handled, updated, error"""
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """Whom a stored message names."""
+
+    sender: Address
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    reply_to: tuple[Address, ...] = ()
+
+
 _encode = msgspec.json.Encoder().encode
 _mail = msgspec.json.Decoder(Mail).decode
+_named = msgspec.json.Decoder(_Named).decode
 _handled = msgspec.json.Decoder(Handled).decode
 
 
@@ -187,6 +199,11 @@ class MessageStore:
         found = dict(self.rows("SELECT status, count(*) FROM messages GROUP BY status"))
         failed = self.rows("SELECT count(*) FROM messages WHERE state = 'failed'")[0][0]
         return {**{str(k): int(v) for k, v in found.items()}, "failed": int(failed)}
+    def people(self, thread: str) -> frozenset[str]:
+        """The addresses that take part in a conversation, as far as its texts are kept."""
+        sql = "SELECT mail FROM messages WHERE thread = ? AND mail IS NOT NULL"
+        return frozenset().union(*(_people(one) for (one,) in self.rows(sql, (thread,))))
+
 
     def thread(self, thread: str) -> list[Kept]:
         """The messages of a conversation, oldest first; of a very long one the latest."""
@@ -247,7 +264,7 @@ class MessageStore:
         wanted = address.strip().lower()
         sql = "SELECT thread, mail FROM messages WHERE mail IS NOT NULL AND instr(mail, ?)"
         rows = self.rows(sql, (_encode(wanted)[1:-1],))
-        threads = {thread for thread, mail in rows if wanted in _people(_mail(mail))}
+        threads = {thread for thread, mail in rows if wanted in _people(mail)}
         of_thread = "SELECT key FROM messages WHERE thread = ? AND mail IS NOT NULL"
         return [key for thread in sorted(threads) for (key,) in self.rows(of_thread, (thread,))]
 
@@ -281,8 +298,9 @@ def _made(row: tuple[Any, ...]) -> Kept:
     return Kept(**given, mail=mail and _mail(mail), handled=handled and _handled(handled), updated=updated, error=error)
 
 
-def _people(mail: Mail) -> set[str]:
-    return {one.address.lower() for one in (mail.sender, *mail.to, *mail.cc, *mail.reply_to)}
+def _people(mail: bytes) -> set[str]:
+    named = _named(mail)
+    return {one.address.lower() for one in (named.sender, *named.to, *named.cc, *named.reply_to)} - {""}
 
 
 def without_words(handled: Handled) -> Handled:
