@@ -52,7 +52,9 @@ def connect(options: ConnectOptions) -> Result:
         store.close()
     path = folder / FILE_NAME
     before = path.read_text("utf-8") if path.exists() else ""
-    atomic.write(path, with_source(before, options.address, given, str(path)).encode())
+    atomic.write(
+        path, with_source(before, source.name, given, str(path)).encode()
+    )  # a path from here says nothing there
     data = {"inbox": options.inbox, "source": source.name, "file": str(path), "first": first}
     found = f"Its first message not taken yet: {first}." if first else "It holds no message that was not taken yet."
     return Result(data, f"{source.name} is a source of {options.inbox} now ({path}).\n{found}\n{_next(options)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rightsized.apps.triage.records import Mail, Span, Summary
-from rightsized.apps.triage.summary.extract import extract
+from rightsized.apps.triage.summary.extract import extract, key_places
 from rightsized.apps.triage.summary.sentences import said
 from rightsized.apps.triage.summary.written import write_summary
 from rightsized.core.errors import UpstreamError
@@ -126,3 +126,11 @@ async def test_a_model_that_is_away_leaves_the_extract() -> None:
     found = await written(UpstreamError("The server is away."))
     assert found.kind == "extract"
     assert "away" in found.note
+
+
+def test_a_greeting_fills_no_summary() -> None:
+    hello, point, more = Scores(0, 0, 0.1, 0.9, 0.01, 0), Scores(0.9, 0, 0, 0.1, 0.6, 0.9), Scores(0, 0, 0.9, 0.1, 0.1, 0)
+    assert key_places([hello, point]) == [1]
+    assert key_places([hello, point, more]) == [1, 2]
+    assert key_places([hello, hello]) == [0]  # of what is all the same, one
+    assert key_places([]) == []

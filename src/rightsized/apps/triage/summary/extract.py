@@ -15,7 +15,7 @@ from rightsized.apps.triage.summary.sentences import Said, said
 from rightsized.engines.sentence_kinds import Placed, Scores, SentenceModel
 
 MOST = 3  # sentences besides the subject
-LEAST = 0.25  # probability of mattering below which a third sentence is left out
+LEAST = 0.25  # probability of mattering below which a third sentence, and a courtesy, is left out
 ACTS = 0.1  # probability from which on a sentence is said to need action: missing one costs more than a look
 MOST_ACTIONS = 3
 LONG = 60  # sentences of a thread from which on they are first reduced to so many
@@ -45,9 +45,17 @@ def extract(mail: Mail, earlier: Sequence[Mail], model: SentenceModel, is_ours: 
 
 
 def key_places(scores: Sequence[Scores]) -> list[int]:
-    """The sentences that a summary holds, in their order: two, and a third where it is likely to matter."""
+    """The sentences that a summary holds, in their order: two, and a third where it is likely to matter.
+
+    A greeting or thanks stands for nothing: it is left out where there is anything else.
+    """
     ranked = sorted(range(len(scores)), key=lambda at: (-scores[at].key, at))[:MOST]
-    return sorted(at for place, at in enumerate(ranked) if place < MOST - 1 or scores[at].key >= LEAST)
+    kept = [at for at in ranked if scores[at].key >= LEAST or not _courtesy(scores[at])] or ranked[:1]
+    return sorted(at for place, at in enumerate(kept) if place < MOST - 1 or scores[at].key >= LEAST)
+
+
+def _courtesy(one: Scores) -> bool:
+    return one.other > max(one.request, one.commitment, one.fact)
 
 
 def action_places(scores: Sequence[Scores]) -> list[int]:
