@@ -117,9 +117,10 @@ def line(one: Handled) -> str:
 
 
 def _said(label: Labelled) -> str:
-    """Its labels; where the task abstained, its best guess with a question mark."""
+    """Its labels; where the task abstained, what the next tier said, or its best guess with a question mark."""
     guess = label.suggested[0].label if label.suggested else ""
-    return " + ".join(label.labels) or f"{guess}?"
+    by = f" (by {label.next_tier.name}, uncertified)" if label.next_tier is not None and label.labels else ""
+    return f"{' + '.join(label.labels)}{by}" if label.labels else f"{guess}?"
 
 
 def _summed(told: dict[str, int], options: RunOptions) -> None:

@@ -67,8 +67,8 @@ class Text(Frozen, frozen=True):
     """What was written, by which tier and model, under which decision and promise.
 
     `tier` is empty where every tier was passed over and nothing was written; `reason` then says why. `cut` where the
-    text ended for want of tokens. `confidence` is the cascade's own, in [0, 1], that the text is right. `cost` is in US
-    dollars.
+    text ended for want of tokens. `level` is the tier's place: 2 a small model, 1 a large one. `confidence` is the
+    cascade's own, in [0, 1], that the text is right. `cost` is in US dollars.
     """
 
     text: str
@@ -84,6 +84,7 @@ class Text(Frozen, frozen=True):
     cost: float = 0.0
     latency_ms: float = 0.0
     reason: str = ""
+    level: int = 0
 
 
 class TextWriter(Protocol):
@@ -222,6 +223,7 @@ def text_of(reply: Reply) -> Text:
         usage=written.usage,
         cost=reply.cost,
         latency_ms=reply.latency_ms,
+        level=reply.tier,
     )
 
 

@@ -51,16 +51,16 @@ def a_reply(task: str, label: str | None, *, sure: float = 0.9, certified: bool 
 class FakeStatus:
     """A task's status, as far as reading asks."""
 
-    def __init__(self, name: str, labels: Sequence[str], version: str = "v1") -> None:
-        self.task = Task(name, "classify", tuple(labels), version)
+    def __init__(self, name: str, labels: Sequence[str], version: str = "v1", *, multi_label: bool = False) -> None:
+        self.task = Task(name, "classify", tuple(labels), version, multi_label=multi_label)
         self.state = "certified"
 
 
 class FakeTasks:
     """Tasks that answer by functions of the text. Implements `reading.tasks.Tasks`."""
 
-    def __init__(self, answers: Mapping[str, Callable[[str], Reply]]) -> None:
-        self.answers = dict(answers)
+    def __init__(self, answers: Mapping[str, Callable[[str], Reply]], *, multi_label: bool = False) -> None:
+        self.answers, self._multi_label = dict(answers), multi_label
         self.asked: list[tuple[str, str, str]] = []  # task, text, conversation
         self.versions: dict[str, str] = {}
         self.recorded_replies: list[Reply] = []
@@ -78,7 +78,8 @@ class FakeTasks:
         return self.answers[task](text)
 
     def tasks(self) -> list[Any]:
-        return [FakeStatus(name, ("orders", "delivery"), self.versions.get(name, "v1")) for name in self.answers]
+        labels, several = ("orders", "delivery"), self._multi_label
+        return [FakeStatus(n, labels, self.versions.get(n, "v1"), multi_label=several) for n in self.answers]
 
     def recorded(self, inner: Answerer, version: str) -> Answerer:
         return _Recorded(inner, self.recorded_replies)

@@ -89,11 +89,31 @@ class Mail(Frozen, frozen=True):
         return f"{self.subject}\n\n{self.written}".strip()
 
 
+class NextTier(Frozen, frozen=True):
+    """What a tier that writes said of a message where the task abstained: no certificate covers it.
+
+    `name` is the tier's in the settings, empty where none wrote anything; `decision` names the record of the call.
+    `labels` are those that it gave, `out_of_scope` where none fits; where there are none, `reason` says why. `left_out`
+    are the characters of the message that it was not given, for want of context.
+    """
+
+    name: str = ""
+    tier: int = 0
+    model: str = ""
+    decision: str = ""
+    labels: tuple[str, ...] = ()
+    reason: str = ""
+    latency_ms: float = 0.0
+    left_out: int = 0
+
+
 class Labelled(Frozen, frozen=True):
     """What one task said of a message: its labels, how sure, and under which promise.
 
     `labels` is empty where every tier abstained (`status` "abstained"), or where no label of several fits. `suggested`
-    are the best guesses either way, for whoever decides. `tier` and `decision` are those of the task's own decision.
+    are the best guesses either way, for whoever decides. `decision` is that of the task, which people's labels are
+    given to. Where the task abstained and a tier that writes was asked, `next_tier` says what came of it; `labels` and
+    `tier` are then that tier's, never certified, and of no known confidence (0).
     """
 
     task: str
@@ -107,6 +127,12 @@ class Labelled(Frozen, frozen=True):
     out_of_scope: float = 0.0
     tier: int = 0
     decision: str = ""
+    next_tier: NextTier | None = None
+
+    @property
+    def left_open(self) -> bool:
+        """Whether the task itself gave no label: its decision waits for a person's, whatever a tier said."""
+        return self.status == "abstained" or self.next_tier is not None
 
 
 class Extracted(Frozen, frozen=True):
@@ -182,6 +208,7 @@ class Summary(Frozen, frozen=True):
     """What a message or thread says. `kind` "extract": sentences of the source; "abstract": written and checked.
 
     `action` are the sentences that ask for something to be done. `text` is an abstract's; empty for an extract.
+    `decision` is that of what was written, also where nothing of it is shown; `note` then says why.
     """
 
     kind: Literal["extract", "abstract"]

@@ -14,7 +14,9 @@ from typing import Literal
 import msgspec
 
 from rightsized.apps.triage.composing import mail_of
-from rightsized.apps.triage.drafts.writing import Draft, answers, write_draft
+from rightsized.apps.triage.drafts.hiding import without_people
+from rightsized.apps.triage.drafts.records import Example
+from rightsized.apps.triage.drafts.writing import Draft, answers, shared, write_draft
 from rightsized.apps.triage.handling import Handling
 from rightsized.apps.triage.inboxes import Inbox, Inboxes
 from rightsized.apps.triage.protocols import Arrival
@@ -32,6 +34,7 @@ from rightsized.store.home import Home
 from rightsized.tasks.accesses import What, access
 from rightsized.tasks.acts import Act
 from rightsized.tasks.dataset import SEPARATOR
+from rightsized.tasks.pseudonyms import detector_of
 from rightsized.tasks.service_protocol import Service
 from rightsized.tasks.writing import Excerpt, GatewayWriter, TextWriter
 
@@ -186,14 +189,27 @@ class TriageService:
             raise InputError(f"Message {number} has no text to answer.")
         await self.seen(identity, "decision", [kept])
         thread = await asyncio.to_thread(inbox.store.thread, kept.thread)
-        earlier = [one.mail for one in thread if one.mail and one.number < number]
-        found = await self.similar(name, kept)
-        examples = await asyncio.to_thread(answers, inbox.store, inbox.is_ours, [one.kept for one in found])
+        before = [one.mail for one in thread if one.mail and one.number < number]
+        earlier = shared(kept.mail, before, kept.source)
+        examples = await self._examples(name, kept)
         collection = inbox.settings.write.policies
         policies = await self.policies(collection, kept.mail.text, identity) if collection else ()
         draft = await write_draft(kept.mail, earlier, examples, policies, writer)
+        if len(earlier) < len(before):
+            draft = msgspec.structs.replace(draft, notes=(*draft.notes, _held_back(len(before) - len(earlier))))
         inbox.store.note(kept.key, by or identity.name or identity.id, "drafted", f"decision {draft.decision}")
         return draft
+
+    async def _examples(self, name: str, kept: Kept) -> list[Example]:
+        """Our answers to solved messages like this one, without whom they are about."""
+        inbox = self.inboxes.open(name)
+        solved = [one.kept for one in await self.similar(name, kept)]
+
+        def look_up() -> list[Example]:
+            found = answers(inbox.store, inbox.is_ours, solved)
+            return without_people(found, detector_of(self._config)) if found else []
+
+        return await asyncio.to_thread(look_up)
 
     async def seen(self, identity: Identity, what: What, messages: Sequence[Kept]) -> None:
         """Put on record that somebody is about to be shown these messages."""
@@ -237,7 +253,7 @@ class TriageService:
         """Labels that wait for a person, given as they were suggested; those of audits are not touched."""
         for role, one in (kept.handled.labels if kept.handled else {}).items():
             best = one.labels or tuple(score.label for score in one.suggested[:1])
-            waits = one.status == "abstained" and one.decision and best and not self._blind(one)
+            waits = one.left_open and one.decision and best and not self._blind(one)
             if waits and not self._service.labels_of(one.decision):  # what a person has said already stands
                 with contextlib.suppress(NotFoundError):  # the task was removed since: the route can stand without it
                     await self._correct(kept, role, SEPARATOR.join(best), by)
@@ -249,7 +265,7 @@ class TriageService:
         decision = labels[role].decision
         if not decision:
             raise InputError(f"The answer of {role!r} is not on record, so it cannot be corrected.")
-        if self._blind(labels[role]) or labels[role].status == "abstained":
+        if self._blind(labels[role]) or labels[role].left_open:
             await self._service.label(decision, label, by)
         else:
             await self._service.feedback(decision, label, by)
@@ -305,7 +321,17 @@ class TriageService:
 
 
 def _hidden(one: Labelled) -> Labelled:
-    return msgspec.structs.replace(one, labels=(), confidence=0.0, suggested=(), out_of_scope=0.0, certified=False)
+    return msgspec.structs.replace(
+        one, labels=(), confidence=0.0, suggested=(), out_of_scope=0.0, certified=False, next_tier=None
+    )
+
+
+def _held_back(count: int) -> str:
+    """That messages of a thread were kept from a draft, and why."""
+    return (
+        f"{count} earlier messages of the thread were not given to the model: whoever gets this reply has no part in "
+        "them, as far as their headers say."
+    )
 
 
 def _without_outcome(one: Event) -> Event:

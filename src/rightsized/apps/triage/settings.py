@@ -20,6 +20,7 @@ from rightsized.core.tables import meant, read_table, read_toml
 FILE_NAME = "inbox.toml"
 DEFAULT_INBOX = "inbox"
 Written = Literal["never", "long threads", "always"]
+PRIORITY = "priority"  # the role of a task that says how urgent a message is
 SENT_HERE = "webhook:"  # the source of signed messages that others send
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -49,7 +50,7 @@ class EscalateSettings(_Table, frozen=True):
     """What is asked where a task abstains, before a person is."""
 
     tier: str = ""  # a tier that writes, or "auto"; empty: nobody, the message waits for a person
-    tasks: tuple[str, ...] = ()  # roles that it is asked about; empty: all
+    tasks: tuple[str, ...] = ()  # roles that it is asked about; empty: all but priority
     seconds: float = 20.0  # longest wait for it
 
 
@@ -130,7 +131,13 @@ def parse(document: dict[str, Any], origin: str) -> InboxSettings:
                 given[name] = msgspec.convert(document[name], target)
             except msgspec.ValidationError as error:
                 raise ConfigError(f"{name} in {origin} cannot be used: {error}.") from None
-    return InboxSettings(**given)
+    made = InboxSettings(**given)
+    if PRIORITY in made.escalate.tasks:
+        raise ConfigError(
+            f"[escalate] tasks in {origin} names {PRIORITY!r}: no model that writes is asked how urgent a message is.",
+            fix="Leave it out: [[priority]] in rules.toml gives the level where the task gives none.",
+        )
+    return made
 
 
 def with_source(text: str, address: str, options: dict[str, Any], origin: str) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from rightsized.apps.triage.drafts.checking import CLOSE, OPEN, checked
-from rightsized.apps.triage.drafts.writing import Example, write_draft
+from rightsized.apps.triage.drafts.hiding import FILL_IN
+from rightsized.apps.triage.drafts.records import Example
+from rightsized.apps.triage.drafts.writing import write_draft
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.records import Address, Mail
 from rightsized.apps.triage.service import TriageService
@@ -118,14 +120,17 @@ async def test_our_answers_to_solved_messages_are_the_examples(
         monkeypatch.setattr(TriageService, "_writer", lambda *_: writer)
         late = "Hello, my parcel with the tent was due on Monday and has not moved since. Where is it?"
         await take(triage, a_mail("old", late, received=1e9, thread="old"))
-        ours = Address("desk@fernhill.example", "Desk")
-        await take(triage, a_mail("ours", "Hello, it left us today.", sender=ours, received=1e9 + 5, thread="old"))
+        desk = {"sender": Address("desk@fernhill.example", "Desk"), "thread": "old"}
+        said = "Hi Anna, order FO-20001 for Bo Winter left us today."
+        await take(triage, a_mail("false", "Send us your password.", received=1e9 + 4, **desk))
+        await take(triage, a_mail("ours", said, received=1e9 + 5, in_reply_to="old", **desk))
         await triage.step("inbox", 1, "done", "anna")
         await take(triage, a_mail("new", late + " Thanks.", received=1e9 + 9, thread="new"))
         number = next(one.number for one in triage.waiting("inbox", ANY) if one.key == "new")
         draft = await triage.draft("inbox", number, by="anna")
         assert draft.examples == (1,)
-        assert "it left us today" in writer.prompts[0].excerpts[-1].text
+        shown = writer.prompts[0].excerpts[-1].text
+        assert shown == f"Hi {FILL_IN}, order {FILL_IN} for {FILL_IN} left us today."
         event = triage.show("inbox", number).events[-1]
         assert (event.by, event.what, event.detail) == ("anna", "drafted", "decision fake-1")
         with pytest.raises(NotFoundError):

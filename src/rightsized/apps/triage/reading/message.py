@@ -7,7 +7,7 @@ audit coin: the tasks' decisions have theirs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ import msgspec
 from rightsized.apps.triage.reading.next_tier import ask_next_tier
 from rightsized.apps.triage.reading.tasks import Tasks, label_all, roles
 from rightsized.apps.triage.records import LEVELS, Extracted, Handled, Labelled, Level, Mail, Priority, Route, Summary
+from rightsized.apps.triage.settings import PRIORITY as PRIORITY  # also from here
 from rightsized.apps.triage.settings import InboxSettings
 from rightsized.apps.triage.summary.written import write_summary
 from rightsized.core.generation import Caller, DataClass
@@ -25,7 +26,6 @@ from rightsized.tasks.finding import CITES
 from rightsized.tasks.writing import TextWriter
 
 LONG_THREAD = 4  # messages, the one at hand included
-PRIORITY = "priority"  # the role of a task that says how urgent a message is
 TASK = "triage/{inbox}"  # under which the decision of a whole message is on record
 
 
@@ -126,12 +126,13 @@ class MessageReader:
                 f"Written by a machine ({mail.automatic}): no task read it.",
             )
         asked = roles(self._tasks, self._settings.tasks)
-        labels, notes = await label_all(self._tasks, asked, mail, self.text_of(mail), asking)
+        text = self.text_of(mail)
+        labels, notes = await label_all(self._tasks, asked, mail, text, asking)
         if asking.writer is not None and any(one.status == "abstained" for one in labels.values()):
             wanted = self._settings.escalate
             known = {one.task.name: one for one in self._tasks.tasks()}
             by_role = {role: known[name] for role, name in asked.items() if name in known}
-            labels, more = await ask_next_tier(asking.writer, labels, by_role, mail, wanted.tasks, wanted.seconds)
+            labels, more = await ask_next_tier(asking.writer, labels, by_role, text, wanted.tasks, wanted.seconds)
             notes += more
         return Known(mail, labels, fields, earlier, now), notes
 
@@ -182,7 +183,7 @@ class _OneMessage(Answerer):
             state="certified" if certified else "none",
             certified=certified,
             latency_ms=(time.perf_counter() - begun) * 1000,
-            attempts=tuple(_attempt(role, one) for role, one in known.labels.items()),
+            attempts=tuple(each for role, one in known.labels.items() for each in _attempts(role, one)),
         )
 
     def handled(self, reply: Reply, source: str) -> Handled:
@@ -220,16 +221,30 @@ def _tier(labels: dict[str, Labelled], route: Route) -> int:
     return min((one.tier for one in labels.values() if one.status == "answered"), default=TIER_TASK)
 
 
-def _attempt(role: str, one: Labelled) -> Attempt:
-    """A task's answer as an attempt of the whole message's decision."""
-    answered = one.status == "answered"
-    return Attempt(
+def _attempts(role: str, one: Labelled) -> Iterator[Attempt]:
+    """A task's answer as an attempt of the whole message's decision; then that of the tier asked where it gave none."""
+    asked = one.next_tier
+    own = () if asked is not None else one.labels
+    score = one.suggested[0].probability if asked is not None and one.suggested else one.confidence
+    yield Attempt(
         rung=role,
-        tier=one.tier,
+        tier=0 if asked is not None else one.tier,
         model=one.task,
-        score=min(1.0, max(0.0, one.confidence)),
+        score=min(1.0, max(0.0, score)),
         threshold=None,
-        accepted=answered,
-        prediction=Prediction(one.labels[0] if one.labels else "", one.labels, one.suggested, one.out_of_scope),
+        accepted=one.status == "answered" and asked is None,
+        prediction=Prediction(own[0] if own else "", own, one.suggested, one.out_of_scope),
         reason=f"{CITES}{one.decision}" if one.decision else "",
     )
+    if asked is not None:
+        yield Attempt(
+            rung=f"{role} by {asked.name or 'the next tier'}",
+            tier=asked.tier,
+            model=asked.model,
+            score=0.0,
+            threshold=None,
+            accepted=one.status == "answered",
+            prediction=Prediction(asked.labels[0], asked.labels, ()) if asked.labels else None,
+            reason=f"{CITES}{asked.decision}" if asked.decision else asked.reason,
+            latency_ms=asked.latency_ms,
+        )

@@ -148,6 +148,8 @@ def words(wanted: tuple[str, ...]) -> re.Pattern[str]:
 def _standing(label: Labelled) -> str:
     if label.status != "answered":
         return "no label is sure"
+    if label.next_tier is not None:
+        return f"{label.next_tier.name} says so, and how often it is right is not known"
     return "certified" if label.certified else f"{label.state}, {label.confidence:.0%}"
 
 

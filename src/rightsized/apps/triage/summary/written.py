@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from rightsized.apps.triage.fitting import write_fitting
 from rightsized.apps.triage.records import Mail, Sentence, Summary
 from rightsized.core.errors import RightsizedError
 from rightsized.tasks.faithful.claims import claims
@@ -18,6 +19,7 @@ from rightsized.tasks.writing import Excerpt, Prompt, TextWriter
 
 TOKENS = 200
 SECONDS = 30.0
+MOST_REASONS, MOST_REASON = 3, 80  # of a refused summary that are told, and characters of each
 LATEST = 8  # messages of a thread that are given to the model
 INSTRUCTIONS = (
     "You summarise mail for the colleague who has to answer it. Use nothing but the passages. Write at most 3 short "
@@ -32,11 +34,12 @@ async def write_summary(mail: Mail, earlier: Sequence[Mail], extract: Summary, w
     messages = [one for one in (*earlier[-(LATEST - 1) :], mail) if one.text]
     excerpts = tuple(Excerpt(one.text, f"from {one.sender.address}") for one in messages)
     try:
-        text = await writer.write(Prompt(INSTRUCTIONS, "Summarise this.", excerpts, TOKENS, SECONDS))
+        given = await write_fitting(writer, Prompt(INSTRUCTIONS, "Summarise this.", excerpts, TOKENS, SECONDS))
     except RightsizedError as error:
-        return replace(extract, note=f"No summary was written: {error.own_words}")
+        return replace(extract, decision=error.decision, note=f"No summary was written: {error.own_words}")
+    text = given.text
     if not text.tier:
-        return replace(extract, note=f"No summary was written: {text.reason}")
+        return replace(extract, decision=text.decision, note=f"No summary was written: {text.reason}")
     sources = [Source(one.text, one.sender.name) for one in messages]
     common = common_words(*(one.text for one in messages))
     found, dropped = list[Sentence](), list[str]()
@@ -49,10 +52,17 @@ async def write_summary(mail: Mail, earlier: Sequence[Mail], extract: Summary, w
         else:
             found.append(_sentence(claim.text, messages[borne[0]], borne[1].start, borne[1].end))
     if not found:
-        return replace(extract, note=f"What was written is not borne out: {'; '.join(dict.fromkeys(dropped))}")
-    note = f"{len(dropped)} sentences that are not borne out were left out." if dropped else ""
+        return replace(extract, decision=text.decision, note=_refused(text.tier, dropped))
+    notes = [f"{len(dropped)} sentences that are not borne out were left out."] if dropped else []
+    note = " ".join([*notes, *([f"{text.tier} {given.note}."] if given.note else [])])
     shown = " ".join(one.text for one in found)
     return Summary("abstract", tuple(found), extract.action, shown, text.decision, note)
+
+
+def _refused(tier: str, why: Sequence[str]) -> str:
+    """Why nothing that was written is shown: the first reasons, cut short, since they quote what was made up."""
+    some = [one if len(one) <= MOST_REASON else f"{one[:MOST_REASON]}..." for one in dict.fromkeys(why)][:MOST_REASONS]
+    return f"What {tier} wrote is not borne out: {'; '.join(some) or 'it says nothing'}"
 
 
 def _sentence(text: str, mail: Mail, start: int, end: int) -> Sentence:
