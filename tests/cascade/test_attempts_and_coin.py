@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rightsized.cascade.attempts import FILE, count_attempt, read_book, share_of_delta
+from rightsized.cascade.attempts import FILE, count_attempt, decisions_tested, read_book, share_of_delta
 from rightsized.cascade.coin import AuditCoin, Toss
 from rightsized.core.errors import ConfigError, DataError, StoreError
 
@@ -45,6 +45,16 @@ def test_attempts_connected_through_others_count(tmp_path: Path) -> None:
 def test_fresh_labels_start_afresh(tmp_path: Path) -> None:
     attempt(tmp_path, ROWS)
     assert attempt(tmp_path, [f"fresh {i}" for i in range(50)], "b") == 1
+
+
+def test_requests_are_known_again_under_other_labels(tmp_path: Path) -> None:
+    asked = [f"decision {i}" for i in range(50)]
+    relabelled, fresh = [f"other {i}" for i in range(50)], [f"fresh {i}" for i in range(50)]
+    for number, (rows, decisions) in enumerate([(ROWS, asked), (relabelled, asked[:1]), (["x"], ["decision 9"])], 1):
+        assert count_attempt(tmp_path, task="support", rows=rows, trial=str(number), decisions=decisions) == number
+    assert count_attempt(tmp_path, task="support", rows=fresh, trial="4", decisions=["decision 99"]) == 1
+    assert decisions_tested(tmp_path, "support") == {*asked, "decision 99"}
+    assert decisions_tested(tmp_path, "another task") == set()
 
 
 def test_the_count_is_on_disk_before_the_test_is_run(tmp_path: Path) -> None:

@@ -24,7 +24,10 @@ FILE, LOCK = "attempts.json", "attempts.lock"
 
 
 class PastAttempt(Frozen, frozen=True):
-    """One attempt: on which set of labels, what made it differ from others, and when (seconds since the epoch)."""
+    """One attempt: on which set of labels, what made it differ from others, and when (seconds since the epoch).
+
+    `decisions` are the requests that the labels are of, where they come from the record.
+    """
 
     task: str
     labels: str
@@ -32,6 +35,7 @@ class PastAttempt(Frozen, frozen=True):
     number: int
     looks: tuple[float, ...] = ()
     created: float = 0.0
+    decisions: tuple[str, ...] = ()
 
 
 class _Book(Frozen, frozen=True):
@@ -39,10 +43,18 @@ class _Book(Frozen, frozen=True):
     attempts: tuple[PastAttempt, ...]
 
 
-def count_attempt(home: Path, *, task: str, rows: Sequence[str], trial: str, looks: tuple[float, ...] = ()) -> int:
+def count_attempt(
+    home: Path,
+    *,
+    task: str,
+    rows: Sequence[str],
+    trial: str,
+    looks: tuple[float, ...] = (),
+    decisions: Sequence[str] = (),
+) -> int:
     """The number of this attempt, from 1; recorded before it is returned, so that no look goes uncounted.
 
-    Attempts overlap where their calibration labels share a row, directly or through attempts between them.
+    Attempts overlap where their calibration labels share a row or a request, directly or through attempts between them.
 
     Args:
         home: folder of the home.
@@ -50,6 +62,7 @@ def count_attempt(home: Path, *, task: str, rows: Sequence[str], trial: str, loo
         trial: digest of everything that could change the outcome (models, promise, budget, seed). The same trial on
             the same rows is the same attempt, however often it is run.
         looks: shares of delta for all attempts, declared with the first; empty takes 1 / (j (j + 1)).
+        decisions: requests that the rows are of, where they are on record: known again under another label.
     Raises:
         DataError: another schedule was declared for these labels, or the declared one is used up.
         StoreError: the record of past attempts cannot be read.
@@ -59,13 +72,13 @@ def count_attempt(home: Path, *, task: str, rows: Sequence[str], trial: str, loo
     labels = _labels(rows)
     with locked(home):
         book = read_book(home)
-        earlier = _overlapping(book, rows)
+        earlier = _overlapping(book, rows, decisions)
         same = [a.number for a in earlier if (a.labels, a.trial) == (labels, trial)]
         if same:
             return min(same)
         number = 1 + max((a.number for a in earlier), default=0)
         _check_looks(earlier, looks, number)
-        now = PastAttempt(task, labels, trial, number, looks, time.time())
+        now = PastAttempt(task, labels, trial, number, looks, time.time(), tuple(sorted(decisions)))
         write_durably(home / FILE, _Book(book.sets | {labels: tuple(sorted(set(rows)))}, (*book.attempts, now)))
     return number
 
@@ -100,17 +113,25 @@ def read_book(home: Path) -> _Book:
         ) from None
 
 
-def _overlapping(book: _Book, rows: Iterable[str]) -> list[PastAttempt]:
-    """Past attempts connected with these rows by chains of shared rows."""
-    reached, frontier = set(rows), True
+def _overlapping(book: _Book, rows: Iterable[str], decisions: Iterable[str] = ()) -> list[PastAttempt]:
+    """Past attempts connected with these rows by chains of shared rows or requests."""
+    reached, asked, frontier = set(rows), set(decisions), True
     joined: set[str] = set()
     while frontier:
-        found = [key for key, kept in book.sets.items() if key not in joined and not reached.isdisjoint(kept)]
+        met = {a.labels for a in book.attempts if not asked.isdisjoint(a.decisions)}
+        joins = (key for key, kept in book.sets.items() if key in met or not reached.isdisjoint(kept))
+        found = [key for key in joins if key not in joined]
         for key in found:
             joined.add(key)
             reached.update(book.sets[key])
+            asked.update(*(a.decisions for a in book.attempts if a.labels == key))
         frontier = bool(found)
     return [attempt for attempt in book.attempts if attempt.labels in joined]
+
+
+def decisions_tested(home: Path, task: str) -> set[str]:
+    """Requests whose labels have tested a version of this task. Raises StoreError."""
+    return {one for attempt in read_book(home).attempts if attempt.task == task for one in attempt.decisions}
 
 
 def _check_looks(earlier: list[PastAttempt], looks: tuple[float, ...], number: int) -> None:

@@ -61,9 +61,13 @@ class LabelOptions(Common):
 
 @dataclass(frozen=True, kw_only=True)
 class RefitOptions(TaskOptions):
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Keep the running version's choices and out-of-fold scores.")
+    full: Annotated[
+        bool, typer.Option("--full", help="Choose and score everything anew; else it is a matter of seconds.")
     ] = False
+    labels: Annotated[
+        int,
+        typer.Option(help="Test it on so many audits that come after it; 0: on as many as simulation asks for.", min=0),
+    ] = 0
     max_error: Annotated[float, typer.Option(help="Another error budget; 0 keeps the running version's.")] = 0.0
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0
 
@@ -72,13 +76,6 @@ class RefitOptions(TaskOptions):
 class ShadowOptions(Common):
     do: Annotated[Do, typer.Argument(help="start, status or stop.")]
     task: Annotated[str, typer.Argument(help="Name of the task.")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PromoteOptions(TaskOptions):
-    labels: Annotated[
-        int, typer.Option(help="Test on the first so many fresh audits; 0: as many as simulation asks for.", min=0)
-    ] = 0
 
 
 def status(options: TaskOptions) -> Result:
@@ -175,7 +172,13 @@ def refit(options: RefitOptions) -> Result:
     found = _fitting(
         options,
         lambda home, fit: make(
-            home, options.task, fit, quick=options.quick, seed=options.seed, max_error=options.max_error
+            home,
+            options.task,
+            fit,
+            full=options.full,
+            seed=options.seed,
+            max_error=options.max_error,
+            labels=options.labels,
         ),
     )
     needed = f" By simulation {found.needed:,} fresh audits would do to certify it." if found.needed else ""
@@ -218,14 +221,14 @@ def shadow(options: ShadowOptions) -> Result:
     return Result(found, "\n".join([*lines, *table]))
 
 
-def promote(options: PromoteOptions) -> Result:
+def promote(options: TaskOptions) -> Result:
     """Test the candidate on fresh audits, and put it in force only where it earns a certificate."""
     from rightsized.apps.triage.learning.promote import promote as attempt
 
-    found = _fitting(options, lambda home, fit: attempt(home, options.task, fit, labels=options.labels))
+    found = _fitting(options, lambda home, fit: attempt(home, options.task, fit))
     same = "the candidate to the last bit" if found.same_model else f"the candidate without {found.left_out} rows"
-    head = f"{found.version} is in force" if found.promoted else "Not certified; the running version stays in force"
-    text = f"{head} (attempt {found.attempt}, {found.labels} audits; {same}).\n{found.sentence}"
+    head = f"{found.version} is in force" if found.promoted else "Not promoted; the running version stays in force"
+    text = f"{head} (attempt {found.attempt}, {found.labels} audits; {same}).\n{found.refused or found.sentence}"
     return Result(found, text, status=0 if found.promoted else 1)
 
 
@@ -320,7 +323,7 @@ add(app, "label", LabelOptions, label)
 add(app, "refit", RefitOptions, refit)
 add(app, "compare", TaskOptions, compare)
 add(app, "shadow", ShadowOptions, shadow)
-add(app, "promote", PromoteOptions, promote)
+add(app, "promote", TaskOptions, promote)
 add(app, "rollback", TaskOptions, rollback)
 add(app, "discover", TaskOptions, discover)
 add(app, "noise", TaskOptions, noise)

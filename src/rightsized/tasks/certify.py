@@ -88,7 +88,13 @@ def _calibrate(home: Home, evidence: Evidence) -> Calibration:
         groups = groups_of(rows)
         calibration = Scores(evidence.scored.score, evidence.scored.correct, groups)
         tested = [digest for part in _tested(evidence.slices) for digest in row_digests(part)]
-        attempt = count_attempt(home.path, task=plan.task, rows=tested, trial=_trial(evidence, groups))
+        attempt = count_attempt(
+            home.path,
+            task=plan.task,
+            rows=tested,
+            trial=_trial(evidence, groups),
+            decisions=plan.calibrate_decisions,
+        )
     return calibrate(
         Plan(
             promise=targets.promise,

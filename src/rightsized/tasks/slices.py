@@ -44,6 +44,7 @@ class FitPlan(Frozen, frozen=True):
     rows: tuple[list[str], list[Any]] | None = None
     calibrate: str | None = None
     calibrate_rows: tuple[list[str], list[Any]] | None = None
+    calibrate_decisions: tuple[str, ...] = ()  # the requests that calibrate rows are of, where they are on record
     columns: Columns = field(default_factory=Columns)
     targets: Targets = Targets()
     sampling: str = ""

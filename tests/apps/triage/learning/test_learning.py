@@ -15,12 +15,13 @@ import pytest
 
 from rightsized.apps.triage.learning import shadow
 from rightsized.apps.triage.learning.ask import ask
-from rightsized.apps.triage.learning.candidate import candidate_of, refit
-from rightsized.apps.triage.learning.compare import compare
+from rightsized.apps.triage.learning.candidate import _learned_before, candidate_of, keep, refit
+from rightsized.apps.triage.learning.compare import _unlike, compare
 from rightsized.apps.triage.learning.discover import discover
-from rightsized.apps.triage.learning.labels import fresh_audits, is_held, learn_from
-from rightsized.apps.triage.learning.promote import promote
+from rightsized.apps.triage.learning.labels import Fresh, Learnt, fresh_audits, is_held, learn_from, text_digest
+from rightsized.apps.triage.learning.promote import _bursts_once, promote
 from rightsized.apps.triage.learning.standing import noise, standing
+from rightsized.cascade.attempts import decisions_tested
 from rightsized.core.config import AuditConfig, Config
 from rightsized.core.errors import InputError, NotFoundError
 from rightsized.core.types import Certificate, Targets
@@ -31,7 +32,7 @@ from rightsized.store.home import Home
 from rightsized.tasks import shadow_run
 from rightsized.tasks.dataset import OUT_OF_SCOPE, Columns
 from rightsized.tasks.fit import fit_task
-from rightsized.tasks.queue import ReviewQueue
+from rightsized.tasks.queue import ReviewQueue, TrainingRow
 from rightsized.tasks.service import LocalService
 from rightsized.tasks.slices import FitPlan
 from rightsized.tasks.versions import TaskStore
@@ -86,6 +87,11 @@ async def _live(home: Home, messages: list[tuple[str, str]]) -> None:
                 await service.label(reply.id, label, "ana")
             elif number % 2:
                 await service.feedback(reply.id, label, "ben")
+
+
+def fresh(home: Home) -> Fresh:
+    with LedgerReader(home.decisions) as reader:
+        return fresh_audits(ReviewQueue(reader), reader, home.path, TASK)
 
 
 def test_what_to_ask_is_doubtful_and_never_an_audit(lived: Lived) -> None:
@@ -196,13 +202,18 @@ def _served_along(home: Home) -> int:
 
 
 def test_promotion_takes_fresh_audits_in_their_order_and_no_gap(lived: Lived) -> None:
+    candidate = candidate_of(lived.home, TASK)
+    keep(lived.home, msgspec.structs.replace(candidate, needed=100_000))
     with pytest.raises(InputError, match="100000 fresh audits"):
-        promote(lived.home, TASK, fit_task, labels=100_000)
-    with LedgerReader(lived.home.decisions) as reader:
-        before = fresh_audits(ReviewQueue(reader), reader, lived.home.path, TASK, several=False)
+        promote(lived.home, TASK, fit_task)
+    keep(lived.home, msgspec.structs.replace(candidate, declared=TESTS))
+    with pytest.raises(InputError, match=f"{TESTS} fresh audits are to test this candidate; there are [1-9]"):
+        promote(lived.home, TASK, fit_task)  # only those that came after the number was declared
+    keep(lived.home, msgspec.structs.replace(candidate, needed=TESTS))
+    before = fresh(lived.home)
     assert before.used == 0
     assert before.probability == RATE
-    done = promote(lived.home, TASK, fit_task, labels=TESTS)
+    done = promote(lived.home, TASK, fit_task)
     store = TaskStore(lived.home)
     assert (done.state, done.promoted, done.attempt) == ("certified", True, 1)
     assert store.current(TASK) == done.version
@@ -212,12 +223,71 @@ def test_promotion_takes_fresh_audits_in_their_order_and_no_gap(lived: Lived) ->
     trained = set(open_examples(store.folder(TASK)).texts)
     assert not trained & set(before.texts[:TESTS])
     assert done.same_model == (done.left_out == 0)
-    with LedgerReader(lived.home.decisions) as reader:
-        after = fresh_audits(ReviewQueue(reader), reader, lived.home.path, TASK, several=False)
+    after = fresh(lived.home)
     assert after.used == TESTS, "what has tested once is not fresh"
     assert after.texts == before.texts[TESTS:]
     with pytest.raises(InputError, match="is in force now"):
-        promote(lived.home, TASK, fit_task, labels=10)
+        promote(lived.home, TASK, fit_task)
+
+
+def test_a_promise_that_rests_on_one_incident_is_refused(lived: Lived) -> None:
+    store, found = TaskStore(lived.home), fresh(lived.home)
+    version, certificate = store.current(TASK), store.read(TASK, "certificate.json", Certificate)
+    right = next(n for n, one in enumerate(found.outcomes) if one.local and one.wrong is False)
+    own = found.outcomes[right]
+    texts = [*(f"{found.texts[right]} {n}" for n in range(40)), *found.texts[-10:]]
+    wrong = ["rental" if one.label != "rental" else "billing" for one in found.outcomes[-10:]]
+    plan = FitPlan(str(lived.home.path), TASK, calibrate_rows=(texts, [str(own.label)] * 40 + wrong))
+
+    def tested(seconds: float) -> tuple[int, str]:
+        times = [1e6 + seconds * n for n in range(40)] + [1e6 + 1e5 * n for n in range(10)]
+        audits = [msgspec.structs.replace(own, decision=f"d{n}", started=at) for n, at in enumerate(times)]
+        return _bursts_once(lived.home, store, certificate, version, audits, plan)
+
+    copies, refused = tested(60.0)
+    assert copies == 39
+    assert "39 of the 50 audits are further messages of one incident" in refused
+    assert tested(25_000.0) == (0, ""), "the same text all the time is traffic, no incident"
+
+
+def test_what_nearly_repeats_a_trained_row_compares_nothing() -> None:
+    held = [TrainingRow("d1", "The payment page shows an error for order 4711 since ten", "billing", "abstained"),
+            TrainingRow("d2", "Where can I hire a kayak for the weekend?", "rental", "feedback")]  # fmt: skip
+    assert _unlike(held, ["The payment page shows an error for order 4712 since ten"]) == held[1:]
+
+
+def test_conversations_are_remembered_after_their_texts_left_the_record(lived: Lived) -> None:
+    before = candidate_of(lived.home, TASK)
+    keep(lived.home, msgspec.structs.replace(before, learned=(("c1", text_digest("a")), ("c2", text_digest("b")))))
+    learnt = Learnt(["a", "z"], [("x",), ("y",)], 1, [], 0, (("c9", text_digest("z")),))
+    assert _learned_before(lived.home, TASK, learnt) == [("c1", text_digest("a"))]
+    keep(lived.home, before)
+
+
+def test_a_tested_audit_stays_tested_under_another_label_and_a_text_that_traffic_repeats_stays_fresh(
+    lived: Lived,
+) -> None:
+    before = fresh(lived.home)
+    with LedgerReader(lived.home.decisions) as reader:
+        outcomes = ReviewQueue(reader).audit_outcomes(TASK)
+        tested = next(one for one in outcomes if one.decision in decisions_tested(lived.home.path, TASK))
+        text = str(reader.text(tested.decision))
+    config = Config(home=str(lived.home.path), audit=AuditConfig(rate=RATE))
+
+    async def relabelled_and_repeated() -> int:
+        async with LocalService(config, purpose="test", record=True) as service:
+            await service.label(tested.decision, "rental" if tested.label != "rental" else "billing", "second reviewer")
+            again = [await service.classify(TASK, text) for _ in range(12)]
+            audits = [reply.id for reply in again if service.decision(reply.id).audit]
+            for one in audits:
+                await service.label(one, str(tested.label), "ana")
+            return len(audits)
+
+    came = asyncio.run(relabelled_and_repeated())
+    after = fresh(lived.home)
+    assert after.used == TESTS, "a second reviewer's word makes a tested audit no fresh one"
+    assert came > 0
+    assert after.texts == [*before.texts, *[text] * came], "the same text sent again is traffic as any other"
 
 
 def test_an_audit_without_a_label_stops_the_test(lived: Lived) -> None:
@@ -229,8 +299,9 @@ def test_an_audit_without_a_label_stops_the_test(lived: Lived) -> None:
 
     decision = asyncio.run(unanswered())
     TaskStore(lived.home).rollback(TASK)
+    keep(lived.home, msgspec.structs.replace(candidate_of(lived.home, TASK), needed=1))
     with pytest.raises(InputError, match=f"1 of the first 1 fresh audits have no label yet, such as {decision}"):
-        promote(lived.home, TASK, fit_task, labels=1)  # thrown with another coin, earlier ones are passed over
+        promote(lived.home, TASK, fit_task)  # thrown with another coin, earlier ones are passed over
 
 
 def test_the_commands_say_where_learning_stands(lived: Lived) -> None:

@@ -84,13 +84,19 @@ def described(home: Home, task: str, texts: Sequence[str]) -> tuple[int, ...]:
     return tuple(number for number, text in enumerate(texts, 1) if text_digest(text) in words)
 
 
-def refit(home: Home, task: str, fit: Fit, *, quick: bool = False, seed: int = 0, max_error: float = 0.0) -> Candidate:
+def refit(
+    home: Home, task: str, fit: Fit, *, full: bool = False, seed: int = 0, max_error: float = 0.0, labels: int = 0
+) -> Candidate:
     """Fit a candidate on what the running version knows and on the corrections since.
+
+    As a rule the running version's choices and out-of-fold scores are kept, and seconds are enough. Everything is
+    chosen and scored anew where a label is new, or the rows since the last full fit are more than a tenth.
 
     Args:
         fit: runs a fit, here or in a child process.
-        quick: keep the running version's choices and out-of-fold scores; only the final models are fitted.
+        full: choose and score everything anew in any case.
         max_error: another error budget than the running version's; 0 keeps it.
+        labels: test it on so many audits that come after it; 0 takes as many as simulation asks for, of all fresh ones.
     Raises:
         NotFoundError: no such task, or no decision is on record. InputError: there is nothing new to learn.
     """
@@ -104,7 +110,8 @@ def refit(home: Home, task: str, fit: Fit, *, quick: bool = False, seed: int = 0
             f"There is no correction of {task!r} to learn from; {len(learnt.held)} are kept back to compare with.",
             fix="Label messages first: rightsized triage learn ask, rightsized queue label.",
         )
-    report = fit(_plan(home, running, learnt, quick=quick, seed=seed, max_error=max_error))
+    before = _learned_before(home, task, learnt)
+    report = fit(_plan(home, running, learnt, quick=not full, seed=seed, max_error=max_error))
     certificate = store.read(task, "certificate.json", Certificate, report.task.version)
     candidate = Candidate(
         task=task,
@@ -117,10 +124,19 @@ def refit(home: Home, task: str, fit: Fit, *, quick: bool = False, seed: int = 0
         replaced=learnt.replaced,
         max_error=report.task.targets.max_error,
         needed=certificate.needed,
-        learned=learnt.learned,
+        learned=tuple(dict.fromkeys((*learnt.learned, *before))),
+        declared=labels,
     )
     keep(home, candidate)
     return candidate
+
+
+def _learned_before(home: Home, task: str, learnt: Learnt) -> list[tuple[str, str]]:
+    """Conversations of what earlier candidates learned and this one knows; the record may have lost their texts."""
+    if not has_candidate(home, task):
+        return []
+    known = {text_digest(text) for text in learnt.texts}
+    return [pair for pair in candidate_of(home, task).learned if pair[1] in known]
 
 
 def _plan(home: Home, running: Task, learnt: Learnt, *, quick: bool, seed: int, max_error: float) -> FitPlan:

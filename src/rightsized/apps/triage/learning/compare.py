@@ -19,6 +19,7 @@ from rightsized.apps.triage.learning.labels import Labels, learn_from, split_lab
 from rightsized.apps.triage.learning.records import Candidate, Changed, Comparison, Paired
 from rightsized.core.config import EngineConfig
 from rightsized.core.errors import RightsizedError
+from rightsized.core.protocols import Progress, no_progress
 from rightsized.core.types import Interval, Task
 from rightsized.engines.classifier import Classifier, open_rungs
 from rightsized.explain.neighbours import open_examples
@@ -28,9 +29,11 @@ from rightsized.store.models import ModelStore
 from rightsized.tasks.dataset import SEPARATOR, Dataset
 from rightsized.tasks.embeddings import Embedder
 from rightsized.tasks.encoders import open_encoder
-from rightsized.tasks.queue import ReviewQueue
+from rightsized.tasks.evaluate import ScoredRows
+from rightsized.tasks.queue import ReviewQueue, TrainingRow
 from rightsized.tasks.score import score_rows
 from rightsized.tasks.versions import TaskStore
+from rightsized.tune.duplicates import straddling
 from rightsized.tune.previous import Previous
 
 RESAMPLES = 2_000
@@ -38,19 +41,21 @@ SHOWN = 10  # rows on which the two differ
 HELD, OUT_OF_FOLD = "corrections kept back", "examples both were fitted on, out-of-fold"
 
 
-def compare(home: Home, task: str) -> Comparison:
+def compare(home: Home, task: str, progress: Progress = no_progress) -> Comparison:
     """Compare the candidate with the version in force. Raises NotFoundError (no candidate), IntegrityError."""
     store, candidate = TaskStore(home), candidate_of(home, task)
     running = store.read(task, "task.json", Task, candidate.base)
     folders = store.folder(task, candidate.base), store.folder(task, candidate.version)
     with LedgerReader(home.decisions) as reader:
         learnt = learn_from(ReviewQueue(reader), folders[1], task, running.multi_label)
-    known = set(open_examples(folders[0]).texts)
-    rows = [row for row in learnt.held if row.text not in known]  # a fit by hand may have trained on some
+    known = open_examples(folders[0]).texts  # a fit by hand may have trained on some that are kept back
+    rows = _unlike(learnt.held, [*known, *open_examples(folders[1]).texts])
     texts, labels = [row.text for row in rows], [split_label(row.label, running.multi_label) for row in rows]
     held, changed = None, tuple[Changed, ...]()
     if rows:
-        said = [answers(home, running, folder, texts) for folder in folders]
+        data = Dataset("held", texts, labels, list(range(len(texts))), [""] * len(texts))
+        scored = scored_by(home, running, folders, data, progress)
+        said = [[prediction.labels for prediction in one.predicted[-1]] for one in scored]
         right = [np.array([set(a) == set(b) for a, b in zip(one, labels, strict=True)]) for one in said]
         held = paired(HELD, right[0], right[1])
         changed = _changed(texts, labels, said)
@@ -58,17 +63,30 @@ def compare(home: Home, task: str) -> Comparison:
     return Comparison(task, candidate.base, candidate.version, held, old, changed, _verdict(candidate, held, old))
 
 
-def answers(home: Home, task: Task, folder: Path, texts: Sequence[str]) -> list[Labels]:
-    """What the encoder rung of a version says of texts, through the path that serves."""
+def _unlike(held: Sequence[TrainingRow], trained: Sequence[str]) -> list[TrainingRow]:
+    """Corrections kept back that repeat, or nearly, nothing a model trained on.
+
+    Of an incident some messages are kept back and some train: a model that learned those by heart would look better.
+    """
+    near = {pair.first for pair in straddling([row.text for row in held], trained)}
+    return [row for number, row in enumerate(held) if number not in near]
+
+
+def scored_by(
+    home: Home, task: Task, folders: Sequence[Path], data: Dataset, progress: Progress = no_progress
+) -> list[ScoredRows]:
+    """What the versions in these folders say of rows, through the path that serves. All have the task's encoder."""
     encoder = open_encoder(task.encoder, ModelStore(home), EngineConfig())
     try:
         embedder = Embedder(home, encoder)
-        embedder.prepare(texts)
-        data = Dataset("held", list(texts), [()] * len(texts), list(range(len(texts))), [""] * len(texts))
-        scored = asyncio.run(score_rows(open_rungs(Classifier.open(folder), embedder), data))
+        embedder.prepare(data.texts, progress)
+        several = task.multi_label
+        return [
+            asyncio.run(score_rows(open_rungs(Classifier.open(folder), embedder), data, multi_label=several))
+            for folder in folders
+        ]
     finally:
         encoder.close()
-    return [prediction.labels for prediction in scored.predicted[-1]]
 
 
 def paired(where: str, running: NDArray[np.bool_], candidate: NDArray[np.bool_]) -> Paired:

@@ -14,12 +14,11 @@ from pathlib import Path
 
 import msgspec
 
-from rightsized.cascade.attempts import read_book
+from rightsized.cascade.attempts import decisions_tested
 from rightsized.core.errors import InputError
 from rightsized.explain.neighbours import open_examples
 from rightsized.ledger.reader import LedgerReader
-from rightsized.tasks.certify import row_digests
-from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR, Dataset
+from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.queue import AuditOutcome, ReviewQueue, TrainingRow
 
 HELD_SHARE = 0.25  # of corrections, kept back to compare with
@@ -27,9 +26,11 @@ Labels = tuple[str, ...]
 
 
 class Learnt(msgspec.Struct, frozen=True):
-    """Rows to train a candidate on. The last `corrections` of them are corrections; `held` were kept back.
+    """Rows to train a candidate on. `corrections` of them are corrections that the version does not know yet; `held`
+    were kept back.
 
-    `replaced` examples had the text of a correction, and its label took their place. `learned` as in `Candidate`.
+    `replaced` examples had another label than a correction of the same text, and that took their place. `learned` as in
+    `Candidate`, of all corrections on record.
     """
 
     texts: list[str]
@@ -43,7 +44,8 @@ class Learnt(msgspec.Struct, frozen=True):
 class Fresh(msgspec.Struct, frozen=True):
     """Audits that no test has used yet, in the order of their requests, with their texts.
 
-    `probability` is the coin's for all of them; audits thrown with another, or whose text is gone, are `passed`.
+    `probability` is the coin's for all of them; audits thrown with another are `passed`. Of `lost` ones the text is
+    gone, `used` ones have tested before.
     """
 
     outcomes: list[AuditOutcome]
@@ -51,6 +53,7 @@ class Fresh(msgspec.Struct, frozen=True):
     probability: float
     passed: int
     used: int
+    lost: int
 
 
 def split_label(label: str, several: bool) -> Labels:
@@ -85,19 +88,22 @@ def learn_from(queue: ReviewQueue, folder: Path, task: str, several: bool) -> Le
     for text, label in zip(examples.texts, examples.labels, strict=True):
         if text in kept_back:
             continue
-        if text in taught:
+        own = split_label(label, several)
+        if text in taught and set(split_label(taught[text].label, several)) != set(own):
             replaced += 1
             continue
         texts.append(text)
-        labels.append(split_label(label, several))
-    new = [row for row in taught.values() if row.text not in kept_back]
+        labels.append(own)
+    known = set(texts)
+    taught = {text: row for text, row in taught.items() if text not in kept_back}
+    new = [row for row in taught.values() if row.text not in known]
     return Learnt(
         texts + [row.text for row in new],
         labels + [split_label(row.label, several) for row in new],
         len(new),
         held,
         replaced,
-        tuple((row.conversation, text_digest(row.text)) for row in new),
+        tuple((row.conversation, text_digest(row.text)) for row in taught.values()),
     )
 
 
@@ -106,32 +112,37 @@ def _audited(queue: ReviewQueue, task: str) -> set[str]:
     return {outcome.conversation for outcome in queue.audit_outcomes(task) if outcome.conversation}
 
 
-def fresh_audits(queue: ReviewQueue, reader: LedgerReader, home: Path, task: str, several: bool) -> Fresh:
-    """Audits that may test: thrown with the coin as it is now, their text still there, in no test so far."""
+def fresh_audits(queue: ReviewQueue, reader: LedgerReader, home: Path, task: str, *, after: float = 0.0) -> Fresh:
+    """Audits that may test: thrown with the coin as it is now, their text still there, in no test so far.
+
+    An audit is known again by its request, whatever label it has by now. By its text it must not be: traffic repeats
+    texts, and a test that leaves out those seen before is about other messages.
+
+    Args:
+        after: only requests that came later (seconds since the epoch).
+    """
     outcomes = queue.audit_outcomes(task)
     if not outcomes:
-        return Fresh([], [], 0.0, 0, 0)
+        return Fresh([], [], 0.0, 0, 0, 0)
     probability = outcomes[-1].probability
     changed = [i for i, outcome in enumerate(outcomes) if outcome.probability != probability]
     since = outcomes[changed[-1] + 1 :] if changed else outcomes
-    tested = {row for rows in read_book(home).sets.values() for row in rows}
+    tested = decisions_tested(home, task)
     kept: list[AuditOutcome] = []
     texts: list[str] = []
     used = lost = 0
     for outcome in since:
         text = reader.text(outcome.decision)
-        if text is None:
-            lost += 1
-        elif outcome.label is not None and _digest(text, split_label(outcome.label, several)) in tested:
+        if outcome.decision in tested:
             used += 1
+        elif outcome.started <= after:
+            continue
+        elif text is None:
+            lost += 1
         else:
             kept.append(outcome)
             texts.append(text)
-    return Fresh(kept, texts, probability, len(outcomes) - len(since) + lost, used)
-
-
-def _digest(text: str, labels: Labels) -> str:
-    return row_digests(Dataset("audits", [text], [labels], [1], [""]))[0]
+    return Fresh(kept, texts, probability, len(outcomes) - len(since), used, lost)
 
 
 def first_labelled(fresh: Fresh, count: int) -> Sequence[int]:
@@ -144,7 +155,8 @@ def first_labelled(fresh: Fresh, count: int) -> Sequence[int]:
     if len(fresh.outcomes) < count:
         raise InputError(
             f"{count} fresh audits are to test this candidate; there are {len(fresh.outcomes)}.",
-            fix="Wait for more traffic, raise audit.rate, or declare a smaller number with --labels.",
+            fix="Wait for more traffic, or raise audit.rate. A smaller number is declared with the next candidate, "
+            "before its audits come in: rightsized triage learn refit --labels.",
         )
     waiting = [outcome.decision for outcome in fresh.outcomes[:count] if outcome.label is None]
     if waiting:

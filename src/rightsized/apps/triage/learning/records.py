@@ -12,6 +12,8 @@ class Candidate(Frozen, frozen=True):
     `corrections` are labels from the queue and from feedback that trained it, `held` those kept back by hash to compare
     with. `learned` pairs the conversation of each (empty where it has none) with the sha256 of its text, so that a
     test can leave out what belongs to it. `needed` is how many fresh labels would probably earn a certificate.
+    `declared` is how many a person said it shall be tested on instead (0: nobody did); since they may have known the
+    labels of earlier audits, only those that came after `created` count then.
     """
 
     task: str
@@ -25,6 +27,7 @@ class Candidate(Frozen, frozen=True):
     max_error: float
     needed: int | None
     learned: tuple[tuple[str, str], ...] = ()
+    declared: int = 0
 
 
 class Paired(Frozen, frozen=True):

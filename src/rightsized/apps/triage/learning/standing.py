@@ -5,7 +5,7 @@ from __future__ import annotations
 from rightsized.apps.triage.learning import shadow
 from rightsized.apps.triage.learning.candidate import candidate_of, has_candidate
 from rightsized.apps.triage.learning.labels import fresh_audits, learn_from
-from rightsized.apps.triage.learning.promote import labels_needed
+from rightsized.apps.triage.learning.promote import fresh_for, labels_needed
 from rightsized.apps.triage.learning.records import Candidate, ShadowReport, Standing
 from rightsized.core.errors import NotFoundError
 from rightsized.core.types import Certificate, Task
@@ -31,7 +31,7 @@ def standing(home: Home, task: str) -> Standing:
     with LedgerReader(home.decisions) as reader:
         queue = ReviewQueue(reader)
         learnt = learn_from(queue, store.folder(task, version), task, known.multi_label)
-        fresh = fresh_audits(queue, reader, home.path, task, known.multi_label)
+        fresh = fresh_for(candidate, queue, reader, home) if candidate else fresh_audits(queue, reader, home.path, task)
         alarms = [alarm for alarm in alarms_of(reader, task) if alarm.certificate == certificate.id]
         waiting, audits = queue.count(task), queue.audit_outcomes(task)
         newest = reader.search(Search(task=task), limit=NEWEST)
