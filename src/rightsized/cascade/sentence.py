@@ -14,6 +14,8 @@ NAMED = 6  # segments that failed are named up to this number, and counted beyon
 
 def sentence(certificate: Certificate) -> str:
     """What the reader may rely on, in plain words. The `sentence` field of the certificate is not read."""
+    if certificate.loss == "field":
+        return _field(certificate)
     if certificate.state == "certified":
         return _certified(certificate)
     return _estimated(certificate) if certificate.state == "estimated" else _none(certificate)
@@ -45,6 +47,27 @@ def _none(c: Certificate) -> str:
         f" When this was examined on {day(c.created)}, no threshold was found to keep the error within"
         f" {budget(c.epsilon)}."
     )
+
+
+def _field(c: Certificate) -> str:
+    """Of the field that the first rung is named after: what of its values is promised."""
+    name, found = c.rungs[0], f"the {_sample(c)}"
+    if c.state == "certified":
+        bar = c.thresholds[0] or 0.0
+        least = f" with a confidence of {bar:.3g} or more" if bar > 0 else ""
+        attempts = f"attempt {c.attempt}" if c.attempt == 1 else f"attempt {c.attempt}; all attempts together"
+        return (
+            f"Certified {day(c.created)} by a test that wrongly certifies at most {odds(c.delta)} ({attempts}):"
+            f" in the long run, of the {c.unit} in which {name} is found{least}, at most {budget(c.epsilon)} have a"
+            f" value that is wrong, while traffic stays like {found}. That is so of about"
+            f" {_percent_of(c.local_share)}. Values that are missed do not count. Test again by {day(c.expires)}, after"
+            f" {c.expires_requests:,} {c.row}s, or on any change of patterns, lists or model."
+        )
+    opening = f"Not certified: nothing is promised of {name} ({day(c.created)})."
+    if c.state == "none":
+        return f"{opening} No confidence was found from which on {budget(c.epsilon)} is kept, on {found}."
+    wrong = f"{c.errors:,} have a value that is wrong: {_percent_of(c.selective_error)}"
+    return f"{opening} Of the {c.m:,} {c.unit} in which it is found among {found}, {wrong}.{_needed(c)}"
 
 
 def claim(c: Certificate) -> str:

@@ -1,4 +1,4 @@
-"""`rightsized triage fields`: a model of an inbox's own fields, fitted on messages in which they are marked."""
+"""`rightsized triage fields`: a model of an inbox's own fields, and what is promised of each field."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ import typer
 from rightsized.cli.commands import Common, Result, add
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned
+from rightsized.cli.triage_fields_tested import (
+    CertifyOptions,
+    SampleOptions,
+    ShowOptions,
+    certify,
+    sample,
+    show,
+)
 from rightsized.cli.triage_opened import InboxOption
 
 if TYPE_CHECKING:
     from rightsized.apps.triage.fields.fitting import Score
 
-app = typer.Typer(name="fields", help="Fields of messages: fit.", no_args_is_help=True)
+app = typer.Typer(name="fields", help="Fields of messages: fit, sample, certify, show.", no_args_is_help=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,3 +69,6 @@ def _told(scores: list[Score], examples: int) -> str:
 
 
 add(app, "fit", FitOptions, fit)
+add(app, "sample", SampleOptions, sample)
+add(app, "certify", CertifyOptions, certify)
+add(app, "show", ShowOptions, show)

@@ -17,7 +17,7 @@ Kind = Literal["classify", "generate", "embed", "search", "review"]
 State = Literal["certified", "estimated", "none", "suspended"]
 Promise = Literal["selective_error", "wrong_local_rate"]
 Status = Literal["answered", "abstained"]
-Loss = Literal["error", "regret", "disagreement"]
+Loss = Literal["error", "regret", "disagreement", "field"]
 
 TIER_TASK, TIER_SMALL, TIER_LARGE, TIER_PERSON = 3, 2, 1, 0
 
@@ -250,9 +250,9 @@ class Certificate(Frozen, frozen=True):
     `expires` is a convention in seconds since the epoch; `expires_requests` one in requests.
     `rungs` names every rung, the last included. `figures_from` says which slice n, m, errors and intervals stand on.
     `loss`: `error` counts wrong answers, `regret` those where the last rung would have been right, `disagreement`
-    those that differ from the last rung's. `segment_by` says what divides the traffic into `segments`. `row` is the
-    word for one row, `outside` for what the out-of-scope rows are (empty: not said), `rests_on` for what no digest
-    pins.
+    those that differ from the last rung's, `field` messages in which a value taken for a field is wrong. `segment_by`
+    says what divides the traffic into `segments`. `row` is the word for one row, `outside` for what the out-of-scope
+    rows are (empty: not said), `rests_on` for what no digest pins.
     """
 
     id: str

@@ -18,6 +18,7 @@ from rightsized.apps.triage.desk.delay import deadlines
 from rightsized.apps.triage.desk.settings import DeskSettings
 from rightsized.apps.triage.fields import Extractor
 from rightsized.apps.triage.fields.model import open_model
+from rightsized.apps.triage.fields.promises import Promises
 from rightsized.apps.triage.fields.settings import read_settings
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Known, Parts
@@ -41,13 +42,15 @@ def mail_of(arrival: Arrival, settings: InboxSettings) -> Mail:
     return read_mail(arrival.data, options, received=arrival.received)
 
 
-def compose(folder: Path, settings: InboxSettings) -> Parts:
-    """The parts of the inbox in `folder`. Raises ConfigError."""
+def compose(folder: Path, settings: InboxSettings, since: Callable[[float], int]) -> Parts:
+    """The parts of the inbox in `folder`. `since`: how many messages were read since a moment. Raises ConfigError."""
     desk = desk_settings.load(folder)
     calendar = Calendar(desk.hours)
     book = rules.load(folder)
+    wanted = read_settings(settings.fields)
+    extractor, promises = Extractor(wanted, open_model(folder)), Promises(folder, wanted, since)
     return Parts(
-        extract=Extractor(read_settings(settings.fields), open_model(folder)),
+        extract=lambda mail: promises.on(extractor(mail)),
         priority=lambda known: rules.prioritise(book, _facts(known, calendar)),
         route=lambda known, priority: rules.route(book, _facts(known, calendar), priority),
         summarise=_summaries(settings),

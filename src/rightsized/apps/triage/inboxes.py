@@ -7,6 +7,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -18,6 +19,7 @@ from rightsized.apps.triage.actions.opening import open_desks
 from rightsized.apps.triage.composing import compose, is_ours
 from rightsized.apps.triage.desk import settings as desk_settings
 from rightsized.apps.triage.desk.calendar import Calendar
+from rightsized.apps.triage.fields.population import taken_since
 from rightsized.apps.triage.inbox import Context, open_source
 from rightsized.apps.triage.mail.settling import Settling
 from rightsized.apps.triage.protocols import Source
@@ -34,7 +36,13 @@ from rightsized.store.home import Home
 FOLDER = "triage"
 MIB = 1 << 20
 DAY_SECONDS = 86_400.0
-_FILES = ("inbox.toml", "rules.toml", "desk.toml", "fields/fields.json")  # what decides how a message is read
+_FILES = (
+    "inbox.toml",
+    "rules.toml",
+    "desk.toml",
+    "fields/fields.json",
+    "fields/certificates.json",
+)  # what decides how a message is read
 
 
 class Inbox:
@@ -127,7 +135,7 @@ class Inbox:
     def _load(self) -> None:
         files = digest_of(self.folder)
         self._settings = inbox_settings.load(self.folder)
-        parts = compose(self.folder, self._settings)
+        parts = compose(self.folder, self._settings, partial(taken_since, self.store))
         desk = desk_settings.load(self.folder)
         self._tending = Tending(self.store, desk, Calendar(desk.hours))
         self._reader = MessageReader(self.name, self._tasks, self._settings, parts, version=files)
