@@ -16,6 +16,7 @@ import msgspec
 from fake_record import FakeRecord
 from letter_encoder import LetterEncoder
 
+from rightsized.core.config import AuditConfig
 from rightsized.core.errors import BusyError, InputError, JobError, NotFoundError
 from rightsized.core.generation import Caller, DataClass
 from rightsized.core.protocols import Answerer, Encoder
@@ -36,7 +37,9 @@ from rightsized.core.types import (
 )
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.gateway_protocol import Gateway
+from rightsized.tasks.promises import Promises
 from rightsized.tasks.records import JobStatus, MonitorStatus, QueueItem, Review, TaskStatus, Written
+from rightsized.tasks.written import MayRead
 
 NOW = 1_795_000_000.0  # 2026-11-18
 DAY = 86_400.0
@@ -105,6 +108,7 @@ class FakeService:
         self.arrived, self.waiting, self.closed_while_busy = threading.Event(), 0, False
         self.unopenable, self.unrecordable, self.record = dict[str, str](), "", FakeRecord()
         self.gateway: Gateway | None = None
+        self.promises = Promises(AuditConfig())
         self._ids = count(1)
         self._tasks = {} if empty else {
             s.task.name: s
@@ -256,7 +260,7 @@ class FakeService:
     async def feedback(self, decision_id: str, label: str, reviewer: str) -> Review:
         return self._review(decision_id, label, reviewer, "feedback")
 
-    def queue(self, task: str | None, limit: int) -> list[QueueItem]:
+    def queue(self, task: str | None, limit: int, may_read: MayRead | None = None) -> list[QueueItem]:
         return [i for i in self._queue.values() if task in (None, i.task) and i.decision not in self.reviews][:limit]
 
     async def label(self, decision_id: str, label: str, reviewer: str) -> Review:

@@ -71,7 +71,7 @@ def test_an_audit_is_judged_over_http_without_seeing_who_wrote_it(audited: Clien
     assert (item["decision"], item["kind"], item["suggestion"]) == (decision, "audit", None)
     assert item["written"] == {
         "turns": [{"role": "system", "text": "Copy."}, {"role": "user", "text": RIGHT}],
-        "answer": f"Copy. {RIGHT}", "given": True, "wrote": True, "drafts": [],
+        "answer": f"Copy. {RIGHT}", "given": True, "wrote": True, "drafts": [], "cited": [],
     }  # fmt: skip
     assert audited.post(f"/v1/queue/{decision}", {"label": "billing"}).status == 422
     assert audited.post(f"/v1/queue/{decision}", {"label": "right"}).json["kind"] == "audit"

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from rightsized.cli.commands import Result
-from rightsized.cli.search_opened import asking, writing
+from rightsized.cli.search_opened import answering, asking, writing
 from rightsized.cli.search_query import AskOptions, asker
 
 if TYPE_CHECKING:
@@ -45,19 +45,29 @@ def _asked(options: AnswerOptions, config: Config) -> AnswerResponse:
     asked = AnswerRequest(
         options.collection, options.question, options.limit, principals=principals, scope=options.scope, method=method
     )
-    server = find_server(Home(config.home)) if options.written else None
+    promised = _promised(config, options.collection)
+    server = find_server(Home(config.home)) if options.written or promised else None
     if server is not None:
         return msgspec.convert(server.answer(msgspec.to_builtins(asked)), AnswerResponse)
-    return asyncio.run(_here(asked, config))
+    return asyncio.run(_here(asked, config, promised))
 
 
-async def _here(asked: AnswerRequest, config: Config) -> AnswerResponse:
+def _promised(config: Config, collection: str) -> bool:
+    """Whether extracts have a certificate, so that they belong on record."""
+    from rightsized.apps.search.answer.promises import path_of
+    from rightsized.apps.search.index.collection import folder_of
+    from rightsized.store.home import Home
+
+    return path_of(folder_of(Home(config.home), collection), "extract").is_file()
+
+
+async def _here(asked: AnswerRequest, config: Config, promised: bool) -> AnswerResponse:
     from rightsized.apps.search.query.results import Settings
     from rightsized.apps.search.service import FACETS, Question
     from rightsized.server.documents.answering import answer_response
 
     question = Question(asked.question, limit=asked.limit, settings=Settings(scope=asked.scope, facets=FACETS))
-    opened = writing if asked.method == "write" else asking
+    opened = writing if asked.method == "write" else answering if promised else asking
     async with opened(config) as service:
         found = await service.answer(asked.collection, question, asked.principals or (), method=asked.method)
     return answer_response(asked.collection, found)

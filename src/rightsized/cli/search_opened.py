@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,9 +47,28 @@ async def asking(config: Config) -> AsyncIterator[SearchService]:
 
 
 @contextlib.asynccontextmanager
+async def answering(config: Config) -> AsyncIterator[SearchService]:
+    """The same for extracts under a certificate: each is put on record, by this process as the home's writer."""
+    from rightsized.apps.search.rank.rerankers import by_a_tier, data_class_of
+    from rightsized.apps.search.service import SearchService
+    from rightsized.tasks.promises import recording
+
+    if by_a_tier(config):  # the service that opens the tier is the writer
+        async with writing(config) as service:
+            yield service
+        return
+    with recording(config, "search") as promises, opened(config) as collections:
+        async with _reranking(config) as reranking:
+            yield SearchService(
+                collections, reranking=reranking, recording=promises, data_class=partial(data_class_of, config)
+            )
+        await promises.drain()
+
+
+@contextlib.asynccontextmanager
 async def writing(config: Config) -> AsyncIterator[SearchService]:
     """The same with the models that write, opened for as long as this lasts. Raises HomeLockedError."""
-    from rightsized.apps.search.rank.rerankers import reranking_of
+    from rightsized.apps.search.rank.rerankers import data_class_of, reranking_of
     from rightsized.apps.search.service import SearchService
     from rightsized.tasks.service import LocalService
     from rightsized.tasks.writing import gateway_writers
@@ -60,6 +80,8 @@ async def writing(config: Config) -> AsyncIterator[SearchService]:
                 collections,
                 reranking=reranking_of(config, lambda: service.gateway),
                 writers=gateway_writers(lambda: service.gateway, search.data_class, search.data_classes),
+                recording=service.promises,
+                data_class=partial(data_class_of, config),
             )
 
 

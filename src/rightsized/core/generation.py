@@ -108,7 +108,8 @@ class Completion(Frozen, frozen=True):
     `text` is the first choice's text, `finish` its finish reason, `body` the whole response in OpenAI shape. In the
     record both texts are empty and `sha256` is the digest of the body's JSON, which is kept apart, with retention.
     `replaced` counts the values that were sent as placeholders, by type; `warnings` say in words what to mind.
-    `tested` is what the request's tests came to, where it had any.
+    `tested` is what the request's tests came to, where it had any. `documents` are those that it quotes, as
+    `COLLECTION/ID`: who may not see them all may not read it.
     """
 
     text: str = ""
@@ -120,6 +121,7 @@ class Completion(Frozen, frozen=True):
     warnings: tuple[str, ...] = ()
     tested: RunResult | None = None
 
+    documents: tuple[str, ...] = ()
 
 class Delta(NamedTuple):
     """One piece of a stream: the chunk object in OpenAI shape, and the text it adds to the first choice.

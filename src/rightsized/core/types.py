@@ -20,6 +20,7 @@ Status = Literal["answered", "abstained"]
 Loss = Literal["error", "regret", "disagreement", "field"]
 
 TIER_TASK, TIER_SMALL, TIER_LARGE, TIER_PERSON = 3, 2, 1, 0
+ANSWER = "answer"  # the operation of a question to documents; where nothing is answered, its asker reads for themselves
 
 
 class LabelScore(Frozen, frozen=True):
@@ -52,6 +53,7 @@ class Request(Frozen, frozen=True):
     request to a task; one to a tier has it in `generation`. `detected`: what was found in the text. `trace`: a list to
     which whoever answers adds each attempt as it is made, for the record of a request that gets no reply. `subject`:
     the person whom it is about, by whatever name the client has for them; the record is sealed under their key.
+    `operation`: what is asked for where `generation` does not say it; empty: labels.
     """
 
     task: str
@@ -67,6 +69,7 @@ class Request(Frozen, frozen=True):
     detected: Detected | None = None
     trace: list[Attempt] | None = None
     subject: str = ""
+    operation: str = ""
 
     @property
     def held(self) -> DataClass | None:

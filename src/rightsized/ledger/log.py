@@ -213,7 +213,7 @@ class SqliteLedger:
             batch.append("ends", (decision_id, decision.task, status, tier), encode(last))
             for digest, text in kept:
                 batch.add("texts", (digest, end.ended, text))
-            if decision.reply and waits(decision.reply, audit=decision.audit):
+            if decision.reply and waits(decision.reply, audit=decision.audit, operation=decision.operation):
                 kind = "audit" if decision.audit else "abstained"  # both: the reviewer must see no suggestion
                 batch.add("waiting", (end.id, decision.task, kind, decision.started))
 

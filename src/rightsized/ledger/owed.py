@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rightsized.core.types import ANSWER
 from rightsized.ledger.schema import Query
 
 MOST = 20  # named
@@ -14,11 +15,13 @@ MOST = 20  # named
 _WRITTEN = "CAST(e.record AS TEXT)"
 _LABELLED = """SELECT 1 FROM reviews r WHERE r.decision = e.id AND r.kind <> 'feedback' AND r.retracts IS NULL
     AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.retracts = r.seq)"""
-_WAITS = f"""(e.status = 'abstained' OR (e.status = 'answered' AND (
+_UNANSWERED = f"""e.status = 'abstained'
+    AND json_extract(CAST(s.record AS TEXT), '$.operation') IS NOT '{ANSWER}'"""
+_WAITS = f"""(({_UNANSWERED}) OR (e.status = 'answered' AND (
     json_extract({_WRITTEN}, '$.reply.completion') IS NULL OR json_extract({_WRITTEN}, '$.reply.certified'))))"""
 # As schema.waits; each of two statements by its own index: what nobody answered, and what the coin chose.
 _OWED = f"""SELECT e.id FROM ends e JOIN starts s ON s.id = e.id JOIN texts t ON t.sha256 = s.text_sha256
-    WHERE e.status = 'abstained' AND NOT EXISTS ({_LABELLED}) AND e.id NOT IN (SELECT decision FROM waiting)
+    WHERE {_UNANSWERED} AND NOT EXISTS ({_LABELLED}) AND e.id NOT IN (SELECT decision FROM waiting)
     UNION SELECT e.id FROM starts s JOIN ends e ON e.id = s.id JOIN texts t ON t.sha256 = s.text_sha256
     WHERE s.audit = 1 AND {_WAITS} AND NOT EXISTS ({_LABELLED}) AND e.id NOT IN (SELECT decision FROM waiting)
     LIMIT {MOST}"""  # noqa: S608 - constants only

@@ -152,7 +152,7 @@ class Recorded(Answerer):
             data_class=request.held,
             detected=request.detected,
             subject=request.subject,
-            operation=request.generation.operation if request.generation else "classify",
+            operation=request.generation.operation if request.generation else request.operation or "classify",
             asked_model=request.generation.model if request.generation else "",
             roles=request.roles,
         )

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from rightsized.core.types import Attempt, Decision, Frozen, Reply
+from rightsized.core.types import ANSWER, Attempt, Decision, Frozen, Reply
 from rightsized.core.verdicts import Verdict
 
 Query = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]  # rows of a SELECT
@@ -154,11 +154,14 @@ def in_force(
     return None
 
 
-def waits(reply: Reply, *, audit: bool) -> bool:
+def waits(reply: Reply, *, audit: bool, operation: str = "") -> bool:
     """Whether a person has to look: nothing was answered, or the coin came up and the label would tell something.
 
-    An audit of text that no certificate stood behind says nothing about a promise, so it costs nobody's time.
+    An audit of text that no certificate stood behind says nothing about a promise, so it costs nobody's time. Where
+    documents answered nothing, whoever asked reads them.
     """
+    if operation == ANSWER:
+        return audit and reply.certified
     return reply.status == "abstained" or (audit and (reply.completion is None or reply.certified))
 
 

@@ -48,6 +48,7 @@ API = (
     Route("GET", "/v1/tasks/{name}", "list"),
     Route("GET", "/openapi.json", "list"),
     Route("GET", "/v1/gateway", "look"),
+    Route("GET", "/v1/promises", "look"),
     Route("GET", "/v1/decisions", "read"),
     Route("GET", "/v1/decisions/{id}", "read"),
     Route("GET", "/v1/decisions/{id}/explanation", "read"),

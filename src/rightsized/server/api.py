@@ -56,14 +56,6 @@ async def find_decisions(service: Service, call: Call) -> bodies.Decisions:
     return bodies.Decisions(tuple(shown), len(found.decisions) == limit)
 
 
-async def show_decision(service: Service, call: Call) -> bodies.DecisionView:
-    decision = service.decision(call.path["id"])
-    await service.record.note(access(call.identity, "decision", decision.id))
-    shown = shown_to(call.identity, decision, blind=awaits_blind_look(decision, service.record.blind))
-    text = service.decision_text(decision.id)
-    return bodies.DecisionView(shown, text, service.written(decision.id) if shown is decision else None)
-
-
 async def explain_decision(service: Service, call: Call) -> Explanation:
     decision = service.decision(call.path["id"])
     if not call.identity.may("audit") and awaits_blind_look(decision, service.record.blind):
@@ -117,29 +109,11 @@ async def give_feedback(service: Service, call: Call) -> Review:
     return await service.feedback(given.decision, given.label, given.reviewer)
 
 
-async def list_queue(service: Service, call: Call) -> bodies.Queue:
-    task = call.query.get("task")
-    if task is not None:
-        check_task(service, task)
-    items = tuple(service.queue(task, call.query["limit"]))
-    if items:
-        await service.record.note(access(call.identity, "queue", *(item.decision for item in items)))
-    return bodies.Queue(items)
-
-
 def check_task(service: Service, name: str) -> None:
     """An unknown task is an error, not an empty queue. Raises NotFoundError."""
-    if service.gateway is None or service.gateway.cascade != name:
+    promised = any(one.task == name for one in service.promises.all())
+    if not promised and (service.gateway is None or service.gateway.cascade != name):
         service.task(name)
-
-
-async def label_item(service: Service, call: Call) -> Review:
-    given: bodies.LabelRequest = call.body
-    return await service.label(call.path["id"], given.label, given.reviewer)
-
-
-async def unlabel_item(service: Service, call: Call) -> None:
-    await service.unlabel(call.path["id"])
 
 
 async def list_jobs(service: Service, call: Call) -> bodies.Jobs:

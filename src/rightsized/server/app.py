@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from rightsized.apps.search.collections import Collections
-from rightsized.apps.search.rank.rerankers import reranking_of
+from rightsized.apps.search.rank.rerankers import data_class_of, reranking_of
 from rightsized.apps.search.service import SearchService
 from rightsized.apps.triage.service import TriageService
 from rightsized.apps.triage.watching import look_after, watch
@@ -30,6 +31,7 @@ from rightsized.server.openai.exchange import Exchange
 from rightsized.server.openai.surface import Surface
 from rightsized.server.problems import RefusedError
 from rightsized.server.reading import MIB, WHOLE, Receive, Scope, Send, in_time
+from rightsized.server.reviewing import Desk
 from rightsized.server.routes import OPERATIONS, Part
 from rightsized.server.triage.bodies import HOOK
 from rightsized.server.triage.hook import signed_intake
@@ -57,7 +59,8 @@ class App:
         self._openai = Surface(service, config.gateway, self._metrics, limit, self._gate.used)
         self._documents = documents_of(service, config)
         self._triage = TriageService(config, service, policies_of(self._documents))
-        self._console = Console(service, self._documents, self._triage, limit, self._metrics.uses)
+        self._desk = Desk(service, self._documents)
+        self._console = Console(self._desk, self._triage, limit, self._metrics.uses)
         self._router = self._build_router(limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,6 +103,7 @@ class App:
         await self._service.start()
         watching = asyncio.ensure_future(self._watch())
         try:
+            await asyncio.to_thread(self._documents.watch)
             yield
         finally:
             watching.cancel()
@@ -129,7 +133,12 @@ class App:
 
     def _build_router(self, limit: int) -> Router:
         addresses: dict[str, dict[str, Respond]] = {}
-        asked: dict[Part, object] = {"tasks": self._service, "documents": self._documents, "triage": self._triage}
+        asked: dict[Part, object] = {
+            "tasks": self._service,
+            "documents": self._documents,
+            "triage": self._triage,
+            "desk": self._desk,
+        }
         for operation in OPERATIONS:
             if operation.handler:
                 respond = json_operation(operation, asked[operation.part], limit)
@@ -180,7 +189,15 @@ def documents_of(service: Service, config: Config) -> SearchService:
 
     egress = Egress.at(config.home, config.egress.allow)
     writers = gateway_writers(lambda: service.gateway, config.search.data_class, config.search.data_classes)
-    return SearchService(collections, egress, reranking_of(config, lambda: service.gateway), seen, writers)
+    return SearchService(
+        collections,
+        egress,
+        reranking_of(config, lambda: service.gateway),
+        seen,
+        writers,
+        service.promises,
+        partial(data_class_of, config),
+    )
 
 
 def create_app(service: Service, config: Config, gate: Gate | None = None) -> App:

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from rightsized.core.generation import DataClass
 from rightsized.core.types import Decision, Frozen, Reply
-from rightsized.tasks.records import JobStatus, QueueItem, TaskStatus, Written
+from rightsized.tasks.records import JobStatus, PromiseStatus, QueueItem, TaskStatus, Written
 
 MAX_TEXTS = 1000  # texts in one request; more should be a job
 MAX_NAME = 200  # characters of a reviewer's name
@@ -44,8 +44,16 @@ class Tasks(Frozen, frozen=True):
     tasks: tuple[TaskStatus, ...]
 
 
+class Promises(Frozen, frozen=True):
+    """Every promise about what is no task, such as answers from documents, by name."""
+
+    promises: tuple[PromiseStatus, ...]
+
+
 class DecisionView(Frozen, frozen=True):
     """A decision and the text it was about; `text` is null once retention removed it.
+
+    So it is where it quotes documents that the reader may not see.
 
     Where text was written, `text` is the request's body as JSON, and `written` says what was asked and answered.
     """

@@ -112,7 +112,7 @@ class Metrics:
 
 
 class _Standing(NamedTuple):
-    """What is served under a promise: a task, or the gateway's cascade."""
+    """What is served under a promise: a task, the gateway's cascade, or answers from documents."""
 
     name: str
     state: State
@@ -136,6 +136,8 @@ class _TaskGauges(Collector):
             s = self._service.gateway.standing()
             name = f"gateway:{s.cascade}" if any(one.name == s.cascade for one in found) else s.cascade
             found.append(_Standing(name, s.state, s.waiting, s.certificate, s.monitor))
+        promised = self._service.promises.all()
+        found += [_Standing(one.task, one.state, one.waiting, one.certificate, one.monitor) for one in promised]
         return _families(found)
 
 

@@ -15,7 +15,7 @@ from rightsized.apps.triage.drafts.writing import Draft
 from rightsized.core.generation import DATA_CLASSES
 from rightsized.core.types import Explanation
 from rightsized.ledger.prove import Proof
-from rightsized.server import api, bodies
+from rightsized.server import api, bodies, reviewing
 from rightsized.server.documents import answer_bodies, answering, long, long_bodies
 from rightsized.server.documents import bodies as documents
 from rightsized.server.documents import handlers as search
@@ -32,7 +32,8 @@ from rightsized.tasks.record_views import KeyChange, PolicyView, Purged, RecordS
 from rightsized.tasks.records import Review, TaskStatus
 
 Handler = Callable[[Any, api.Call], Awaitable[Struct | None]]
-Part = Literal["tasks", "documents", "triage"]  # what answers: tasks and tiers, document search, or triage
+# What answers: tasks and tiers, document search, triage, or decisions as one person may read them.
+Part = Literal["tasks", "documents", "triage", "desk"]
 MAX_QUEUE = 1000  # items of one queue request
 MAX_DAYS = 36_500  # of a look back
 
@@ -158,8 +159,8 @@ OPERATIONS = (
               api.show_gateway, GatewayStatus, problems=("not-found",)),
     Operation("GET", "/v1/decisions", "Find decisions, newest first, without their texts.", api.find_decisions,
               bodies.Decisions, query=(*_WANTED, _LIMIT), problems=("invalid-field", "input")),
-    Operation("GET", _D, "Show the record of one request.", api.show_decision,
-              bodies.DecisionView, problems=("not-found",)),
+    Operation("GET", _D, "Show the record of one request.", reviewing.show_decision,
+              bodies.DecisionView, problems=("not-found",), part="desk"),
     Operation("GET", _D + "/explanation", "Show which words led to a decision.", api.explain_decision,
               Explanation, problems=("forbidden", "not-found", "text-removed", "busy")),
     Operation("GET", _D + "/proof", "Prove that a decision is in the log as it was recorded.", api.prove_decision,
@@ -177,12 +178,14 @@ OPERATIONS = (
               Purged, problems=("cross-site",)),
     Operation("POST", "/v1/feedback", "Correct the label of a decision.", api.give_feedback,
               Review, bodies.FeedbackRequest, problems=_LABEL),
-    Operation("GET", _Q, "List the messages that wait for a person.", api.list_queue,
-              bodies.Queue, query=(_TASK, _LIMIT), problems=("not-found", "invalid-field")),
-    Operation("POST", _Q + "/{id}", "Label a waiting message.", api.label_item,
-              Review, bodies.LabelRequest, problems=_LABEL),
-    Operation("DELETE", _Q + "/{id}", "Take a label back; the message waits again.", api.unlabel_item,
-              problems=("cross-site", "not-found")),
+    Operation("GET", _Q, "List the messages that wait for a person.", reviewing.list_queue,
+              bodies.Queue, query=(_TASK, _LIMIT), problems=("not-found", "invalid-field"), part="desk"),
+    Operation("POST", _Q + "/{id}", "Label a waiting message.", reviewing.label_item,
+              Review, bodies.LabelRequest, problems=_LABEL, part="desk"),
+    Operation("DELETE", _Q + "/{id}", "Take a label back; the message waits again.", reviewing.unlabel_item,
+              problems=("cross-site", "not-found"), part="desk"),
+    Operation("GET", "/v1/promises", "Show what is promised of answers from documents, and how it is kept.",
+              reviewing.list_promises, bodies.Promises, part="desk"),
     Operation("GET", "/v1/jobs", "List long work, newest first.", api.list_jobs, bodies.Jobs),
     Operation("DELETE", "/v1/jobs/{id}", "Cancel a job.", api.cancel_job,
               problems=("cross-site", "not-found", "job-ended")),

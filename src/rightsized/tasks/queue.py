@@ -7,9 +7,10 @@ suggestion. Nothing here decides which message is audited, nor what a label is w
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,7 +21,7 @@ from rightsized.ledger.reader import LedgerReader
 from rightsized.ledger.schema import End, ReviewKind, ReviewRow, decode_review
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.records import QueueItem, Review
-from rightsized.tasks.written import RIGHT, in_words, is_written, shown
+from rightsized.tasks.written import RIGHT, MayRead, documents_of, in_words, is_written, shown
 
 MAX_LABEL_CHARS = 1000
 _QUEUE_KINDS: tuple[ReviewKind, ...] = ("audit", "abstained")
@@ -31,6 +32,7 @@ _LABELS = """coalesce(nullif(json_extract(CAST(s.record AS TEXT), '$.operation')
     """  # no verdict on text, `is_written`
 _WAITING = """SELECT w.decision, w.task, opened(t.sha256, t.text), w.created, w.kind, e.record, s.record FROM waiting w
     JOIN starts s ON s.id = w.decision JOIN texts t ON t.sha256 = s.text_sha256 JOIN ends e ON e.id = w.decision"""
+_OLDEST = "ORDER BY w.created, w.decision"
 _REVIEWS = f"SELECT r.record FROM reviews r WHERE r.task = ? AND {_IN_FORCE}"  # noqa: S608 - constants only
 _OF_DECISION = f"SELECT r.record FROM reviews r WHERE r.decision = ? AND {_IN_FORCE}"  # noqa: S608 - constants only
 _TRAINING = f"""SELECT r.decision, opened(t.sha256, t.text), r.kind, r.record, opened_start(s.record) FROM reviews r
@@ -133,20 +135,37 @@ class ReviewQueue:
         self._ledger = ledger
         self._clock = clock
 
-    def waiting(self, task: str | None = None, limit: int = 100) -> list[QueueItem]:
-        """Messages that wait for a person, oldest first, of one task or of all. Audit items carry no suggestion."""
-        where = "" if task is None else " WHERE w.task = ?"
-        values = (limit,) if task is None else (task, limit)
-        rows = self._reader.query(f"{_WAITING}{where} ORDER BY w.created, w.decision LIMIT ?", values)
-        return [self._item(*row) for row in rows if row[2] is not None]  # sealed, and the key destroyed just now
+    def waiting(self, task: str | None = None, limit: int = 100, may_read: MayRead | None = None) -> list[QueueItem]:
+        """Messages that wait for a person, oldest first, of one task or of all. Audit items carry no suggestion.
+
+        Args:
+            may_read: whether somebody may see all of these documents; what quotes others is passed over. None: all may.
+        """
+        found: list[QueueItem] = []
+        after: tuple[float, str] = (-math.inf, "")
+        while len(found) < limit:
+            rows = self._page(task, after, limit)
+            items = [self._item(*row) for row in rows if row[2] is not None]  # sealed, and the key destroyed just now
+            found += [one for one in items if may_read is None or not one.documents or may_read(one.documents)]
+            if len(rows) < limit:
+                break
+            after = (rows[-1][3], rows[-1][0])
+        return found[:limit]
+
+    def _page(self, task: str | None, after: tuple[float, str], limit: int) -> list[tuple[Any, ...]]:
+        of_task = "" if task is None else " AND w.task = ?3"
+        sql = f"{_WAITING} WHERE (w.created, w.decision) > (?1, ?2){of_task} {_OLDEST} LIMIT {limit:d}"
+        return self._reader.query(sql, after if task is None else (*after, task))
 
     def _item(
         self, decision: str, task: str, text: str, created: float, kind: ReviewKind, end: bytes, start: bytes
     ) -> QueueItem:
-        reply = _decode_end(end).reply
-        if is_written(_decode_start(start)):
+        begun, last = _decode_start(start), _decode_end(end)
+        reply = last.reply
+        if is_written(begun):
             written = shown(reply, text, self.text_of)
-            return QueueItem(decision, task, in_words(written.turns), created, kind, written=written)
+            words, documents = in_words(written.turns), documents_of(begun, last)
+            return QueueItem(decision, task, words, created, kind, written=written, documents=documents)
         suggestion = reply.suggestion if reply is not None and kind != "audit" else None
         return QueueItem(decision, task, text, created, kind, suggestion)
 

@@ -188,6 +188,20 @@ class TaskStatus(Frozen, frozen=True):
     note: str = ""
 
 
+class PromiseStatus(Frozen, frozen=True):
+    """A promise about what is no task, such as answers from a collection's documents, as it stands now.
+
+    `task` is the name under which its decisions are on record; `note` says why it is not in force.
+    """
+
+    task: str
+    state: State
+    certificate: Certificate
+    waiting: int
+    monitor: MonitorStatus | None = None
+    note: str = ""
+
+
 class Turn(Frozen, frozen=True):
     """One speaker's words: a turn of a conversation, or what one tier wrote."""
 
@@ -195,11 +209,28 @@ class Turn(Frozen, frozen=True):
     text: str
 
 
+class Place(Frozen, frozen=True):
+    """A place in a document: `quote` is its characters `start` to `end`, white space evened out.
+
+    `page` is 0 where there are no pages; `headings` stand above it, outermost first.
+    """
+
+    collection: str
+    document: str
+    title: str
+    start: int
+    end: int
+    quote: str
+    page: int = 0
+    headings: tuple[str, ...] = ()
+
+
 class Written(Frozen, frozen=True):
     """A request for text and what was written, for a person to say whether it is `right` or `wrong`.
 
     `answer` is the answer that was given (`given`), else the most capable tier's draft; None where none was written
     (`wrote` is false) or its text has been deleted. `drafts` say what each tier wrote, where they may be shown.
+    `cited`: the places of documents that an answer rests on.
     """
 
     turns: tuple[Turn, ...]
@@ -207,12 +238,14 @@ class Written(Frozen, frozen=True):
     given: bool = False
     wrote: bool = False
     drafts: tuple[Turn, ...] = ()
+    cited: tuple[Place, ...] = ()
 
 
 class QueueItem(Frozen, frozen=True):
     """A message that waits for a person. An audit item carries no suggestion: the reviewer must not see one.
 
     `written` is set where text was written: then the label is `right` or `wrong`, and `text` the prompt in words.
+    `documents`, as `COLLECTION/ID`, are quoted in it: only who may see them all is shown it.
     """
 
     decision: str
@@ -222,6 +255,7 @@ class QueueItem(Frozen, frozen=True):
     kind: Literal["abstained", "audit", "feedback"]
     suggestion: Prediction | None = None
     written: Written | None = None
+    documents: tuple[str, ...] = ()
 
 
 class Review(Frozen, frozen=True):

@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Protocol, Self
 
-from rightsized.cascade.coin import AuditCoin
 from rightsized.core.config import Config
 from rightsized.core.errors import InputError, NotFoundError, StoreError
 from rightsized.core.generation import Caller, DataClass
@@ -23,12 +22,13 @@ from rightsized.engines.onnx import OnnxEncoder
 from rightsized.guard.policy.answerer import Policy
 from rightsized.guard.policy.rulebook import CLASSIFY, Facts
 from rightsized.ledger.log import SqliteLedger
-from rightsized.ledger.reader import LedgerReader, Search
-from rightsized.ledger.recorded import Recorded, audited_as, no_coin
+from rightsized.ledger.reader import LedgerReader
+from rightsized.ledger.recorded import Recorded, no_coin
 from rightsized.store.home import Home, WriterLock
 from rightsized.store.secrets import SecretFolder
 from rightsized.tasks import shadow_run
 from rightsized.tasks.background import Background
+from rightsized.tasks.coins import coin_of
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.detection import Detection
 from rightsized.tasks.explanations import Explainer
@@ -37,16 +37,15 @@ from rightsized.tasks.home_record import HomeRecord
 from rightsized.tasks.log_upkeep import LogUpkeep
 from rightsized.tasks.opened import Encoders
 from rightsized.tasks.policies import Permits, open_policy, task_request
+from rightsized.tasks.promises import Promises
 from rightsized.tasks.queue import ReviewQueue
 from rightsized.tasks.readiness import WriteCheck
 from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus, Written
 from rightsized.tasks.snapshot import Builder, Loaded, Snapshot
 from rightsized.tasks.spending import Spending
-from rightsized.tasks.written import check_verdict, is_written, shown
+from rightsized.tasks.written import MayRead, check_verdict, is_written, shown
 
-COIN_SECRET = "audit-coin"  # noqa: S105 - the name of a secret, not one
 RELOAD_S = 2.0  # how often a new version is looked for
-AUDITED = 100_000  # most recent audits whose conversations get no second one
 
 
 class JobTable(Protocol):
@@ -81,6 +80,7 @@ class LocalService:
         self._lock: WriterLock | None = None
         self._ledger: SqliteLedger | None = None
         self._started = False
+        self.promises = Promises(config.audit)
         self.gateway: LocalGateway | None = None  # where the settings name tiers that write
         self.spending = Spending()
 
@@ -91,10 +91,11 @@ class LocalService:
             self.policy = open_policy(self._config)
             self.permits, self.detection = Permits(self.policy), Detection(self._config, self.policy)
             ledger = self._ledger = self._open_ledger() if self._records_here else None
-            coin = self._coin(ledger) if ledger else no_coin
+            coin = coin_of(self._config, ledger.reader) if ledger else no_coin
             self._encoders = Encoders(self._config)
             self._stack.callback(self._encoders.close)
             past = None if ledger else self._past()
+            self.promises.open(ledger, past, coin)
             self._builder = Builder(self._config, self._encoders, ledger, coin, past, policy=self.policy)
             self._snapshot = await self._builder.build()
             if self._with_gateway:
@@ -129,10 +130,6 @@ class LocalService:
         there = self._home.decisions.is_file()
         return self._stack.enter_context(LedgerReader(self._home.decisions)) if there else None
 
-    def _coin(self, ledger: SqliteLedger) -> AuditCoin:
-        audited = [audited_as(d.task, d.conversation) for d in ledger.reader.search(Search(audit=True), limit=AUDITED)]
-        return AuditCoin(self._home.secret(COIN_SECRET), self._config.audit.rate, filter(None, audited))
-
     async def close(self) -> None:
         """Let the home go. Ends of requests in flight are written first."""
         self._started = False
@@ -149,6 +146,7 @@ class LocalService:
             drain = getattr(loaded.answerer, "drain", None)
             if drain is not None:
                 await drain()
+        await self.promises.drain()
         await asyncio.to_thread(self._stack.close)
 
     async def __aenter__(self) -> Self:
@@ -190,7 +188,6 @@ class LocalService:
         ticket = loaded.watch.begin() if loaded.watch else 0
         reply = None
         try:
-            who = caller or LOCAL_ADMIN.caller
             request = await self.detection.look(task_request(task, text, who, conversation, data_class))
             reply = await loaded.answerer.answer(request)
         finally:
@@ -297,9 +294,9 @@ class LocalService:
         """A correction of an answer: it trains, and never calibrates."""
         return await self._reviews().feedback(decision_id, self._known_label(decision_id, label), reviewer)
 
-    def queue(self, task: str | None, limit: int) -> list[QueueItem]:
+    def queue(self, task: str | None, limit: int, may_read: MayRead | None = None) -> list[QueueItem]:
         """Messages that wait for a person, oldest first."""
-        return self._reviews().waiting(task, limit)
+        return self._reviews().waiting(task, limit, may_read)
 
     async def label(self, decision_id: str, label: str, reviewer: str) -> Review:
         """A person's label for a waiting message."""
@@ -379,6 +376,8 @@ class LocalService:
             for name, loaded in self._snapshot.tasks.items():
                 if loaded.watch is not None:
                     await self._aside.attempt(f"Watching the promise of {name}", loaded.watch.refresh())
+            for name, watch in self.promises.watches().items():
+                await self._aside.attempt(f"Watching the promise of {name}", watch.refresh())
             if self.gateway is not None:
                 await self._aside.attempt("Watching the gateway's promise", self.gateway.refresh())
             reading = asyncio.to_thread(shadow_run.catch_up_all, self._home, self._reader, self._encoders.get)

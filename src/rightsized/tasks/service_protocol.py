@@ -12,8 +12,10 @@ from rightsized.core.generation import Caller, DataClass
 from rightsized.core.protocols import Answerer, Encoder
 from rightsized.core.types import Decision, Explanation, Reply
 from rightsized.tasks.gateway_protocol import Gateway
+from rightsized.tasks.promises import Promises
 from rightsized.tasks.record_views import Record
 from rightsized.tasks.records import JobStatus, QueueItem, Review, TaskStatus, Written
+from rightsized.tasks.written import MayRead
 
 
 class Service(Protocol):
@@ -22,6 +24,11 @@ class Service(Protocol):
     @property
     def gateway(self) -> Gateway | None:
         """What writes text; None where no tier is configured."""
+        ...
+
+    @property
+    def promises(self) -> Promises:
+        """The promises of applications about what is no task; kept on record, audited and watched."""
         ...
 
     @property
@@ -110,8 +117,11 @@ class Service(Protocol):
         """A user's correction of an answer; it trains and never calibrates. Raises NotFoundError, InputError."""
         ...
 
-    def queue(self, task: str | None, limit: int) -> list[QueueItem]:
-        """Messages that wait for a person, oldest first; of one task, or of all (None)."""
+    def queue(self, task: str | None, limit: int, may_read: MayRead | None = None) -> list[QueueItem]:
+        """Messages that wait for a person, oldest first; of one task, or of all (None).
+
+        `may_read` says of documents whether somebody may see them all; what quotes others is passed over.
+        """
         ...
 
     async def label(self, decision_id: str, label: str, reviewer: str) -> Review:

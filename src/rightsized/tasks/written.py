@@ -6,7 +6,7 @@ says whether one text is right; which text that is follows from the reply alone 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,8 @@ import msgspec
 from rightsized.core.errors import InputError
 from rightsized.core.generation import Completion
 from rightsized.core.types import Attempt, Decision, Reply
-from rightsized.tasks.records import Turn, Written
+from rightsized.ledger.schema import End
+from rightsized.tasks.records import Place, Turn, Written
 
 RIGHT, WRONG = "right", "wrong"
 VERDICTS = (RIGHT, WRONG)
@@ -23,6 +24,7 @@ USER = "user"
 CLASSIFY = "classify"  # the one operation that writes nothing
 
 TextOf = Callable[[str], str | None]  # digest -> text; None where retention deleted it
+MayRead = Callable[[Iterable[str]], bool]  # whether somebody may see all of these documents, given as COLLECTION/ID
 
 
 def is_written(decision: Decision) -> bool:
@@ -75,7 +77,21 @@ def shown(
         given=reply is not None and reply.status == "answered",
         wrote=attempt is not None,
         drafts=tuple(Turn(rung, "" if text is None else text) for rung, text in kept),
+        cited=_cited(attempt.completion, text_of) if attempt is not None else (),
     )
+
+
+def documents_of(begun: Decision, end: End | None = None) -> tuple[str, ...]:
+    """The documents, as `COLLECTION/ID`, of which the texts of a decision hold anything.
+
+    Args:
+        begun: the whole decision, or its start.
+        end: where that stands apart.
+    """
+    reply, attempts = (end.reply, end.attempts) if end is not None else (begun.reply, begun.attempts)
+    texts = [one.completion for one in (reply.attempts if reply is not None else attempts or ())]
+    texts.append(reply.completion if reply is not None else None)
+    return tuple(dict.fromkeys(each for one in texts if one is not None for each in one.documents))
 
 
 def turns_of(body: str) -> tuple[Turn, ...]:
@@ -141,6 +157,14 @@ def _answer(completion: Completion | None, text_of: TextOf) -> str | None:
     if body is None:
         return None
     return choice_words(first_choice(body))
+
+
+def _cited(completion: Completion | None, text_of: TextOf) -> tuple[Place, ...]:
+    body = text_of(completion.sha256) if completion is not None and completion.documents else None
+    try:
+        return msgspec.convert(_object(body).get("citations", ()), tuple[Place, ...]) if body is not None else ()
+    except msgspec.ValidationError:
+        return ()
 
 
 def _words(content: Any) -> str:

@@ -169,7 +169,7 @@ class Collections:
 
     def state(self, name: str) -> inspection.IndexState:
         """How the index of a collection stands; nothing is repaired. Raises NotFoundError, IntegrityError."""
-        return inspection.inspect(self._folder(name))
+        return inspection.inspect(self.folder(name))
 
     def dead(self, name: str) -> int:
         """How many documents of a collection could not be taken in. Raises NotFoundError, IntegrityError."""
@@ -178,24 +178,24 @@ class Collections:
 
     def check(self, name: str) -> list[str]:
         """What is wrong with a collection, a sentence each; nothing is written. Raises HomeLockedError."""
-        folder = self._folder(name)
+        folder = self.folder(name)
         with self._alone(folder):
             return check.check(folder)
 
     def compact(self, name: str) -> tuple[int, int]:
         """Leave nothing on the disk of what was deleted; its bytes before and after. Raises HomeLockedError."""
-        before = inspection.bytes_of(self._folder(name))
+        before = inspection.bytes_of(self.folder(name))
         collection = self.open(name)
         collection.compact()
         forget(collection.folder, collection.contents())
-        return before, inspection.bytes_of(self._folder(name))
+        return before, inspection.bytes_of(self.folder(name))
 
     def remove(self, name: str) -> None:
         """Delete a collection from this machine, a broken one too; its sources stay as they are.
 
         Raises NotFoundError, HomeLockedError: another process writes to it.
         """
-        folder = self._folder(name)
+        folder = self.folder(name)
         with self._alone(folder):
             with self._opening:
                 opened = self._open.pop(name, None)
@@ -203,7 +203,7 @@ class Collections:
                 opened.close()
             shutil.rmtree(folder)
 
-    def _folder(self, name: str) -> Path:
+    def folder(self, name: str) -> Path:
         """The folder of a collection that is there, whatever its state. Raises NotFoundError, ConfigError."""
         folder = folder_of(self._home, name)
         if not folder.is_dir():
@@ -211,7 +211,7 @@ class Collections:
         return folder
 
     def _read(self, name: str) -> contextlib.closing[Reader]:
-        return contextlib.closing(Reader(self._folder(name) / FILE))
+        return contextlib.closing(Reader(self.folder(name) / FILE))
 
     @contextlib.contextmanager
     def _alone(self, folder: Path) -> Iterator[None]:

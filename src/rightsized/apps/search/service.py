@@ -10,11 +10,12 @@ import contextlib
 import hashlib
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from rightsized.apps.search.answer.promises import Bars
+from rightsized.apps.search.answer.on_record import Asked, Recording, on_record
+from rightsized.apps.search.answer.promises import Bars, path_of
 from rightsized.apps.search.answer.records import Answer, Method
 from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.index.collection import Collection
@@ -30,7 +31,7 @@ from rightsized.apps.search.types import Filters, Hit
 from rightsized.core.egress import Egress
 from rightsized.core.errors import InputError, NotFoundError, RightsizedError, StoreError, UnsupportedError
 from rightsized.core.frozen import Frozen
-from rightsized.core.generation import Caller
+from rightsized.core.generation import Caller, DataClass
 from rightsized.core.protocols import Encoder
 from rightsized.parsers import sandbox
 from rightsized.parsers.wire import Page, PageImage
@@ -43,6 +44,7 @@ MOST_HITS = 100  # of one page of results
 MOST_CHARS = 4_000  # of a question
 MOST_SUGGESTIONS = 20
 FACETS = ("type", "folder", "author")  # counted where nobody says which
+METHODS: tuple[Method, ...] = get_args(Method)
 
 
 class Question(Frozen, frozen=True):
@@ -71,6 +73,11 @@ class VisibleCollection(Frozen, frozen=True):
     documents: int
 
 
+def strictest_class(name: str) -> DataClass:
+    """What documents hold of which nobody said anything."""
+    return "secret"
+
+
 async def nobody_asks(one: Access) -> None:
     """What is seen is kept nowhere: a command on this machine's own files."""
 
@@ -87,6 +94,8 @@ class SearchService:
         reranking: gives what sorts the best passages anew; whoever opened it closes it.
         seen: is told who is shown what before it is shown; whoever serves others gives one.
         writers: give what writes about a collection for an asker; without them nothing is written.
+        recording: keeps answers under a certificate on record and watches its promise; without it nobody does.
+        data_class: what the documents of a collection hold, for that record.
     """
 
     def __init__(
@@ -96,10 +105,12 @@ class SearchService:
         reranking: Reranking = NOTHING,
         seen: Seen = nobody_asks,
         writers: Writers = no_writer,
+        recording: Recording | None = None,
+        data_class: Callable[[str], DataClass] = strictest_class,
     ) -> None:
         self._collections, self._egress, self._reranking = collections, egress, reranking
-        self._orderings, self._bars = Orderings(), Bars()
-        self.seen, self.writers = seen, writers
+        self._orderings, self._bars = Orderings(), Bars(recording)
+        self.seen, self.writers, self._recording, self._data_class = seen, writers, recording, data_class
         self._attached: set[str] = set()
         self.long = LongDocuments(self)
 
@@ -153,7 +164,33 @@ class SearchService:
         await asyncio.to_thread(self.view, name, principals)  # a collection that is not there has no writer
         way = WAYS[method](lambda: self.writers(name, caller))
         bar = self._bars.of(self._collections.open(name), self.ranking(name, caller), method, way.identity)
-        return await self._ask(way.ask, name, question, principals, caller, bar=bar)
+        asked = Asked(name, method, caller, principals, self._data_class(name), bar)
+        return await self._ask(on_record(way.ask, asked, self._recording), name, question, principals, caller, bar=bar)
+
+    def watch(self) -> None:
+        """Read every certificate of answers, so that its promise is watched from the start. Reads files: call aside."""
+        for name in self._collections.names():
+            for method in METHODS:
+                with contextlib.suppress(RightsizedError):  # a broken collection is broken for whoever asks it
+                    if path_of(self._collections.folder(name), method).is_file():
+                        self._bars.known(self._collections.open(name), method)
+
+    def may_read(self, principals: Sequence[str]) -> Callable[[Iterable[str]], bool]:
+        """Says of documents, as `COLLECTION/ID`, whether somebody may see all of them, now. Reads: call aside."""
+        views: dict[str, View] = {}
+
+        def readable(documents: Iterable[str]) -> bool:
+            try:
+                for one in documents:
+                    name, _, document = one.partition("/")
+                    if name not in views:
+                        views[name] = self.view(name, principals)
+                    views[name].document(document)
+            except RightsizedError:  # not there, not for them, or not to be told: nothing is shown
+                return False
+            return True
+
+        return readable
 
     async def suggest(self, name: str, typed: str, principals: Sequence[str], limit: int = 8) -> tuple[Suggestion, ...]:
         """How what was typed may go on. Paced, and raises, as `search`."""

@@ -9,7 +9,6 @@ from urllib.parse import quote, unquote, urlencode
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from rightsized.apps.search.service import SearchService
 from rightsized.apps.triage.service import TriageService
 from rightsized.core.errors import JobError, RightsizedError
 from rightsized.core.types import Decision, Explanation, Reply
@@ -28,14 +27,13 @@ from rightsized.server.console.search_long import LongPages
 from rightsized.server.endpoint import Respond
 from rightsized.server.guards import PAGE_HEADERS, REPORT_HEADERS
 from rightsized.server.problems import Problem, RefusedError
+from rightsized.server.reviewing import Desk
 from rightsized.server.tenants import TenantUses
 from rightsized.tasks import pages
-from rightsized.tasks.accesses import access
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.finding import cited
 from rightsized.tasks.gateway_protocol import GatewayStatus
-from rightsized.tasks.records import QueueItem, TaskStatus
-from rightsized.tasks.service_protocol import Service
+from rightsized.tasks.records import PromiseStatus, QueueItem, TaskStatus
 from rightsized.tasks.written import VERDICTS, is_written
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -50,10 +48,9 @@ NOBODY = "console"
 class Console:
     """Builds the pages from what the service says. `limit` is the largest form, bytes; `uses`: what tenants used."""
 
-    def __init__(
-        self, service: Service, documents: SearchService, triage: TriageService, limit: int, uses: TenantUses
-    ) -> None:
-        self._service, self._limit = service, limit
+    def __init__(self, desk: Desk, triage: TriageService, limit: int, uses: TenantUses) -> None:
+        service, documents = desk
+        self._desk, self._service, self._limit = desk, service, limit
         self._search, self._long = SearchPages(documents, self._show), LongPages(documents, self._show)
         self._reviews = ReviewPages(documents, self._show)
         self._inbox = InboxPages(triage, service, self._show, _reviewer)
@@ -100,7 +97,9 @@ class Console:
         context.setdefault("tasks", views.by_state(self._service.tasks()))
         if "gateway" not in context:
             context["gateway"] = self._standing()
-        context["queues"] = _queues(context["tasks"], context["gateway"])
+        if "promises" not in context:
+            context["promises"] = self._service.promises.all()
+        context["queues"] = _queues(context["tasks"], context["gateway"], context["promises"])
         waiting = sum(count for _, count in context["queues"])
         shown = {"waiting": waiting, "views": views, "words": writing, "may": may, **context}
         text = pages.render(template, folders=(TEMPLATES,), **shown)
@@ -159,10 +158,12 @@ class Console:
         shown: dict[str, Any] = {"decision": decision, "about_text": is_written(decision)}
         if self._awaits_blind_review(decision):
             return self._show("blind.html", **shown)
-        await self._service.record.note(access(asked.identity, "decision", decision.id))
+        whole = shown["whole"] = await self._desk.readable(asked.identity, decision)
+        await self._desk.note_decision(asked.identity, decision, whole=whole)
         shown |= {"labels": self._service.labels_of(decision.id), "text": None, "outcome": None, "status": None}
         if shown["about_text"]:
-            return self._show("decision.html", written=self._service.written(decision.id), **shown)
+            written = self._service.written(decision.id) if whole else None
+            return self._show("decision.html", written=written, **shown)
         shown["text"] = self._service.decision_text(decision.id)
         shown["outcome"] = await self._outcome(decision.reply, shown["text"], decision) if decision.reply else None
         shown["status"] = self._status(decision.task)
@@ -186,23 +187,25 @@ class Console:
         task = asked.query.get("task") or None
         if task:
             check_task(self._service, task)
-        items = self._service.queue(task, SHOWN)
+        items = await self._desk.waiting(asked.identity, task, SHOWN)
         current = _current(items, asked.query.get("after", ""))
         coming = [item for item in items if item is not current][:NEXT]
         if current is not None:
-            shown = (item.decision for item in (current, *coming))
-            await self._service.record.note(access(asked.identity, "queue", *shown))
+            await self._desk.note_queue(asked.identity, (current, *coming))
         return self._show(
             "queue.html",
             task=task,
             after=asked.query.get("after", ""),
             current=current,
             status=self._service.task(current.task) if current and not current.written else None,
-            of_task=dict(_queues(self._service.tasks(), self._standing())).get(task or "", 0),
+            of_task=self._waiting_of(task) if task else 0,
             coming=coming,
             done=self._done(asked.query),
             reviewer=_reviewer(asked.cookies),
         )
+
+    def _waiting_of(self, task: str) -> int:
+        return dict(_queues(self._service.tasks(), self._standing(), self._service.promises.all())).get(task, 0)
 
     def _done(self, query: Mapping[str, str]) -> tuple[str, str] | None:
         """The decision just labelled and its label, so that it can be undone; None where the address was made up."""
@@ -218,6 +221,7 @@ class Console:
 
     async def label(self, asked: Asked) -> Response:
         decision_id, label = asked.path["id"], SEPARATOR.join(asked.labels).strip()
+        await self._desk.check(asked.identity, decision_id)
         await self._service.label(decision_id, label, _reviewer(asked.cookies))
         return _go(
             "/queue",
@@ -230,6 +234,7 @@ class Console:
     async def undo(self, asked: Asked) -> Response:
         """Take a label or a correction back. A correction was given on the decision's page: lead back there."""
         decision_id = asked.path["id"]
+        await self._desk.check(asked.identity, decision_id)
         await self._service.unlabel(decision_id, _reviewer(asked.cookies))
         if asked.form.get("from") == "decision":
             return _go(f"/decisions/{quote(decision_id, safe='')}")
@@ -275,14 +280,17 @@ class Console:
 
     def problem(self, problem: Problem) -> Response:
         """A problem as a page for a person. It asks the service nothing: the service may be what went wrong."""
-        return self._show("problem.html", http=problem.status, problem=problem, tasks=(), gateway=None)
+        return self._show("problem.html", http=problem.status, problem=problem, tasks=(), gateway=None, promises=())
 
 
-def _queues(tasks: Sequence[TaskStatus], gateway: GatewayStatus | None) -> list[tuple[str, int]]:
-    """Names under which something waits, and how much; the gateway's among the tasks'."""
+def _queues(
+    tasks: Sequence[TaskStatus], gateway: GatewayStatus | None, promises: Sequence[PromiseStatus]
+) -> list[tuple[str, int]]:
+    """Names under which something waits, and how much; the gateway's among the tasks', then answers from documents."""
     found = {status.task.name: status.waiting for status in tasks}
     if gateway is not None:
         found.setdefault(gateway.cascade, gateway.waiting)
+    found |= {one.task: one.waiting for one in promises}
     return [(name, count) for name, count in found.items() if count]
 
 

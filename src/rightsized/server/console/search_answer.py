@@ -28,13 +28,15 @@ class SaidView(NamedTuple):
 class AnswerView(NamedTuple):
     """An answer as the page shows it; `note` says how far it can be relied on, `notes` what was done, in sentences.
 
-    `decision` is the one under which a model wrote; empty where none did.
+    `decision` is the one under which a model wrote; empty where none did. `record`: the one that stands for the answer
+    itself, where a promise is watched.
     """
 
     sentences: list[SaidView]
     note: str
     notes: tuple[str, ...] = ()
     decision: str = ""
+    record: str = ""
 
 
 def answer_view(found: Answer, here: Here) -> AnswerView | None:
@@ -43,7 +45,8 @@ def answer_view(found: Answer, here: Here) -> AnswerView | None:
     if not shown and not found.notes:
         return None
     said = [SaidView(" ".join(one.text.split()), _places(one.citations, here)) for one in shown]
-    return AnswerView(said, _note(found), found.notes, found.written.decision if found.written else "")
+    written = found.written.decision if found.written else ""
+    return AnswerView(said, _note(found), found.notes, written, found.decision)
 
 
 def _note(found: Answer) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from urllib.parse import quote, urlencode
 
-from rightsized.core.types import Attempt, Decision, Reply
+from rightsized.core.types import ANSWER, Attempt, Decision, Reply
 from rightsized.server.console.views import WHAT_FOR, LabelChoice
 from rightsized.tasks.gateway_protocol import GatewayStatus, TierStatus
 from rightsized.tasks.gateway_status import prices
 from rightsized.tasks.pages.figures import percent
-from rightsized.tasks.records import QueueItem, Review, Written
+from rightsized.tasks.records import Place, QueueItem, Review, Written
 from rightsized.tasks.written import RIGHT, WRONG, last_written
 
 KINDS = {2: "small", 1: "large"}
@@ -46,6 +47,18 @@ def verdicts(written: Written) -> list[LabelChoice]:
     return [LabelChoice(label, shown[label], key, False) for label, key in known]
 
 
+def address(place: Place) -> str:
+    """Where a document opens at a place that an answer rests on."""
+    query = urlencode({"start": place.start, "end": place.end})
+    return f"/search/{quote(place.collection, safe='')}/{quote(place.document, safe='')}?{query}#here"
+
+
+def where(place: Place) -> str:
+    """A place in words."""
+    parts = [place.title, f"page {place.page}" if place.page else "", place.headings[-1] if place.headings else ""]
+    return " · ".join(part for part in parts if part)
+
+
 def headline(reply: Reply) -> str:
     """The outcome in a sentence without its end."""
     if reply.completion is None:
@@ -67,6 +80,8 @@ def decision_lead(decision: Decision) -> str:
         return "The server stopped before this request was answered."
     if decision.phase == "failed":
         return f"This request failed: {decision.error or 'no reason was recorded'}"
+    if decision.operation == ANSWER and decision.reply is not None and decision.reply.completion is None:
+        return "Nothing in the documents that the asker may see answered this well enough."
     return f"{headline(decision.reply)}." if decision.reply is not None else "This request is being answered."
 
 

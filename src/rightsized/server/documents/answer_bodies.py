@@ -55,7 +55,8 @@ class AnswerResponse(Frozen, frozen=True):
     `abstained`: the evidence was too weak, and there are no sentences. `probability` is that a cited passage holds the
     answer, fitted on public judged questions unless the collection was calibrated. `certified`: `promise` is the
     certificate's sentence; else it says why none is made. `extract`: sentences of the documents, offered where nothing
-    written may be shown. `written`: who wrote, and how many sentences were left out.
+    written may be shown. `written`: who wrote, and how many sentences were left out. `decision`: the id under which an
+    answer with a certificate is on record, to be called right or wrong by feedback; empty where there is no promise.
     """
 
     collection: str
@@ -70,3 +71,4 @@ class AnswerResponse(Frozen, frozen=True):
     search: SearchResponse
     extract: tuple[AnswerSentence, ...] = ()
     written: WrittenBy | None = None
+    decision: str = ""

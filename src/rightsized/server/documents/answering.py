@@ -51,6 +51,7 @@ def answer_response(collection: str, found: Answer) -> AnswerResponse:
         search=response(collection, found.results),
         extract=_sentences(found.offered),
         written=found.written,
+        decision=found.decision,
     )
 
 

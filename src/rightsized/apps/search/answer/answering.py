@@ -34,13 +34,14 @@ ANOTHER_PATH = "No promise is made about this answer: the search was not carried
 class Bar(NamedTuple):
     """`weights` order sentences and tell the probability of being right; below `least` nothing is answered.
 
-    `state` and `promise` say what stands behind answers above it.
+    `state` and `promise` say what stands behind answers above it, `certificate` is the id of what promises it.
     """
 
     weights: Weights = DEFAULT
     least: float = LEAST
     state: Promised = "uncertified"
     promise: str = NO_CERTIFICATE
+    certificate: str = ""
 
 
 EVIDENCE = Bar()

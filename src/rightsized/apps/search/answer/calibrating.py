@@ -19,7 +19,7 @@ from rightsized import __version__
 from rightsized.apps.search.answer import fitting
 from rightsized.apps.search.answer.answering import EVERYTHING, Bar
 from rightsized.apps.search.answer.choosing import DEFAULT, SIGNALS, Floats, Weights
-from rightsized.apps.search.answer.promises import Kept, digests_of, home_of
+from rightsized.apps.search.answer.promises import Kept, digests_of, home_of, task_of
 from rightsized.apps.search.answer.questions import JudgedQuestion, is_right
 from rightsized.apps.search.answer.records import Answer, Method
 from rightsized.apps.search.answer.ways import Way
@@ -191,7 +191,7 @@ async def _tested(
         findings += [hopeless] if hopeless else []
         return calibrate(_plan(plan, attempt), selection)
     asked = await answers(bench, held, plan, "Asking calibrate questions", progress)
-    attempt = count_attempt(home, task=f"search {bench.collection.name}", rows=rows, trial=trial)
+    attempt = count_attempt(home, task=task_of(bench.collection.name, plan.method), rows=rows, trial=trial)
     rows_scored = asked.scores(fitting.probabilities(asked.signals[asked.known], weights))
     return calibrate(_plan(plan, attempt), selection, rows_scored)
 
@@ -233,7 +233,7 @@ def _facts(
 ) -> CertificateFacts:
     documents, _ = bench.collection.counts()
     return CertificateFacts(
-        task=f"search {bench.collection.name}",
+        task=task_of(bench.collection.name, plan.method),
         rungs=(plan.method, "person"),
         sampling=plan.sampling or "of the file given, taken to be a random sample of those asked",
         digests=digests,

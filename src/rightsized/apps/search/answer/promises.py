@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -36,6 +38,11 @@ class Kept(Frozen, frozen=True):
 
     certificate: Certificate
     weights: Weights
+
+
+def task_of(collection: str, method: Method) -> str:
+    """The name under which answers stand on record and in the queue."""
+    return f"search/{collection}/{method}"
 
 
 def path_of(folder: Path, method: Method) -> Path:
@@ -90,37 +97,77 @@ def home_of(collection: Collection) -> Home:
     return Home(collection.folder.parents[1])
 
 
-class Bars:
-    """What answers of collections are measured by, read again when a certificate changes. For several threads."""
+class Watching(Protocol):
+    """What keeps answers under a certificate on record and watches its promise."""
 
-    def __init__(self) -> None:
-        self._known: dict[Path, tuple[tuple[int, int], Kept, str, Tally]] = {}
+    @property
+    def trouble(self) -> str:
+        """Why answers cannot be put on record, in words; empty where they can, or need not."""
+        ...
+
+    def watch(self, certificate: Certificate, *, on_alarm: Callable[[str], None], void: Callable[[], str]) -> None:
+        """From now on; `on_alarm` is told of an alarm, `void` says why the promise is not in force otherwise."""
+        ...
+
+
+class _Known:
+    """A certificate as it was read, with what became of it since."""
+
+    def __init__(self, version: tuple[int, int], kept: Kept, wrong: str, tally: Tally) -> None:
+        self.version, self.kept, self.wrong, self.tally = version, kept, wrong, tally
+        self.alarm = self.void = ""
+
+    def sound(self, detail: str) -> None:
+        self.alarm = f"suspended by an alarm: {detail.rstrip('.')}"
+
+
+class Bars:
+    """What answers of collections are measured by, read again when a certificate changes. For several threads.
+
+    Args:
+        watching: is told of each certificate as it is read; None: nobody watches.
+    """
+
+    def __init__(self, watching: Watching | None = None) -> None:
+        self._known: dict[Path, _Known] = {}
+        self._watching = watching
 
     def of(self, collection: Collection, ranking: Ranking, method: Method, identity: str = "") -> Bar:
         """The bar for one more question: the certificate's where one is in force."""
+        known = self.known(collection, method)
+        if known is None:
+            return EVIDENCE
+        known.void = known.wrong or known.alarm or self._void(known, collection, ranking, method, identity)
+        return bar_of(known.kept, known.void)
+
+    def known(self, collection: Collection, method: Method) -> _Known | None:
+        """The certificate that is kept, read and watched; None where there is none. Raises IntegrityError."""
         path = path_of(collection.folder, method)
         try:
             found = path.stat()
         except OSError:
-            return EVIDENCE
+            return None
         version = (found.st_mtime_ns, found.st_ino)
         known = self._known.get(path)
-        if known is None or known[0] != version:
+        if known is None or known.version != version:
             kept = load(collection.folder, method)
             if kept is None:
-                return EVIDENCE
-            wrong = _altered(kept, collection)
-            known = self._known[path] = (version, kept, wrong, Tally(collection.folder, method))
-        _, kept, wrong, tally = known
-        return bar_of(kept, wrong or self._void(kept, collection, ranking, method, identity, tally))
+                return None
+            wrong = _altered(kept, collection) or _misnamed(kept, collection, method)
+            known = self._known[path] = _Known(version, kept, wrong, Tally(collection.folder, method))
+            if self._watching is not None and not wrong and kept.certificate.state == "certified":
+                known_now = known
+                self._watching.watch(kept.certificate, on_alarm=known.sound, void=lambda: known_now.void)
+        return known
 
-    def _void(
-        self, kept: Kept, collection: Collection, ranking: Ranking, method: Method, identity: str, tally: Tally
-    ) -> str:
+    def _void(self, known: _Known, collection: Collection, ranking: Ranking, method: Method, identity: str) -> str:
+        kept = known.kept
         if kept.certificate.state != "certified":
             return "calibration found no threshold that keeps the error within the budget"
+        if self._watching is not None and self._watching.trouble:
+            return self._watching.trouble
         serving = digests_of(collection, ranking, kept.weights, method, identity)
-        return why_void(kept.certificate, now=time.time(), requests=tally.count(), digests=serving)
+        return why_void(kept.certificate, now=time.time(), requests=known.tally.count(), digests=serving)
 
 
 def bar_of(kept: Kept, void: str) -> Bar:
@@ -129,7 +176,14 @@ def bar_of(kept: Kept, void: str) -> Bar:
     if void or threshold is None:
         why = void or "no threshold was found"
         return EVIDENCE._replace(promise=f"No promise is made about answers of this collection: {why}.")
-    return Bar(kept.weights, threshold, "certified", kept.certificate.sentence)
+    return Bar(kept.weights, threshold, "certified", kept.certificate.sentence, kept.certificate.id)
+
+
+def _misnamed(kept: Kept, collection: Collection, method: Method) -> str:
+    """Why a certificate cannot be watched; empty where it can."""
+    if kept.certificate.task == task_of(collection.name, method):
+        return ""
+    return "it was made for another collection, or before answers were watched"
 
 
 def _altered(kept: Kept, collection: Collection) -> str:

@@ -55,7 +55,7 @@ class Answer(Frozen, frozen=True):
     `probability` in [0, 1] is that a cited passage holds the answer, as far as the judged questions tell that it was
     fitted on; `signals` is what it was told. `promise` is the certificate's sentence, or says why none is made.
     `abstained`: the evidence was too weak, and there are no sentences. Where nothing written may be shown, `offered` is
-    the extract.
+    the extract. `decision`: the id under which it is on record; empty where no promise is watched.
     """
 
     status: Status
@@ -70,6 +70,7 @@ class Answer(Frozen, frozen=True):
     offered: tuple[Said, ...] = ()
     written: WrittenBy | None = None
     signals: tuple[float, ...] = ()
+    decision: str = ""
 
     @property
     def text(self) -> str:
