@@ -41,7 +41,10 @@ class MessageRequest(Frozen, frozen=True):
 
 
 class MessageResponse(Frozen, frozen=True):
-    """What became of a message; `handled` is null where it was handled before."""
+    """What became of a message; `handled` is null where it was handled before.
+
+    A key that may not review messages is told nothing of the others in its conversation: `summary` leaves them out.
+    """
 
     handled: Handled | None
 

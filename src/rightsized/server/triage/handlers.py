@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from rightsized.apps.triage.drafts.writing import Draft
 from rightsized.apps.triage.protocols import Arrival
-from rightsized.apps.triage.records import Address, Mail, Span
+from rightsized.apps.triage.records import Address, Handled, Mail, Span
 from rightsized.apps.triage.service import Outlooked, Shown, TriageService
 from rightsized.apps.triage.store.records import Kept, Waits
 from rightsized.core.errors import ForbiddenError, InputError
@@ -32,6 +34,8 @@ async def handle_message(triage: TriageService, call: Call) -> bodies.MessageRes
     arrival = arrival or arrival_of(asked)
     source = asked.source if asked.arrival is not None else source_of(asked)
     handled = await triage.process(asked.inbox, arrival, source, dry_run=asked.dry_run, identity=call.identity)
+    if handled is not None and not call.identity.may("review"):
+        handled = of_itself(handled)
     return bodies.MessageResponse(handled)
 
 
@@ -70,6 +74,16 @@ async def do_step(triage: TriageService, call: Call) -> bodies.MessageRow:
 
 async def draft_reply(triage: TriageService, call: Call) -> Draft:
     return await triage.draft(call.path["inbox"], number_of(call.path["number"]), call.identity)
+
+
+def of_itself(handled: Handled) -> Handled:
+    """What became of a message, without the words of others in its conversation: anybody can name one."""
+    told = handled.summary
+    sentences = tuple(one for one in told.sentences if one.key == handled.key)
+    action = tuple(one for one in told.action if one.key == handled.key)
+    text = told.text if len(sentences) == len(told.sentences) else " ".join(one.text for one in sentences)
+    summary = replace(told, sentences=sentences, action=action, text=text if told.text else "")
+    return replace(handled, summary=summary)
 
 
 def source_of(asked: bodies.MessageRequest) -> str:
