@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import http.client
 import json
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -28,8 +31,18 @@ QUESTION = "How many days of leave may be carried over?"
 class Copying(ScriptedGateway):
     """Writes the first whole sentence of every passage that speaks of leave, as a model told to copy would."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.hangs, self.asked, self.cancelled = False, threading.Event(), threading.Event()
+
     async def generate(self, generation: Generation, caller: Caller, conversation: str = "") -> Reply:
         self.seen.append((generation, caller, conversation))
+        if self.hangs:
+            self.asked.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                self.cancelled.set()
         parts = [one["text"] for one in generation.body["messages"][1]["content"][:-1]]
         said = []
         for number, part in enumerate(parts, 1):
@@ -220,3 +233,26 @@ def test_what_cannot_be_asked_is_refused(
     client: Client, keys: dict[str, str], path: str, body: dict[str, Any], code: str
 ) -> None:
     assert post(client, keys["everyone"], path, **body).json["code"] == code
+
+
+@pytest.mark.parametrize("route", ["/v1/summary", "/v1/answer"])
+def test_what_a_model_writes_ends_with_its_client(
+    client: Client, keys: dict[str, str], ids: dict[str, str], route: str
+) -> None:
+    gateway: Any = client.service.gateway
+    gateway.hangs = True
+    gateway.asked.clear()
+    gateway.cancelled.clear()
+    body = {
+        "/v1/summary": {"document": ids["policies/annual-leave.pdf"], "written": True},
+        "/v1/answer": {"question": QUESTION, "method": "write"},
+    }[route]
+    connection = http.client.HTTPConnection("127.0.0.1", client.listening.port, timeout=10)
+    headers = {"content-type": "application/json", "authorization": f"Bearer {keys['everyone']}"}
+    connection.request("POST", route, json.dumps({"collection": "company", **body}), headers)
+    try:
+        assert gateway.asked.wait(10)
+        connection.close()
+        assert gateway.cancelled.wait(10), "the model went on writing for nobody"
+    finally:
+        gateway.hangs = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -16,10 +17,12 @@ from rightsized.server.api import Call
 from rightsized.server.guards import API_HEADERS
 from rightsized.server.keys import IDENTITY
 from rightsized.server.metrics import Metrics
+from rightsized.server.openai.exchange import Exchange, Watched
 from rightsized.server.problems import Problem, RefusedError
 from rightsized.server.reading import (
     JSON_TYPE,
     DisconnectedError,
+    Message,
     Receive,
     Scope,
     Send,
@@ -96,12 +99,22 @@ def json_operation(operation: Operation, service: object, limit: int) -> Respond
             body = decode(decoder, await read_body(receive, headers, limit))
         identity = scope.get(IDENTITY, LOCAL_ADMIN)
         call = Call(scope["path_params"], read_query(operation, scope["query_string"]), body, identity)
-        made = await handler(service, call)
+        async with attended(scope, receive) if operation.watched else contextlib.nullcontext():
+            made = await handler(service, call)
         if made is None:
             return Response(None, 204, dict(API_HEADERS))
         return Response(msgspec.json.encode(made), 200, dict(API_HEADERS), operation.media)
 
     return respond
+
+
+def attended(scope: Scope, receive: Receive) -> Watched:
+    """Cancels the work inside once its client has gone, and raises DisconnectedError. Its body has been read before."""
+    return Watched(Exchange(scope, receive, _unsent))
+
+
+async def _unsent(message: Message) -> None:
+    raise RuntimeError("nothing is sent while the work goes on")
 
 
 def read_query(operation: Operation, query: bytes) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Operation(NamedTuple):
     `response` None means no JSON body: 204, or text of the type `media`. `handler` None means that `app.py` answers.
     `failures` says by status what an address of the OpenAI-compatible API answers in its own shape of errors; such an
     address has no `problems`. `streams`: it answers with events where the body asks for that. `part`: whom the handler
-    asks.
+    asks. `watched`: the work ends once its client has gone, as where a model writes for minutes.
     """
 
     method: str
@@ -68,6 +68,7 @@ class Operation(NamedTuple):
     failures: Mapping[int, str] = MappingProxyType({})
     streams: bool = False
     part: Part = "tasks"
+    watched: bool = False
 
 
 _BODY = (
@@ -194,7 +195,7 @@ OPERATIONS = (
               problems=(*_LABEL, "busy", "forbidden"), part="documents"),
     Operation("POST", "/v1/answer", "Answer a question by documents, or by a model that cites them.", answering.answer,
               answer_bodies.AnswerResponse, answer_bodies.AnswerRequest,
-              problems=(*_LABEL, "busy", "forbidden", "unsupported", "rate-limit"), part="documents"),
+              problems=(*_LABEL, "busy", "forbidden", "unsupported", "rate-limit"), part="documents", watched=True),
     Operation("POST", "/v1/suggest", "Say how a question to documents may go on.", search.suggest,
               documents.SuggestResponse, documents.SuggestRequest,
               problems=(*_LABEL, "forbidden"), part="documents"),
@@ -209,7 +210,8 @@ OPERATIONS = (
               problems=(*_LABEL, "busy", "forbidden"), part="documents"),
     Operation("POST", "/v1/summary", "Summarise a document, in its own sentences or written.", long.summary,
               long_bodies.SummaryResponse, long_bodies.SummaryRequest,
-              problems=(*_LABEL, "busy", "forbidden", "config", "unsupported", "egress-denied"), part="documents"),
+              problems=(*_LABEL, "busy", "forbidden", "config", "unsupported", "egress-denied"), part="documents",
+              watched=True),
     Operation("GET", "/v1/collections", "List the collections of documents.", search.list_collections,
               documents.CollectionList, part="documents"),
     Operation("GET", "/v1/collections/{name}/documents/{id}", "Show a document with its text.", search.show_document,

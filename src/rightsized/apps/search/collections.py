@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from rightsized.apps.search.adapt.copies import sweep
 from rightsized.apps.search.adapt.own import NO_STAMP, serving_own, stamp
 from rightsized.apps.search.connectors.addresses import Addresses
 from rightsized.apps.search.connectors.listing import open_connector
@@ -84,6 +85,7 @@ class Collections:
         with self._opening:
             own = stamp(self._home.path / FOLDER / name)
             if name not in self._open:
+                sweep(self._home.path / FOLDER / name)
                 self._open[name] = open_collection(self._home, name, self._encoder_of(name, own), create=create)
             elif own != self._own[name]:  # another process has given it an encoder of its own, or taken it away
                 self._open[name].encoder = self._encoder_of(name, own)

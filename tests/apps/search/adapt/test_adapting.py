@@ -12,7 +12,8 @@ from adapt_samples import ASKED, BASE, NAME, TEXTS, TITLED, World, domain, world
 from msgspec.structs import replace
 
 from rightsized.apps.search.adapt import adapting
-from rightsized.apps.search.adapt.adapting import WORK, adapt, go_back, verdict
+from rightsized.apps.search.adapt.adapting import adapt, go_back, verdict
+from rightsized.apps.search.adapt.copies import COPY, WORK, held, sweep
 from rightsized.apps.search.adapt.judging import FEWEST, MAIN, halves
 from rightsized.apps.search.adapt.own import read_own, serving_own
 from rightsized.apps.search.adapt.records import Adapted, AdaptOptions
@@ -97,6 +98,23 @@ def test_without_judged_questions_nothing_serves_but_the_model_is_there(made: Wo
     assert not report.kept and report.deciding is None
     assert made.store.has(report.model)
     assert made.collection.view(()).encoder == made.encoder.digest
+
+
+def test_a_copy_that_a_killed_process_left_goes_when_the_collection_is_opened(made: World) -> None:
+    folder = made.collection.folder
+    kept = folder / WORK / "training" / "step.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}")
+    with held(folder) as copy:
+        (copy / "index.sqlite").write_text("documents that may have been removed since")
+        sweep(folder)
+        assert (copy / "index.sqlite").exists(), "an adaptation that goes on keeps its copy"
+    (folder / WORK / COPY).mkdir()
+    (folder / WORK / COPY / "index.sqlite").write_text("left behind")
+    opened = collections(made)
+    opened.open(NAME)
+    opened.close()
+    assert not (folder / WORK / COPY).exists() and kept.exists()
 
 
 def test_few_questions_decide_nothing(made: World) -> None:

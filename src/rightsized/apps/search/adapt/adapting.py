@@ -12,9 +12,11 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rightsized.apps.search.adapt import own
+from rightsized.apps.search.adapt import copies, own
+from rightsized.apps.search.adapt.copies import WORK
 from rightsized.apps.search.adapt.judging import FEWEST, MAIN, Side, figures, halves, judged
 from rightsized.apps.search.adapt.mapped import fill_mapped
 from rightsized.apps.search.adapt.mining import mine
@@ -36,9 +38,6 @@ from rightsized.tasks.encoders import open_encoder
 
 if TYPE_CHECKING:
     from rightsized.engines.onnx import OnnxEncoder
-
-WORK = "adapting"  # folder within the collection's: training that goes on, the copy that is asked
-COPY = "copy"
 
 
 def adapt(
@@ -146,8 +145,11 @@ class _Step:
     @contextmanager
     def _copy(self, progress: Progress) -> Iterator[Collection]:
         """A copy of the collection in which the new vectors serve."""
-        home = self._collection.folder / WORK / COPY
-        shutil.rmtree(home, ignore_errors=True)
+        with copies.held(self._collection.folder) as home, self._copied(home, progress) as copy:
+            yield copy
+
+    @contextmanager
+    def _copied(self, home: Path, progress: Progress) -> Iterator[Collection]:
         place = home / FOLDER / self._collection.name
         place.mkdir(parents=True, mode=0o700)
         with (
@@ -165,7 +167,6 @@ class _Step:
             yield copy
         finally:
             copy.close()
-            shutil.rmtree(home, ignore_errors=True)
 
     def _swap(self, report: Adapted, progress: Progress) -> None:
         folder = self._collection.folder
