@@ -38,7 +38,7 @@ def mail_of(arrival: Arrival, settings: InboxSettings) -> Mail:
     from rightsized.apps.triage.mail import MailOptions, read_mail
 
     read = settings.read
-    options = MailOptions(int(read.max_mb * MIB), read.attachments, settings.domains)
+    options = MailOptions(int(read.max_mb * MIB), read.attachments, settings.domains, authserv=read.authserv)
     return read_mail(arrival.data, options, received=arrival.received)
 
 

@@ -43,6 +43,7 @@ class ReadSettings(_Table, frozen=True):
     max_mb: float = 50.0  # largest message that is read, mebibytes; a larger one waits for a person unread
     text_chars: int = 20_000  # of subject and body that tasks read, characters
     data_class: DataClass = "personal"  # what messages hold, unless detection says more
+    authserv: str = ""  # the server whose Authentication-Results (RFC 8601) rules may rest on; empty: none
     history_days: float = 30.0  # days until the text of a message that nobody waits for is deleted here
 
 

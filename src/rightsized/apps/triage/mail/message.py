@@ -15,6 +15,7 @@ from functools import cache
 from msgspec.structs import replace
 
 from rightsized.apps.triage.mail import attachments
+from rightsized.apps.triage.mail.authentication import authenticated
 from rightsized.apps.triage.mail.automatic import Signs, automatic
 from rightsized.apps.triage.mail.identity import key_of, normalised
 from rightsized.apps.triage.mail.lines import Lines
@@ -54,12 +55,14 @@ class MailOptions(Frozen, frozen=True):
         attachments: also read the text of attachments.
         domains: our own mail domains; a list of ours is a team's address, and who writes to it a person.
         language: also tell the language, where the extra is installed.
+        authserv: the server whose Authentication-Results are believed; none where empty.
     """
 
     max_bytes: int = MAX_BYTES
     attachments: bool = False
     domains: tuple[str, ...] = ()
     language: bool = True
+    authserv: str = ""
 
 
 _DEFAULT = MailOptions()
@@ -112,6 +115,7 @@ def parse(data: bytes, options: MailOptions, *, received: float, read: attachmen
     signs = _signs(data, tree, mail, options.domains)
     mail = replace(
         mail,
+        authenticated=_authenticated(head, options.authserv),
         received=received or _received(head),
         attachments=tuple(listed),
         automatic=automatic(signs),
@@ -248,6 +252,15 @@ def _addresses(head: Message, name: str) -> tuple[Address, ...]:
         return ()
     found = [Address(address.lower(), shown) for shown, address in mail_headers.addresses(head, name)]
     return tuple(one for one in found if one.address or one.name)
+
+
+def _authenticated(head: Message, authserv: str) -> bool:
+    """Whether the server that is believed vouches for From; never where From is not one field with one address."""
+    fields, found = mail_headers.values(head, "from"), _addresses(head, "from")
+    if not authserv or len(fields) != 1 or len(found) != 1:
+        return False
+    domain = found[0].address.rpartition("@")[2]
+    return authenticated(mail_headers.values(head, "authentication-results"), authserv, domain)
 
 
 def _received(head: Message) -> float:

@@ -68,6 +68,7 @@ def facts_of(trial: Trial, calendar: Calendar, now: float) -> Facts:
         fresh=(Span(0, len(trial.text)),),
         language=trial.language,
         automatic=trial.automatic,
+        authenticated=trial.authenticated,
         attachments=(Attachment("file", "application/octet-stream", 1, ""),) if trial.attachments else (),
     )
     labels = {role: _label(label, trial) for role, label in trial.labels.items()}
@@ -165,6 +166,7 @@ def takes_all(wide: When, narrow: When, lists: Mapping[str, Sequence[str]]) -> b
         and all(_within(getattr(narrow, name), getattr(wide, name)) for name in _ANY_OF)
         and set(wide.fields) <= set(narrow.fields)
         and (wide.automatic is None or (narrow.automatic is not None and set(narrow.automatic) <= set(wide.automatic)))
+        and (wide.authenticated is None or wide.authenticated == narrow.authenticated)
         and (wide.attachments is None or wide.attachments == narrow.attachments)
         and (wide.hours is None or wide.hours == narrow.hours)
     )

@@ -113,6 +113,7 @@ def fits(when: When, facts: Facts, book: Rulebook, priority: Priority | None, *,
         and (not when.priority or (priority is not None and priority.level in when.priority))
         and (not when.language or mail.language in when.language)
         and (mail.automatic in when.automatic if when.automatic is not None else True)
+        and (when.authenticated is None or mail.authenticated == when.authenticated)
         and (when.attachments is None or bool(mail.attachments) == when.attachments)
         and (when.hours is None or facts.is_open(facts.now) == (when.hours == "open"))
         and (not when.words or bool(words(when.words).search(mail.text)))

@@ -27,6 +27,7 @@ class When(_Table, frozen=True):
     priority: tuple[Level, ...] = ()  # of routing rules: the level that it has
     language: tuple[str, ...] = ()  # ISO 639-1 codes
     automatic: tuple[Automatic, ...] | None = None  # kinds of machine that wrote it; ["" ] is a person
+    authenticated: bool | None = None  # whether our mail server vouches for the sender's address
     attachments: bool | None = None  # whether it has files
     hours: Literal["open", "closed"] | None = None  # whether the desk is open when it is read
     words: tuple[str, ...] = ()  # words or phrases of subject or text: a last resort
@@ -88,6 +89,7 @@ class Trial(_Table, frozen=True):
     language: str = "en"
     automatic: Automatic = ""
     attachments: bool = False
+    authenticated: bool = False
     at: str = ""  # when it is read, 2026-11-23T10:00 in the desk's time zone; empty: now
 
 
