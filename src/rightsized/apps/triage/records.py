@@ -52,7 +52,8 @@ class Mail(Frozen, frozen=True):
     `key` names it for good: its Message-ID where it has one, else a digest of its content. `thread` is the key of the
     first message of its conversation as far as headers and subject tell. `fresh` are the parts of `body` that its
     sender wrote for it; `quoted` and `signature` are shown and not classified. `automatic` says what kind of machine
-    wrote it, empty where a person did. `language` is an ISO 639-1 code, empty where it cannot be told. `notes` say what
+    wrote it, empty where a person did. `authenticated`: the server that took it in vouches for the sender's address.
+    `language` is an ISO 639-1 code, empty where it cannot be told. `notes` say what
     was not read, in words.
     """
 
@@ -77,6 +78,7 @@ class Mail(Frozen, frozen=True):
     language: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    authenticated: bool = False
 
     @property
     def written(self) -> str:
