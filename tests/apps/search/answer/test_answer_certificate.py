@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from rightsized.cascade.attempts import read_book
 from rightsized.cascade.certificate import verify_certificate
 from rightsized.core.errors import DataError, IntegrityError
 from rightsized.core.types import Targets
+from rightsized.ledger.log import SqliteLedger
+from rightsized.ledger.schema import EventRow
 from rightsized.tasks.writing import NOBODY, no_writer
 
 THINGS = (
@@ -249,3 +252,16 @@ def test_every_way_to_judge_is_understood(parts: Collection, tmp_path: Path) -> 
     read = questions.read(path, parts.view(()))
     assert [questions.is_right(one, said) for one in read.questions] == [True] * 4 + [False] * 5
     assert read.problems == ("Line 9: there is no document 'gone.md'; no answer to it counts as right.",)
+
+
+def test_after_an_alarm_questions_used_before_certify_nothing_more(
+    certified: Calibrated, parts: Collection, tmp_path: Path
+) -> None:
+    """Last of those that share the collection: an alarm stays."""
+    first = certified.kept.certificate
+    alarm = EventRow("alarm", first.task, first.id, time.time(), "9 of 40 audited answers were wrong")
+    with SqliteLedger(promises.home_of(parts).decisions) as ledger:
+        asyncio.run(ledger.note(alarm))
+    again = calibrated(parts, judged(tmp_path / "judged.jsonl", 320), msgspec.structs.replace(PLAN, seed=8))
+    assert again.kept.certificate.state != "certified"
+    assert "can no longer certify anything" in " ".join(again.findings)

@@ -31,10 +31,12 @@ from rightsized.cascade.certificate import CertificateFacts, make_certificate
 from rightsized.cascade.estimates import can_certify
 from rightsized.cascade.plan import Calibration, Plan
 from rightsized.cascade.scores import Scores
+from rightsized.cascade.seen import begin_record, note_rows
 from rightsized.core.frozen import Frozen
 from rightsized.core.protocols import Progress, no_progress
 from rightsized.core.types import Targets
 from rightsized.tasks.identity import SIGNING_SECRET
+from rightsized.tasks.outlived import OUTLIVED, outlived
 from rightsized.tasks.split import fewest, split_rows
 from rightsized.tune.duplicates import straddling
 
@@ -120,6 +122,9 @@ async def calibrate_answers(
     Raises:
         DataError: there are too few to choose anything.
     """
+    home = home_of(bench.collection).path
+    begin_record(home)
+    note_rows(home, map(_text_digest, questions))
     split = split_rows([""] * len(questions), OUTCOMES, plan.targets.max_error, 1 - plan.targets.confidence, plan.seed)
     held = [questions[at] for at in (*split.calibrate, *split.report)]
     train = [questions[at] for at in split.train]
@@ -187,13 +192,25 @@ async def _tested(
     trial = _trial(plan, selection, digests)
     attempt = number_of(home, rows, trial) if held else 1
     hopeless = _hopeless(plan, attempt, selection, len(held)) if held else ""
-    if not held or hopeless:
+    if not held or hopeless or _outlived(bench, plan, held, findings):
         findings += [hopeless] if hopeless else []
         return calibrate(_plan(plan, attempt), selection)
     asked = await answers(bench, held, plan, "Asking calibrate questions", progress)
     attempt = count_attempt(home, task=task_of(bench.collection.name, plan.method), rows=rows, trial=trial)
     rows_scored = asked.scores(fitting.probabilities(asked.signals[asked.known], weights))
     return calibrate(_plan(plan, attempt), selection, rows_scored)
+
+
+def _outlived(bench: Bench, plan: AnswerPlan, held: Sequence[JudgedQuestion], findings: list[str]) -> bool:
+    """Whether an alarm has sounded since these questions were first used: then only fresh ones can certify again."""
+    rows = [(one.digest, _text_digest(one)) for one in held]
+    found = outlived(home_of(bench.collection), task_of(bench.collection.name, plan.method), [rows])
+    findings += [one.message for one in found]
+    return any(one.kind == OUTLIVED for one in found)
+
+
+def _text_digest(question: JudgedQuestion) -> str:
+    return hashlib.sha256(question.text.encode()).hexdigest()
 
 
 def _plan(plan: AnswerPlan, attempt: int) -> Plan:
