@@ -13,6 +13,7 @@ from pathlib import Path
 from rightsized.parsers.draft import Draft, Span, single_line, squeezed
 from rightsized.parsers.encodings import decode
 from rightsized.parsers.extra import needed
+from rightsized.parsers.html_hidden import Sheets, Unseen, hidden, style_of, unseen
 from rightsized.parsers.lists import Lists
 from rightsized.parsers.text import read_text
 from rightsized.parsers.types import BlockKind, Parsed
@@ -28,7 +29,6 @@ _ON_LINES_OF_THEIR_OWN = """address article aside blockquote body caption center
     figcaption figure footer form header hgroup hr html legend li main menu ol p pre section summary table tbody td
     tfoot th thead tr ul"""
 _BLOCKS = frozenset(_ON_LINES_OF_THEIR_OWN.split()) | frozenset(_HEADINGS)
-_HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _WHITE = re.compile(r"[ \t\r\n\f\v]+")
 DEEPEST = 1_000  # elements in each other; browsers stop at 512
@@ -95,9 +95,9 @@ def _seconds(text: str) -> float | None:
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
 
 
-def _dropped(node: LexborNode) -> bool:
-    tag = node.tag
-    if tag in _DROPPED:
+def _dropped(node: LexborNode, sheets: Sheets) -> bool:
+    tag = node.tag or ""
+    if tag in _DROPPED or sheets.hide(tag, node.attributes):
         return True
     attributes = node.attributes
     if not attributes:
@@ -106,31 +106,42 @@ def _dropped(node: LexborNode) -> bool:
         "hidden" in attributes
         or attributes.get("aria-hidden") == "true"
         or attributes.get("role") == "navigation"
-        or bool(_HIDDEN_STYLE.search(attributes.get("style") or ""))
+        or hidden(style_of(attributes.get("style") or ""))
     )
 
 
-def _events(root: LexborNode) -> Iterator[tuple[str, LexborNode]]:
-    """`enter` and `leave` of elements and `text`, in the order of the document; what is dropped is left out whole."""
+def _unseen(node: LexborNode) -> Unseen:
+    attributes = node.attributes
+    style = attributes.get("style") if attributes else None
+    return unseen(style_of(style)) if style else Unseen()
+
+
+def _events(root: LexborNode, sheets: Sheets) -> Iterator[tuple[str, LexborNode]]:
+    """`enter` and `leave` of elements and `text`, in the order of the document; what is dropped is left out whole, and
+    so is text that nobody sees."""
     node: LexborNode | None = root
     path: list[LexborNode] = []
+    seen = [Unseen()]  # of the elements in the path, the innermost last
     while node is not None:
         down = None
         if node.is_text_node:
-            yield "text", node
-        elif node.is_element_node and not _dropped(node):
+            if not any(seen[-1]):
+                yield "text", node
+        elif node.is_element_node and not _dropped(node, sheets):
             yield "enter", node
             down = node.child
             if down is None:
                 yield "leave", node
         if down is not None:
             path.append(node)
+            seen.append(_unseen(node).within(seen[-1]))
             node = down
             continue
         while node.next is None:
             if not path:
                 return
             node = path.pop()
+            seen.pop()
             yield "leave", node
         node = node.next if path else None
 
@@ -160,7 +171,8 @@ class _Reader:
 
     def read(self, root: LexborNode) -> None:
         self._layout = frozenset(_around_tables(root))
-        for event, node in _events(root):
+        sheets = Sheets(one.text() for one in root.css("style"))
+        for event, node in _events(root, sheets):
             if event == "text":
                 text = node.text_content or ""
                 self._words.append(text if self._verbatim else _WHITE.sub(" ", text))
