@@ -14,7 +14,8 @@ WORDS = "UNSEEN WORDS"
     "style",
     [
         "display:none", "DISPLAY : none !important", "visibility:hidden", "font-size:0",
-        "font-size:1px;line-height:1px", "opacity:0", "opacity: 0.0", "max-height:0px;overflow:hidden", "width:0; overflow: hidden", "mso-hide:all",
+        "font-size:1px;line-height:1px", "opacity:0", "opacity: 0.0",
+        "max-height:0px;overflow:hidden", "width:0; overflow: hidden", "mso-hide:all",
         "position:absolute;left:-9999px", "text-indent:-9999em", "color:transparent", "color:rgba(0, 0, 0, 0)",
         "color:#fff;background-color:#FFFFFF", "color: white; background: rgb(255,255,255)",
     ],

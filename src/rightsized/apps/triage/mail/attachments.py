@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from rightsized.apps.triage.mail.visible import visible
 from rightsized.apps.triage.records import Attachment
 from rightsized.core.errors import DocumentError, MissingExtraError
 from rightsized.parsers import mime
@@ -41,7 +42,7 @@ def describe(data: bytes, leaf: mime.Leaf, number: int) -> Attachment:
         digest.update(piece)
         size += len(piece)
     head = data[leaf.start : min(leaf.end, leaf.start + mime.MOST_HEAD)] if leaf.kind == "message/rfc822" else b""
-    return Attachment(part_name(leaf, head, number), leaf.kind, size, digest.hexdigest())
+    return Attachment(visible(part_name(leaf, head, number)), leaf.kind, size, digest.hexdigest())
 
 
 def with_text(data: bytes, leaf: mime.Leaf, listed: Attachment, read: Reader) -> Attachment:

@@ -21,6 +21,7 @@ from rightsized.apps.triage.mail.identity import key_of, normalised
 from rightsized.apps.triage.mail.lines import Lines
 from rightsized.apps.triage.mail.quotes import mark_quotes
 from rightsized.apps.triage.mail.threads import first_of
+from rightsized.apps.triage.mail.visible import visible, visible_with
 from rightsized.apps.triage.records import Address, Attachment, Mail
 from rightsized.core.errors import DocumentError, MissingExtraError, RightsizedError
 from rightsized.core.frozen import Frozen
@@ -143,11 +144,10 @@ def with_regions(mail: Mail, parsed: Parsed, note: Callable[[str], None]) -> Mai
     if len(body) > MOST_BODY:
         note(f"Only the first {MOST_BODY:,} characters of the text were kept.")
         body = body[:MOST_BODY]
-    body = _CONTROLS.sub(" ", body)
+    body, blocks = visible_with(body, [(start, min(end, len(body))) for start, end in blocks if start < len(body)])
     lines = Lines(body)
-    within = [(start, min(end, len(body))) for start, end in blocks if start < len(body)]
     names = [mail.sender.name, *re.split(r"[\W\d_]+", mail.sender.address.partition("@")[0])]
-    mark_quotes(lines, mail.subject, within, [one for one in names if len(one) > 2])
+    mark_quotes(lines, mail.subject, blocks, [one for one in names if len(one) > 2])
     return replace(
         mail, body=body, fresh=lines.spans("fresh"), quoted=lines.spans("quoted"), signature=lines.spans("signature")
     )
@@ -233,7 +233,7 @@ def _from_headers(head: Message) -> Mail:
     }
     return Mail(
         key=identifiers[0] if identifiers else "",
-        subject=_CONTROLS.sub(" ", single_line(mail_headers.header(head, "subject"))),
+        subject=visible(single_line(mail_headers.header(head, "subject"))),
         body="",
         sender=sender or Address(""),
         message_id=identifiers[0] if identifiers else "",
@@ -250,7 +250,7 @@ def _from_headers(head: Message) -> Mail:
 def _addresses(head: Message, name: str) -> tuple[Address, ...]:
     if name not in head:
         return ()
-    found = [Address(address.lower(), shown) for shown, address in mail_headers.addresses(head, name)]
+    found = [Address(visible(address).lower(), visible(shown)) for shown, address in mail_headers.addresses(head, name)]
     return tuple(one for one in found if one.address or one.name)
 
 
