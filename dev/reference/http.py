@@ -7,9 +7,11 @@ from typing import Any, cast
 import msgspec
 
 from reference.markdown import cell, code, table
+from rightsized.core.config import AuditConfig
 from rightsized.core.errors import StoreError
 from rightsized.server import openapi
 from rightsized.server.metrics import Metrics
+from rightsized.tasks.promises import Promises
 from rightsized.tasks.record_views import RecordStatus
 from rightsized.tasks.service_protocol import Service
 
@@ -35,6 +37,7 @@ class _NoRecord:
 class _NoTasks:
     gateway = None
     record = _NoRecord()
+    promises = Promises(AuditConfig())
 
     def tasks(self) -> list[Any]:
         return []

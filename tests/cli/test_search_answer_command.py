@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 from test_search_commands import company, search, taken_in
 
+from rightsized.apps.search.collections import Collections
+from rightsized.core.config import Config
+from rightsized.store.home import Home, WriterLock
+from rightsized.tasks.opened import Encoders
+from tests.answer_promises import promised
+from tests.command_line import command
 from tests.engines.tiny_gguf import model
 
 __all__ = ["company", "taken_in"]
@@ -73,3 +79,22 @@ def test_few_judged_questions_certify_nothing_and_say_so(company: Path, tmp_path
     assert any("A certificate would need about" in one for one in found["findings"])
     answer = search(company, "answer", "company", ASKED, "--as", "everyone")
     assert answer["state"] == "uncertified" and "calibration found no threshold" in answer["promise"]
+
+
+def test_an_answer_under_a_certificate_is_on_record(company: Path) -> None:
+    encoders = Encoders(Config(home=str(company)))
+    collections = Collections(Home(company), lambda: encoders.get("minilm"))
+    certificate = promised(collections.open("company"))
+    collections.close()
+    encoders.close()
+    asked = ("answer", "company", ASKED, "--as", "everyone")
+    found = search(company, *asked)
+    assert (found["status"], found["state"]) == ("answered", "certified")
+    shown = json.loads(command("decisions", "show", found["decision"], "--home", company, "--json").stdout)
+    reply = shown["decision"]["reply"]
+    assert reply["certificate"] == certificate.id and reply["certified"] and ASKED in shown["text"]
+    (one,) = search(company, "promises")["promises"]
+    assert (one["task"], one["state"]) == ("search/company/extract", "certified") and one["monitor"]["wrong"] == 0
+    with WriterLock(Home(company), "fit"):
+        alone = search(company, *asked)
+    assert (alone["state"], alone["decision"]) == ("uncertified", "") and "cannot be put on record" in alone["promise"]

@@ -13,16 +13,18 @@ from sample_home import sample_home
 from test_search_api import Counting
 
 from rightsized.apps.search.answer import promises
-from rightsized.apps.search.answer.choosing import DEFAULT
 from rightsized.apps.search.collections import Collections
 from rightsized.apps.search.query.search import FUSED
-from rightsized.cascade.certificate import sign
 from rightsized.core.config import AuditConfig, Config
-from rightsized.core.types import Certificate, Interval
+from rightsized.core.types import Certificate
+from rightsized.ledger.owed import problems
+from rightsized.ledger.reader import LedgerReader
+from rightsized.server.metrics import Metrics
 from rightsized.store.home import Home
 from rightsized.store.keys import KeyStore
-from rightsized.tasks.identity import SIGNING_SECRET
+from rightsized.tasks.promises import Promises
 from rightsized.tasks.service import LocalService
+from tests.answer_promises import promised
 
 TASK = "search/company/extract"
 REMOTE = "How many days a week may people work remotely?"
@@ -39,24 +41,6 @@ class Serving(LocalService):
         return []
 
 
-def keep_certificate(home: Path, least: float = 0.0) -> Certificate:
-    """A certificate of extracts of `company`, signed by this home, below whose threshold nothing is answered."""
-    collections = Collections(Home(home), Counting)
-    collection = collections.open("company")
-    made = Certificate(
-        id="", task=promises.task_of("company", "extract"), state="certified", promise="selective_error", epsilon=0.1,
-        delta=0.05, delta_spent=0.05, attempt=1, method="test", n=200, m=150, errors=5, rungs=("extract", "person"),
-        thresholds=(least,), rejected=((least,),), local_share=Interval(0.8, 0.7, 0.9, 200), expected_cost=0.0,
-        sampling="random", unit="questions", label_kind="people", out_of_scope_rows=0,
-        digests=promises.digests_of(collection, FUSED, DEFAULT, "extract", ""), created=1.0, expires=1e12,
-        expires_requests=100_000, code_version="0", sentence="At most 10% of the answers given here are wrong.",
-    )  # fmt: skip
-    signed = sign(made, Home(home).secret(SIGNING_SECRET))
-    promises.save(collection.folder, "extract", promises.Kept(signed, DEFAULT))
-    collections.close()
-    return signed
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sample_home(tmp_path_factory.mktemp("watched"))
@@ -64,7 +48,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def certificate(home: Path) -> Certificate:
-    return keep_certificate(home)
+    collections = Collections(Home(home), Counting)
+    made = promised(collections.open("company"))
+    collections.close()
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -178,22 +165,13 @@ def test_wrong_audits_sound_an_alarm_that_ends_the_promise(
     (one,) = client.get("/v1/promises", authorization=f"Bearer {keys['viewer']}").json["promises"]
     assert one["state"] == "suspended" and one["monitor"]["alarmed"] and one["task"] == TASK
     assert one["certificate"]["id"] == certificate.id and one["monitor"]["wrong"] >= 3
-    assert f'rightsized_monitor_alarm{{task="{TASK}"}} 1.0' in service_metrics(client)
-
-
-def service_metrics(client: Client) -> str:
-    from rightsized.server.metrics import Metrics
-
-    return Metrics(client.service, 0).exposition().decode()
+    assert f'rightsized_monitor_alarm{{task="{TASK}"}} 1.0' in Metrics(client.service, 0).exposition().decode()
 
 
 def test_the_alarm_outlasts_the_server_and_the_record_is_sound(
     client: Client, keys: dict[str, str], home: Path, tmp_path: Path
 ) -> None:
     """Runs last: it looks at the record while nobody writes."""
-    from rightsized.ledger.reader import LedgerReader
-    from rightsized.tasks.promises import Promises
-
     with LedgerReader(home / "decisions.sqlite") as reader:
         watching = Promises(AuditConfig(rate=1.0), None, reader)
         bars = promises.Bars(watching)
@@ -202,4 +180,4 @@ def test_the_alarm_outlasts_the_server_and_the_record_is_sound(
         collections.close()
         assert bar.state == "uncertified" and "suspended by an alarm" in bar.promise
         assert [one.state for one in watching.all()] == ["suspended"]
-        assert not reader.check()
+        assert not reader.check() and not list(problems(reader.query))

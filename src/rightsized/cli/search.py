@@ -19,6 +19,7 @@ from rightsized.cli.search_calibrate import CalibrateOptions, calibrate
 from rightsized.cli.search_eval import EvalOptions, TuneOptions, evaluate, tune
 from rightsized.cli.search_long import ClausesOptions, ContextOptions, SummaryOptions, clauses, context, summary
 from rightsized.cli.search_opened import opened
+from rightsized.cli.search_promises import promises
 from rightsized.cli.search_query import QueryOptions, query
 from rightsized.cli.search_related import SimilarOptions, SuggestOptions, similar, suggest
 from rightsized.cli.search_set import app as sets
@@ -156,6 +157,7 @@ add(app, "tune", TuneOptions, tune)
 add(app, "adapt", AdaptCommandOptions, adapt)
 add(app, "answer", AnswerOptions, answer)
 add(app, "calibrate", CalibrateOptions, calibrate)
+add(app, "promises", Common, promises)
 add(app, "clauses", ClausesOptions, clauses)
 add(app, "summary", SummaryOptions, summary)
 add(app, "context", ContextOptions, context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +37,7 @@ def answer(options: AnswerOptions) -> Result:
 
 def _asked(options: AnswerOptions, config: Config) -> AnswerResponse:
     """What a written answer needs is open in the server, where one runs."""
+    from rightsized.core.errors import HomeLockedError
     from rightsized.server.documents.answer_bodies import AnswerRequest, AnswerResponse
     from rightsized.store.home import Home
     from rightsized.tasks.remote import find_server
@@ -46,7 +48,11 @@ def _asked(options: AnswerOptions, config: Config) -> AnswerResponse:
         options.collection, options.question, options.limit, principals=principals, scope=options.scope, method=method
     )
     promised = _promised(config, options.collection)
-    server = find_server(Home(config.home)) if options.written or promised else None
+    server = None
+    if options.written or promised:
+        # Whoever else writes to the home keeps nobody from an extract; it is without a promise then.
+        with nullcontext() if options.written else suppress(HomeLockedError):
+            server = find_server(Home(config.home))
     if server is not None:
         return msgspec.convert(server.answer(msgspec.to_builtins(asked)), AnswerResponse)
     return asyncio.run(_here(asked, config, promised))

@@ -92,6 +92,11 @@ class Promises:
         """What looks at the audits, by task."""
         return {task: one.audits for task, one in self._promised.items() if one.audits is not None}
 
+    async def refresh(self) -> None:
+        """Look at all audits again; raises where they cannot be read."""
+        for audits in self.watches().values():
+            await audits.refresh()
+
     def all(self) -> list[PromiseStatus]:
         """How each promise stands, by task."""
         return [self._status(task) for task in sorted(self._promised)]

@@ -19,7 +19,7 @@ from rightsized.store.home import Home, holder
 from rightsized.tasks.accesses import Access
 from rightsized.tasks.gateway_protocol import GatewayStatus
 from rightsized.tasks.record_views import KeyChange, Purged
-from rightsized.tasks.records import QueueItem, Review
+from rightsized.tasks.records import PromiseStatus, QueueItem, Review
 
 T = TypeVar("T")
 TIMEOUT_S = 60.0
@@ -67,6 +67,10 @@ class RunningServer:
 
     def gateway(self) -> GatewayStatus:
         return msgspec.convert(self._call("GET", "/v1/gateway"), GatewayStatus)
+
+    def promises(self) -> list[PromiseStatus]:
+        """What is promised of answers from documents."""
+        return msgspec.convert(self._call("GET", "/v1/promises")["promises"], list[PromiseStatus])
 
     def label(self, decision_id: str, label: str, reviewer: str) -> Review:
         body = {"label": label, "reviewer": reviewer}

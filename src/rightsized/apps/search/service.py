@@ -36,6 +36,7 @@ from rightsized.core.protocols import Encoder
 from rightsized.parsers import sandbox
 from rightsized.parsers.wire import Page, PageImage
 from rightsized.tasks.accesses import Access
+from rightsized.tasks.records import PromiseStatus
 from rightsized.tasks.writing import NOBODY, Writers, no_writer
 
 T = TypeVar("T")
@@ -174,6 +175,13 @@ class SearchService:
                 with contextlib.suppress(RightsizedError):  # a broken collection is broken for whoever asks it
                     if path_of(self._collections.folder(name), method).is_file():
                         self._bars.known(self._collections.open(name), method)
+
+    async def promises(self) -> list[PromiseStatus]:
+        """What is promised of answers, after a look at the audits."""
+        if self._recording is None:
+            return []
+        await self._recording.refresh()
+        return self._recording.all()
 
     def may_read(self, principals: Sequence[str]) -> Callable[[Iterable[str]], bool]:
         """Says of documents, as `COLLECTION/ID`, whether somebody may see all of them, now. Reads: call aside."""

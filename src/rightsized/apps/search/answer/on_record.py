@@ -23,6 +23,7 @@ from rightsized.core.generation import Caller, Completion, DataClass
 from rightsized.core.protocols import Answerer
 from rightsized.core.types import ANSWER, TIER_SMALL, TIER_TASK, Attempt, Reply, Request
 from rightsized.tasks.finding import CITES
+from rightsized.tasks.records import PromiseStatus
 
 TIERS: dict[Method, int] = {"extract": TIER_TASK, "write": TIER_SMALL}
 
@@ -31,6 +32,10 @@ class Recording(Watching, Protocol):
     """What keeps decisions on record, throws the coin and watches: `tasks.promises.Promises`."""
 
     def audited(self, inner: Answerer, version: str) -> Answerer: ...
+
+    async def refresh(self) -> None: ...
+
+    def all(self) -> list[PromiseStatus]: ...
 
 
 class Asked(NamedTuple):

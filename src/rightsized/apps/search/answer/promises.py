@@ -117,6 +117,11 @@ class _Known:
         self.version, self.kept, self.wrong, self.tally = version, kept, wrong, tally
         self.alarm = self.void = ""
 
+    def why_void(self) -> str:
+        """Why nothing is promised now: what the last question was told, or that the time is over."""
+        certificate = self.kept.certificate
+        return self.void or why_void(certificate, now=time.time(), requests=0, digests=certificate.digests)
+
     def sound(self, detail: str) -> None:
         self.alarm = f"suspended by an alarm: {detail.rstrip('.')}"
 
@@ -156,8 +161,7 @@ class Bars:
             wrong = _altered(kept, collection) or _misnamed(kept, collection, method)
             known = self._known[path] = _Known(version, kept, wrong, Tally(collection.folder, method))
             if self._watching is not None and not wrong and kept.certificate.state == "certified":
-                known_now = known
-                self._watching.watch(kept.certificate, on_alarm=known.sound, void=lambda: known_now.void)
+                self._watching.watch(kept.certificate, on_alarm=known.sound, void=known.why_void)
         return known
 
     def _void(self, known: _Known, collection: Collection, ranking: Ranking, method: Method, identity: str) -> str:
