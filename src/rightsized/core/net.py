@@ -29,6 +29,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def holds_password(address: str) -> bool:
+    """Whether an address such as `https://USER:PASSWORD@HOST/` holds one: it must not be stored, shown or logged."""
+    _, marked, rest = address.partition("://")
+    return bool(marked) and ":" in rest.partition("/")[0].rpartition("@")[0]
+
+
 def beyond(event: str, arguments: tuple[object, ...]) -> str:
     """The host beyond this machine that an audit event would reach or look up; empty where there is none."""
     if event in _NAMED:

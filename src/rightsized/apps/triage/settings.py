@@ -15,6 +15,7 @@ import msgspec
 
 from rightsized.core.errors import ConfigError, InputError
 from rightsized.core.generation import DataClass
+from rightsized.core.net import holds_password
 from rightsized.core.tables import meant, read_table, read_toml
 
 FILE_NAME = "inbox.toml"
@@ -172,4 +173,10 @@ def _quoted(value: Any) -> str:
 def _sources(value: Any, origin: str) -> list[SourceSettings]:
     if not isinstance(value, list):
         raise ConfigError(f"source in {origin} is not a list of tables.", fix="Begin each with a line [[source]].")
-    return [read_table(SourceSettings, one, f"[[source]] number {n} in {origin}") for n, one in enumerate(value, 1)]
+    found = [read_table(SourceSettings, one, f"[[source]] number {n} in {origin}") for n, one in enumerate(value, 1)]
+    if any(holds_password(one.address) for one in found):
+        raise ConfigError(
+            f"The address of a source in {origin} holds a password.",
+            fix="Leave it out, and name it with password_env or password_file in [source.options].",
+        )
+    return found

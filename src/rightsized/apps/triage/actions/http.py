@@ -12,7 +12,7 @@ import msgspec
 
 from rightsized.core.egress import Egress
 from rightsized.core.errors import ConfigError, EgressDeniedError, UpstreamError, UpstreamTimeoutError
-from rightsized.core.net import is_loopback
+from rightsized.core.net import holds_password, is_loopback
 
 MOST_BYTES = 64 << 20  # of an answer
 MOST_SAID = 200  # characters of a refusal that are shown
@@ -45,6 +45,8 @@ class HttpServer:
     """
 
     def __init__(self, address: str, egress: Egress | None, purpose: str, *, timeout_s: float, ca: str = "") -> None:
+        if holds_password(address):
+            raise ConfigError("The address of a server holds a password.", fix="Leave it out; see its page for keys.")
         url = urlsplit(address)
         try:
             self._port = url.port

@@ -13,7 +13,7 @@ import msgspec
 
 from rightsized.core.errors import ConfigError
 from rightsized.core.frozen import Frozen
-from rightsized.core.net import is_loopback
+from rightsized.core.net import holds_password, is_loopback
 
 INBOX = "INBOX"
 PORTS = {"imaps": 993, "imap": 143}
@@ -55,6 +55,11 @@ class Place(Frozen, frozen=True):
 
 def parse(address: str, access: Access) -> Place:
     """The place that an address names. Raises ConfigError."""
+    if holds_password(address):
+        raise ConfigError(
+            "The address of a mailbox holds a password.",
+            fix="Leave it out, and name it with password_env or password_file. Write a colon in a name as %3A.",
+        )
     url = urlsplit(address)
     try:
         port = url.port or PORTS.get(url.scheme, 0)

@@ -16,6 +16,7 @@ from rightsized.apps.triage.protocols import Source
 from rightsized.core import registry
 from rightsized.core.egress import Egress
 from rightsized.core.errors import ConfigError
+from rightsized.core.net import holds_password
 from rightsized.core.tables import nearest, read_table
 
 GROUP = "rightsized.inboxes"
@@ -61,6 +62,8 @@ def open_source(address: str, options: Mapping[str, Any] | None = None, context:
     Raises:
         ConfigError: no such scheme, or what follows it cannot be used.
     """
+    if holds_password(address):
+        raise ConfigError("The address of a source holds a password.", fix="Leave it out; its page says where it goes.")
     found = _SCHEME.match(address)
     known = registry.names(GROUP)
     if found is None or found[0] not in known:
