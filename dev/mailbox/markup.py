@@ -2,7 +2,7 @@
 
 Fields: `{KIND TEXT}` or `{KIND VALUE|TEXT}` with kind o(rder), i(nvoice), d(ate), a(mount), p(roduct). An order or
 invoice number in its plain form needs no braces. Sentences: r(equest), c(ommitment), f(act), o(ther), then `*` for a
-key sentence and `!` for one that still asks for action at the end of its thread. A sentence goes on to the next mark or
+key sentence, `!` for one that still asks for action at the end of its thread, and `~` for a complaint. A sentence goes on to the next mark or
 to the end of its line; text without a mark is `other`, line by line.
 """
 
@@ -17,7 +17,7 @@ FIELDS = {"o": "order", "i": "invoice", "d": "date", "a": "amount", "p": "produc
 KINDS = {"r": "request", "c": "commitment", "f": "fact", "o": "other"}
 _MARK = re.compile(
     r"\{(?P<kind>[oidap]) (?:(?P<value>[^|{}]+)\|)?(?P<text>[^|{}]+)\}"
-    r"|\[(?P<sentence>[rcfo])(?P<flags>[*!]{0,2})\] ?"
+    r"|\[(?P<sentence>[rcfo])(?P<flags>[*!~]{0,3})\] ?"
     r"|\b(?P<order>FH-\d{5})\b|\b(?P<invoice>\d{4}-\d{5})\b"
 )
 
@@ -42,6 +42,7 @@ class Marked(Frozen, frozen=True):
     end: int
     key: bool = False
     action: bool = False
+    complaint: bool = False
 
 
 class Text(Frozen, frozen=True):
@@ -87,5 +88,6 @@ def _sentences(plain: str, starts: list[tuple[int, str, str]]) -> list[Marked]:
         if text.strip():
             kind, flags = cuts.get(start, ("o", ""))
             stop = begin + len(text.strip())
-            found.append(Marked(KINDS[kind], plain[begin:stop], begin, stop, "*" in flags, "!" in flags))
+            said = "*" in flags, "!" in flags, "~" in flags
+            found.append(Marked(KINDS[kind], plain[begin:stop], begin, stop, *said))
     return found

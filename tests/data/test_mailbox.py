@@ -161,6 +161,14 @@ def test_a_summary_has_one_to_three_key_sentences_and_actions_are_requests() -> 
     assert sum(any(one["action"] for one in thread["sentences"]) for thread in threads()) >= 30
 
 
+def test_a_complaint_is_a_customers_fact_or_comment() -> None:
+    written_here = {row["id"] for row in labels() if row["outgoing"]}
+    found = [one for thread in threads() for one in thread["sentences"] if one["complaint"]]
+    assert len(found) >= 90
+    assert {one["kind"] for one in found} == {"fact", "other"}
+    assert not any(one["message"] in written_here for one in found)
+
+
 def test_people_are_plainly_made_up() -> None:
     people = [str(mail[name]) for mail in mails().values() for name in ("From", "To", "Cc") if mail[name]]
     names = {name.removesuffix(" - Fernhill Outfitters") for name, _ in getaddresses(people)} - OFFICES

@@ -1,13 +1,12 @@
 """Reads the sentences of a conversation: request, commitment, fact or none of these, and which ones matter.
 
-Two small linear models behind an n-gram model: words and place in the conversation say the kind; kind, place and what
-the sentence shares with the subject and the others say whether a summary must hold it, and whether somebody still has
-to act on it. No encoder: a message is read in well under a millisecond.
+Two small linear models behind an n-gram model: words, place and signs of speech acts say the kind; kind, place and what
+stands around it say whether a summary must hold it, whether somebody still has to act on it, and whether it complains.
+What is looked at is in `sentence_features`. No encoder: a sentence is read in well under a millisecond.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,41 +20,19 @@ from safetensors.numpy import load
 from rightsized.core.errors import IntegrityError
 from rightsized.core.frozen import Frozen
 from rightsized.engines.ngrams import NgramModel, NgramSpec
-from rightsized.parsers.stopwords import STOPWORDS
+from rightsized.engines.sentence_features import Placed as Placed
+from rightsized.engines.sentence_features import kind_features, place_features, role_features
 
 CARD, WEIGHTS = "sentences.json", "sentences.safetensors"
 KINDS = ("request", "commitment", "fact", "other")
-ROLES = ("key", "action")
+ROLES = ("key", "action", "complaint")
 NGRAMS = "ngrams."  # prefix of the n-gram model's arrays
 Floats = NDArray[np.float64]
-_WORD = re.compile(r"[^\W_]+")
-_NUMBER = re.compile(r"\d")
-_MONEY = re.compile(r"[€$£]|\b(?:eur|usd|gbp|euro)\b", re.IGNORECASE)
-_WE = re.compile(r"\b(?:we|our|us|wir|nous|nosotros)\b", re.IGNORECASE)
-_I = re.compile(r"\b(?:i|my|me|ich|mein\w*|je|mon|ma|yo|mi)\b", re.IGNORECASE)
-_PLEASE = re.compile(r"\b(?:please|could|can|would|bitte|s'il|por favor|pourriez|könnten|können)\b", re.IGNORECASE)
-_WHEN = re.compile(
-    r"\b(?:today|tomorrow|monday|tuesday|wednesday|thursday|friday|saturday|sunday|by|until|asap)\b", re.IGNORECASE
-)
-
-
-class Placed(NamedTuple):
-    """A sentence in its conversation.
-
-    `at` of `total` in its message; the message is number `message` of `messages`, from 0. `ours`: written by our side.
-    """
-
-    text: str
-    at: int
-    total: int
-    message: int
-    messages: int
-    ours: bool
-    subject: str
 
 
 class Scores(NamedTuple):
-    """Probabilities of the kinds, which sum to 1, and of the roles."""
+    """Probabilities of the kinds, which sum to 1, and of the roles: a summary must hold it; somebody still has to act
+    on it; it says what is wrong."""
 
     request: float
     commitment: float
@@ -63,6 +40,28 @@ class Scores(NamedTuple):
     other: float
     key: float
     action: float
+    complaint: float = 0.0
+
+
+class Bars(Frozen, frozen=True):
+    """Probabilities from which on something is said, as chosen with the fit.
+
+    `key`: a third sentence of a summary; `action`: somebody has to act; `complaint`: it says what is wrong.
+    """
+
+    key: float = 0.25
+    action: float = 0.1
+    complaint: float = 0.5
+
+
+class Strengths(Frozen, frozen=True):
+    """Settings of the fit: inverse penalties of words, kinds and roles, and how far rare kinds are weighed up (0 to
+    1)."""
+
+    words: float = 0.3
+    kinds: float = 0.3
+    roles: float = 0.3
+    rare: float = 0.5
 
 
 class SentenceCard(Frozen, frozen=True):
@@ -70,6 +69,8 @@ class SentenceCard(Frozen, frozen=True):
 
     spec: NgramSpec
     sources: tuple[str, ...]
+    strengths: Strengths = Strengths()
+    bars: Bars = Bars()
     digest: str = ""
 
 
@@ -78,13 +79,17 @@ class SentenceModel:
 
     Args:
         ngrams: margins of KINDS.
-        arrays: `kind_weights` float (features, 4), `kind_bias` (4,), `role_weights` (features, 2), `role_bias` (2,).
+        arrays: `kind_weights` float (features, 4), `kind_bias` (4,), `role_weights` (features, 3), `role_bias` (3,).
     """
 
     def __init__(self, ngrams: NgramModel, arrays: dict[str, NDArray[np.float32]], card: SentenceCard) -> None:
         self.ngrams, self.arrays, self.card = ngrams, arrays, card
         self._kind = arrays["kind_weights"].astype(np.float64), arrays["kind_bias"].astype(np.float64)
         self._role = arrays["role_weights"].astype(np.float64), arrays["role_bias"].astype(np.float64)
+
+    @property
+    def bars(self) -> Bars:
+        return self.card.bars
 
     def read(self, conversation: Sequence[Placed]) -> list[Scores]:
         """Scores of every sentence of one conversation, in its order."""
@@ -113,83 +118,8 @@ class SentenceModel:
             raise IntegrityError(f"The model in {folder} cannot be read: {error}.") from None
 
 
-def place_features(conversation: Sequence[Placed]) -> Floats:
-    """What place and outer form say of each sentence, float64 (n, 17)."""
-    return np.array([_form(one) for one in conversation], np.float64)
-
-
-def _form(one: Placed) -> list[float]:
-    words = _WORD.findall(one.text)
-    last = one.messages - 1 - one.message
-    return [
-        one.at == 0,
-        one.at == one.total - 1,
-        one.at / max(1, one.total - 1),
-        one.message == 0,
-        last == 0,
-        last == 1,
-        min(last, 5) / 5,
-        one.ours,
-        one.ours and last == 0,
-        "?" in one.text,
-        bool(_NUMBER.search(one.text)),
-        bool(_MONEY.search(one.text)),
-        bool(_WHEN.search(one.text)),
-        bool(_PLEASE.search(one.text)),
-        bool(_WE.search(one.text)),
-        bool(_I.search(one.text)),
-        np.log1p(len(words)) / 3,
-    ]
-
-
-def kind_features(margins: Floats, placed: Floats) -> Floats:
-    """What tells the kind, float64 (n, 21)."""
-    return np.hstack([margins, placed])
-
-
-def role_features(kinds: Floats, placed: Floats, conversation: Sequence[Placed]) -> Floats:
-    """What tells the roles, float64 (n, 32): kinds, place, both together, and shared words."""
-    request, ours = kinds[:, :1], placed[:, 7:8]
-    last = placed[:, 4:5]
-    both = np.hstack([request * last, request * ours, kinds[:, 1:2] * last, kinds[:, 1:2] * ours, request * (1 - ours)])
-    return np.hstack([kinds, placed, both, _shared(conversation), _firsts(kinds, placed, conversation)])
-
-
-def _shared(conversation: Sequence[Placed]) -> Floats:
-    """The share of a sentence's words that the subject has, and that other sentences have, float64 (n, 2)."""
-    bags = [_content(one.text) for one in conversation]
-    subjects = [_content(one.subject) for one in conversation]
-    found = []
-    for at, bag in enumerate(bags):
-        others = set().union(*(bags[:at] + bags[at + 1 :])) if len(bags) > 1 else set()
-        size = max(1, len(bag))
-        found.append([len(bag & subjects[at]) / size, len(bag & others) / size])
-    return np.array(found, np.float64)
-
-
-def _firsts(kinds: Floats, placed: Floats, conversation: Sequence[Placed]) -> Floats:
-    """Whether it is the first request of the conversation, its likeliest, the first fact and the likeliest of its
-    message, float64 (n, 4)."""
-    best = kinds.argmax(axis=1)
-    found = np.zeros((len(conversation), 4))
-    for column, kind in ((0, 0), (2, 2)):
-        rows = np.flatnonzero(best == kind)
-        if len(rows):
-            found[rows[0], column] = 1.0
-    found[int(kinds[:, 0].argmax()), 1] = 1.0
-    messages = np.array([one.message for one in conversation])
-    for message in np.unique(messages):
-        rows = np.flatnonzero(messages == message)
-        found[rows[int((1 - kinds[rows, 3]).argmax())], 3] = 1.0
-    return found
-
-
 def softmax(margins: Floats) -> Floats:
     """Rows that sum to 1, float64 (n, k)."""
     raised = np.exp(margins - margins.max(axis=1, keepdims=True))
     found: Floats = raised / raised.sum(axis=1, keepdims=True)
     return found
-
-
-def _content(text: str) -> set[str]:
-    return {word for word in (found[0].lower() for found in _WORD.finditer(text)) if word not in STOPWORDS}

@@ -64,7 +64,8 @@ def _facts(known: Known, calendar: Calendar) -> Facts:
 
 def _summaries(settings: InboxSettings) -> Callable[[Mail, Sequence[Mail]], Summary]:
     model = sentence_model()
-    return lambda mail, earlier: extract(mail, earlier, model, partial(is_ours, settings))
+    bar = settings.read.action_from
+    return lambda mail, earlier: extract(mail, earlier, model, partial(is_ours, settings), bar)
 
 
 def is_ours(settings: InboxSettings, address: Address) -> bool:

@@ -16,7 +16,7 @@ from rightsized.core.types import LabelScore, State
 Automatic = Literal["", "auto-reply", "bounce", "bulk", "calendar", "report"]  # what no person wrote; "" is a person
 Level = Literal["urgent", "high", "normal", "low"]
 LEVELS: tuple[Level, ...] = ("urgent", "high", "normal", "low")
-SentenceKind = Literal["subject", "request", "commitment", "fact"]
+SentenceKind = Literal["subject", "complaint", "request", "commitment", "fact"]
 Place = Literal["subject", "body"]
 ActionKind = Literal["label", "assign", "move", "note", "forward", "webhook", "close"]
 
@@ -195,7 +195,8 @@ class Route(Frozen, frozen=True):
 
 
 class Sentence(Frozen, frozen=True):
-    """A sentence taken over unchanged: `body[start:end]` (or of the subject) of the message `key`."""
+    """A sentence taken over unchanged: `text` is `body[start:end]` (or of the subject) of the message `key`, to the
+    character, line ends included. Of an abstract `text` is what was written, and the places are what bears it out."""
 
     kind: SentenceKind
     text: str

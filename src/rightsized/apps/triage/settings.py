@@ -45,6 +45,7 @@ class ReadSettings(_Table, frozen=True):
     text_chars: int = 20_000  # of subject and body that tasks read, characters
     data_class: DataClass = "personal"  # what messages hold, unless detection says more
     authserv: str = ""  # the server whose Authentication-Results (RFC 8601) rules may rest on; empty: none
+    action_from: float = 0.0  # probability from which on a sentence is said to need action; 0: as chosen with the model
     history_days: float = 30.0  # days until the text of a message that nobody waits for is deleted here
 
 

@@ -9,7 +9,7 @@ from rightsized.apps.triage.summary.extract import extract, key_places
 from rightsized.apps.triage.summary.sentences import said
 from rightsized.apps.triage.summary.written import write_summary
 from rightsized.core.errors import UpstreamError
-from rightsized.engines.sentence_kinds import Placed, Scores
+from rightsized.engines.sentence_kinds import Bars, Placed, Scores
 from rightsized.tasks.writing import FakeTextWriter
 from tests.apps.triage.triage_samples import a_mail
 
@@ -23,13 +23,15 @@ FRESH = BODY.index("\n\n>")
 class Words:
     """Reads by words: `please` asks, digits are facts that matter. Stands in for the model."""
 
+    bars = Bars()
+
     def read(self, conversation: Sequence[Placed]) -> list[Scores]:
         return [self._one(one.text) for one in conversation]
 
     def _one(self, text: str) -> Scores:
         request = 0.9 if "Please" in text else 0.05
         fact = 0.9 if any(sign.isdigit() for sign in text) and request < 0.5 else 0.05
-        return Scores(request, 0.02, fact, 0.03, max(request, fact), request)
+        return Scores(request, 0.02, fact, 0.03, max(request, fact), request, 0.9 if "leaks" in text else 0.1)
 
 
 def read(one: Mail, earlier: Sequence[Mail] = ()) -> Summary:
@@ -47,10 +49,10 @@ def test_every_sentence_stands_where_it_says() -> None:
     assert (subject.place, subject.text) == ("subject", "Late parcel")
     assert [sentence.text for sentence in rest] == [
         "My parcel FH-43018 was due on Monday.",
-        "Please refund 49.90 EUR by Friday.",
+        "Please refund 49.90 EUR\nby Friday.",
     ]
     for sentence in rest:
-        assert " ".join(one.body[sentence.start : sentence.end].split()) == sentence.text
+        assert one.body[sentence.start : sentence.end] == sentence.text
     assert [(sentence.kind, sentence.text[:6]) for sentence in found.action] == [("request", "Please")]
 
 
@@ -74,6 +76,18 @@ def test_a_thread_is_summarised_as_one() -> None:
     found = read(mail("last"), [first])
     assert found.note == "Of a thread of 2 messages."
     assert [one.key for one in found.sentences] == ["last", "m0", "last", "last"]
+    assert [one.kind for one in found.sentences] == ["subject", "complaint", "fact", "request"]
+
+
+def test_a_reproach_is_no_courtesy() -> None:
+    hello, reproach = Scores(0, 0, 0.1, 0.9, 0.01, 0), Scores(0, 0, 0.1, 0.9, 0.02, 0, complaint=0.8)
+    assert key_places([hello, reproach, Scores(0.9, 0, 0, 0.1, 0.6, 0.9)], Bars()) == [1, 2]
+
+
+def test_the_bar_of_action_is_the_inbox_s_own_where_it_says_one() -> None:
+    words = Words()
+    assert extract(mail(), [], words, lambda address: False, 0.95).action == ()  # type: ignore[arg-type]
+    assert extract(mail(), [], words, lambda address: False, 0.05).action  # type: ignore[arg-type]
 
 
 def test_machines_in_a_thread_are_passed_over() -> None:
@@ -129,8 +143,12 @@ async def test_a_model_that_is_away_leaves_the_extract() -> None:
 
 
 def test_a_greeting_fills_no_summary() -> None:
-    hello, point, more = Scores(0, 0, 0.1, 0.9, 0.01, 0), Scores(0.9, 0, 0, 0.1, 0.6, 0.9), Scores(0, 0, 0.9, 0.1, 0.1, 0)
-    assert key_places([hello, point]) == [1]
-    assert key_places([hello, point, more]) == [1, 2]
-    assert key_places([hello, hello]) == [0]  # of what is all the same, one
-    assert key_places([]) == []
+    hello, point, more = (
+        Scores(0, 0, 0.1, 0.9, 0.01, 0),
+        Scores(0.9, 0, 0, 0.1, 0.6, 0.9),
+        Scores(0, 0, 0.9, 0.1, 0.1, 0),
+    )
+    assert key_places([hello, point], Bars()) == [1]
+    assert key_places([hello, point, more], Bars()) == [1, 2]
+    assert key_places([hello, hello], Bars()) == [0]  # of what is all the same, one
+    assert key_places([], Bars()) == []

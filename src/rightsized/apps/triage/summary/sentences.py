@@ -26,7 +26,7 @@ class Said(NamedTuple):
 
     @property
     def line(self) -> str:
-        """The words on one line, as they are shown."""
+        """The words on one line, as they are read."""
         return " ".join(self.text.split())
 
 
