@@ -2,8 +2,8 @@
 
 Fields: `{KIND TEXT}` or `{KIND VALUE|TEXT}` with kind o(rder), i(nvoice), d(ate), a(mount), p(roduct). An order or
 invoice number in its plain form needs no braces. Sentences: r(equest), c(ommitment), f(act), o(ther), then `*` for a
-key sentence, `!` for one that still asks for action at the end of its thread, and `~` for a complaint. A sentence goes on to the next mark or
-to the end of its line; text without a mark is `other`, line by line.
+key sentence, `!` for one that still asks for action at the end of its thread, and `~` for a complaint. A sentence goes
+on to the next mark or to the end of its line; text without a mark is `other`, line by line.
 """
 
 from __future__ import annotations
