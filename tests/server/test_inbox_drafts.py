@@ -12,9 +12,13 @@ from test_search_api import Counting
 
 from rightsized.apps.search.collections import Collections
 from rightsized.apps.triage.service import TriageService
+from rightsized.core.config import Config
 from rightsized.core.egress import Egress
+from rightsized.core.tiers import TierConfig
 from rightsized.store.home import Home
+from rightsized.tasks.gateway import LocalGateway
 from rightsized.tasks.writing import FakeTextWriter
+from tests.engines.tiny_gguf import model
 
 WRITTEN = "Hello,\n\nYour invoice 4711 was charged twice.\n\nWe will refund you <b>tomorrow</b>."
 ASKED = {"subject": "Invoice", "text": "My invoice 4711 was charged twice.", "id": "t-1", "sender": "a@example.com"}
@@ -86,3 +90,42 @@ def test_a_draft_rests_on_passages_that_its_reader_may_see(tmp_path: Path, monke
     assert draft["policies"], draft
     assert not [one for one in draft["checks"] if one["kind"] == "number"]
     assert any("refunded within 10 days" in one.text for one in writer.prompts[0].excerpts)
+
+
+class Writing(FakeService):
+    """A service whose gateway is real: one llama.cpp model with random weights."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__()
+        file = str(model(context=2048))
+        tier = TierConfig("small", "llamacpp", model=file, context=2048, options={"threads": 1})
+        self.real = self.gateway = LocalGateway(Config(home=str(home), tiers=(tier,)))
+
+    async def start(self) -> None:
+        await super().start()
+        await self.real.start()
+
+    async def close(self) -> None:
+        await self.real.close()
+        await super().close()
+
+
+def test_a_real_model_drafts_over_the_api_and_on_the_page(tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp")
+    folder = tmp_path / "home" / "triage" / "inbox"
+    folder.mkdir(parents=True)
+    (folder / "inbox.toml").write_text('[write]\ntier = "small"\n')
+    with running(Writing(tmp_path / "home"), home=str(tmp_path / "home")) as client:
+        client.post("/v1/triage", {**ASKED, "text": ASKED["text"] + " So we waited." * 500})
+        draft = client.post(DRAFT, {}).json
+        assert (draft["tier"], draft["cut"]) == ("small", True)
+        assert draft["checks"]  # what random weights say is borne out by nothing
+        assert "characters, as many as its context holds" in draft["notes"][0]
+        page = client.form("/triage/inbox/1", {"step": "draft"})
+        assert "Draft of a reply, sent to nobody" in page.text
+        assert "as many as its context holds" in page.text
+        assert "It was cut off before its end." in page.text
+        shown = client.get("/v1/triage/inbox/messages/1").json
+        assert shown["message"]["handled"]["error"] == ""
+        assert [one["what"] for one in shown["events"]] == ["taken", "handled", "drafted", "drafted"]
+        assert client.get("/v1/triage/inbox/messages/1").json["message"]["handled"]["route"]["actions"] == []

@@ -115,6 +115,8 @@ def draft(options: MessageOptions) -> Result:
     found = _ask(options, options.inbox, "POST", f"/messages/{options.number}/draft", here)
     checks = [f"- {one['text']} ({one['kind']}): {one['why']}" for one in found["checks"]]
     told = ["", "To be checked by you:", *checks] if checks else []
+    told += ["", *found["notes"]] if found["notes"] else []
+    told += ["", "It was cut off before its end."] if found["cut"] else []
     return Result(found, "\n".join([found["text"], *told, "", f"decision {found['decision']}; not sent to anybody."]))
 
 
@@ -193,7 +195,7 @@ def _told(found: dict[str, Any]) -> str:
     lines = [one["subject"] or "(no subject)", f"from {sender}, {_when(one['received'])} UTC; {where}"]
     if handled:
         rows = [
-            [role, " + ".join(label["labels"]) or _best(label), f"{label['confidence']:.3f}", label["state"]]
+            [role, " + ".join(label["labels"]) or _best(label), f"{label['confidence']:.3f}", _stands(label)]
             for role, label in handled["labels"].items()
         ]
         lines += ["", aligned(["task", "label", "confidence", "state"], rows)] if rows else []
@@ -206,6 +208,15 @@ def _told(found: dict[str, Any]) -> str:
         *(f"{_when(event['at'])}  {event['by']}: {event['what']} {event['detail']}" for event in found["events"]),
     ]
     return "\n".join(lines)
+
+
+def _stands(label: dict[str, Any]) -> str:
+    """Whether a label may be relied upon, and who gave it where that was not the task."""
+    if not label["labels"] and label["status"] == "abstained":
+        return "a person decides"
+    if label["next_tier"] is not None:
+        return f"by {label['next_tier']['name']}, uncertified"
+    return "uncertified" if label["state"] == "certified" and not label["certified"] else str(label["state"])
 
 
 def _best(label: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from rightsized.apps.triage.composing import mail_of
 from rightsized.apps.triage.drafts.hiding import without_people
 from rightsized.apps.triage.drafts.records import Example
 from rightsized.apps.triage.drafts.writing import Draft, answers, shared, write_draft
-from rightsized.apps.triage.handling import Handling
+from rightsized.apps.triage.handling import HELPDESK, Handling, ends
 from rightsized.apps.triage.inboxes import Inbox, Inboxes
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import PRIORITY, Asking
@@ -25,6 +25,7 @@ from rightsized.apps.triage.records import Handled, Labelled, Priority
 from rightsized.apps.triage.settings import DEFAULT_INBOX
 from rightsized.apps.triage.similar import Like, similar
 from rightsized.apps.triage.store.records import Event, Kept, Waits
+from rightsized.apps.triage.writers import writer_of
 from rightsized.core.config import Config
 from rightsized.core.errors import InputError, NotFoundError, RightsizedError, UnsupportedError
 from rightsized.core.frozen import Frozen
@@ -36,7 +37,7 @@ from rightsized.tasks.acts import Act
 from rightsized.tasks.dataset import SEPARATOR
 from rightsized.tasks.pseudonyms import detector_of
 from rightsized.tasks.service_protocol import Service
-from rightsized.tasks.writing import About, Excerpt, GatewayWriter, TextWriter
+from rightsized.tasks.writing import Excerpt, TextWriter
 
 MOST_WAITING = 5_000  # messages looked through for a forecast
 MOST_SIMILAR = 5  # solved messages shown beside one
@@ -178,8 +179,7 @@ class TriageService:
         what the writer raises.
         """
         kept, inbox = self._numbered(name, number), self.inboxes.open(name)
-        tier = inbox.settings.write.tier
-        writer = self._writer(identity.caller, tier, inbox) if tier else None
+        writer = self._writer(identity.caller, inbox.settings.write.tier, inbox)
         if writer is None:
             raise UnsupportedError(
                 f"Nothing is set up that writes for {name}.",
@@ -187,11 +187,11 @@ class TriageService:
             )
         if kept.mail is None or not kept.mail.text:
             raise InputError(f"Message {number} has no text to answer.")
-        writer = About(writer, kept.mail.sender.address)
         await self.seen(identity, "decision", [kept])
         thread = await asyncio.to_thread(inbox.store.thread, kept.thread)
         before = [one.mail for one in thread if one.mail and one.number < number]
-        earlier = shared(kept.mail, before, kept.source)
+        ticket = kept.source.startswith(HELPDESK)  # its messages belong together by the helpdesk's word
+        earlier = before if ticket else shared(kept.mail, before)
         examples = await self._examples(name, kept)
         collection = inbox.settings.write.policies
         policies = await self.policies(collection, kept.mail.text, identity) if collection else ()
@@ -206,8 +206,11 @@ class TriageService:
         inbox = self.inboxes.open(name)
         solved = [one.kept for one in await self.similar(name, kept)]
 
+        def ours(one: Kept, thread: Sequence[Kept]) -> bool:
+            return one.mail is not None and inbox.is_ours(one.mail.sender) and ends(one, thread)
+
         def look_up() -> list[Example]:
-            found = answers(inbox.store, inbox.is_ours, solved)
+            found = answers(inbox.store, ours, solved)
             return without_people(found, detector_of(self._config)) if found else []
 
         return await asyncio.to_thread(look_up)
@@ -307,18 +310,15 @@ class TriageService:
     def _asking(self, caller: Caller) -> Callable[[Inbox], Asking]:
         def asking(inbox: Inbox) -> Asking:
             held = inbox.settings.read.data_class
-            tier = inbox.settings.escalate.tier
-            writes = inbox.settings.write
-            summaries = (
-                self._writer(caller, writes.tier, inbox) if writes.tier and writes.summaries != "never" else None
-            )
+            writes, tier = inbox.settings.write, inbox.settings.escalate.tier
+            wanted = writes.tier and writes.summaries != "never"
+            summaries = self._writer(caller, writes.tier, inbox) if wanted else None
             return Asking(caller, held, self._writer(caller, tier, inbox) if tier else None, summaries)
 
         return asking
 
     def _writer(self, caller: Caller, tier: str, inbox: Inbox) -> TextWriter | None:
-        gateway = self._service.gateway
-        return GatewayWriter(gateway, caller, inbox.settings.read.data_class, tier) if gateway is not None else None
+        return writer_of(self._service.gateway, inbox, tier, caller)
 
 
 def _hidden(one: Labelled) -> Labelled:

@@ -105,10 +105,9 @@ class Tending:
         before = next((one for one in self._incidents if one.key == found.key), None)
         others = [one for one in self._incidents if one.key != found.key]
         self._incidents = [*others[-KEPT:], found]
-        name = self._store.get(found.key).key  # its first message may have been forgotten since
         for key in found.members:
             if before is None or key not in before.members:
-                self._store.update(key, SYSTEM, "incident", name, incident=name)
+                self._store.update(key, SYSTEM, "incident", found.key, incident=found.key)
         return found
 
     def give_out(self) -> int:

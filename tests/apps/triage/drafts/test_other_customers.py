@@ -63,5 +63,4 @@ def test_a_reply_draws_on_messages_that_its_reader_has_part_in(changes: dict[str
         a_mail("inside", sender=DESK, to=(Address("depot@fernhill.example"),)),
     ]
     mail = a_mail("again", **{"sender": ANNA, **changes})
-    assert [one.key for one in shared(mail, earlier, "imaps://mail.example")] == seen
-    assert len(shared(mail, earlier, "zammad:https://desk.example")) == 3
+    assert [one.key for one in shared(mail, earlier)] == seen

@@ -11,7 +11,7 @@ import pytest
 from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.desk.settings import DeskSettings
 from rightsized.apps.triage.desk.staff import Person
-from rightsized.apps.triage.records import Address, Extracted, Labelled, Priority, Route
+from rightsized.apps.triage.records import Address, Extracted, Labelled, NextTier, Priority, Route
 from rightsized.apps.triage.rules.check import problems, run_trials, takes_all
 from rightsized.apps.triage.rules.evaluate import Facts, prioritise, route
 from rightsized.apps.triage.rules.file import parse
@@ -102,6 +102,16 @@ def test_every_label_that_a_rule_rests_on_must_be_good_enough() -> None:
     assert routed(facts(labels=both)).automatic  # this rule takes estimates
     weak = {**both, "sentiment": label("angry", state="none")}
     assert not routed(facts(labels=weak)).automatic
+
+
+@pytest.mark.parametrize(("accept", "automatic"), [("certified", False), ("estimated", False), ("uncertified", True)])
+def test_what_the_next_tier_says_acts_alone_only_by_the_owners_word(accept: str, automatic: bool) -> None:
+    said = NextTier("small", 2, "sha256:m", "d2", ("delivery",))
+    one = Labelled("t", ("delivery",), "answered", 0.0, "none", tier=2, decision="d1", next_tier=said)
+    rule = f'[[rule]]\nname = "r"\nwhen.labels.department = "delivery"\nthen = {{ queue = "q", accept = "{accept}" }}\n'
+    found = routed(facts(labels={"department": one}), rule)
+    assert (found.queue, found.automatic) == ("q", automatic)
+    assert "small says so, and how often it is right is not known" in found.reason
 
 
 def test_a_guess_says_where_it_waits_and_never_more() -> None:

@@ -15,8 +15,7 @@ from rightsized.apps.triage.drafts.checking import Check, checked
 from rightsized.apps.triage.drafts.hiding import FILL_IN
 from rightsized.apps.triage.drafts.records import Example
 from rightsized.apps.triage.fitting import fitted, write_fitting
-from rightsized.apps.triage.handling import HELPDESK, ends
-from rightsized.apps.triage.records import Address, Mail
+from rightsized.apps.triage.records import Mail
 from rightsized.apps.triage.store.records import Kept
 from rightsized.core.errors import UpstreamError
 from rightsized.core.frozen import Frozen
@@ -95,14 +94,11 @@ async def write_draft(
     )
 
 
-def shared(mail: Mail, earlier: Sequence[Mail], source: str) -> list[Mail]:
+def shared(mail: Mail, earlier: Sequence[Mail]) -> list[Mail]:
     """The messages of a thread that whoever gets the reply has taken part in, as far as their headers say.
 
-    A subject and a name in From are enough to join a thread, so a stranger's message must not draw the others out.
-    Those of a helpdesk's ticket belong together by the helpdesk's word.
+    Who writes into a thread, or is named in Reply-To, need not have been in it: their message must not draw out others.
     """
-    if source.startswith(HELPDESK):
-        return list(earlier)
     getting = {one.address for one in mail.reply_to or (mail.sender,)}
     return [
         one for one in earlier
@@ -110,14 +106,17 @@ def shared(mail: Mail, earlier: Sequence[Mail], source: str) -> list[Mail]:
     ]  # fmt: skip
 
 
-def answers(store: Threads, ours: Callable[[Address], bool], solved: Sequence[Kept]) -> list[Example]:
-    """Our own first answer to each solved message that has one. What only says that it is ours is none (`ends`)."""
+def answers(store: Threads, ours: Callable[[Kept, Sequence[Kept]], bool], solved: Sequence[Kept]) -> list[Example]:
+    """Our own first answer to each solved message that has one.
+
+    Args:
+        ours: whether a message of a thread is our answer; that it says so in From is not enough.
+    """
     found = list[Example]()
     for one in solved:
         thread = store.thread(one.thread)
-        later = (other for other in thread if other.received >= one.received and ends(other, thread))
-        mails = (other.mail for other in later)
-        answer = next((mail for mail in mails if mail is not None and ours(mail.sender) and mail.written), None)
+        later = (other.mail for other in thread if other.received >= one.received and ours(other, thread))
+        answer = next((mail for mail in later if mail is not None and mail.written), None)
         if answer is not None and all(answer.written != known.text for known in found):
             people = tuple(_people(other.mail) for other in thread if other.mail is not None)
             found.append(Example(one.number, answer.written, people))

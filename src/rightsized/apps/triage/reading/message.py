@@ -23,9 +23,8 @@ from rightsized.core.generation import Caller, DataClass
 from rightsized.core.protocols import Answerer
 from rightsized.core.types import TIER_PERSON, TIER_TASK, Attempt, Prediction, Reply, Request
 from rightsized.tasks.finding import CITES
-from rightsized.tasks.writing import About, TextWriter
+from rightsized.tasks.writing import TextWriter
 
-NO_TEXT = "(no text)"  # what is on record of a message in which nobody wrote anything
 LONG_THREAD = 4  # messages, the one at hand included
 TASK = "triage/{inbox}"  # under which the decision of a whole message is on record
 
@@ -68,13 +67,6 @@ class Asking:
     writer: TextWriter | None = None
     summaries: TextWriter | None = None
 
-    def about(self, person: str) -> Asking:
-        """The same for a message of this person: what is put on record of it is sealed under their key."""
-        if not person or self.caller.subject:
-            return self
-        writer, summaries = (About(one, person) if one is not None else None for one in (self.writer, self.summaries))
-        return Asking(msgspec.structs.replace(self.caller, subject=person), self.data_class, writer, summaries)
-
 
 class MessageReader:
     """Reads the messages of one inbox.
@@ -82,15 +74,13 @@ class MessageReader:
     Args:
         tasks: the tasks of the home.
         version: what names the rules and settings, kept with each decision.
-        named: gives what stands for a conversation on record, in place of a Message-ID.
     """
 
     def __init__(
         self, inbox: str, tasks: Tasks, settings: InboxSettings, parts: Parts, *, version: str = "",
-        clock: Callable[[], float] = time.time, named: Callable[[str], str] = str,
+        clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self._inbox, self._tasks, self._settings, self._parts = inbox, tasks, settings, parts
-        self._named = named
         self._version, self._clock = version, clock
 
     async def read(self, mail: Mail, source: str, earlier: Sequence[Mail], asking: Asking) -> Handled:
@@ -98,13 +88,12 @@ class MessageReader:
 
         Raises what may be tried again (BusyError, DiskFullError, UpstreamError), and ForbiddenError (the policy).
         """
-        asking = asking.about(mail.sender.address)
         one = _OneMessage(self, mail, earlier, asking)
+        text = self.text_of(mail)
         request = Request(
             task=TASK.format(inbox=self._inbox),
-            text=self.text_of(mail) or NO_TEXT,
-            conversation=self._conversation(mail),
-            subject=asking.caller.subject,
+            text=text or mail.key,
+            conversation=mail.thread or mail.key,
             tenant=asking.caller.tenant,
             key=asking.caller.key,
             roles=asking.caller.roles,
@@ -116,9 +105,6 @@ class MessageReader:
             return handled
         written = await write_summary(mail, earlier, handled.summary, asking.summaries)
         return msgspec.structs.replace(handled, summary=written)
-
-    def _conversation(self, mail: Mail) -> str:
-        return self._named(mail.thread or mail.key)
 
     def _summarised(self, earlier: Sequence[Mail]) -> bool:
         """Whether the settings want a written summary of this message."""
@@ -141,7 +127,7 @@ class MessageReader:
             )
         asked = roles(self._tasks, self._settings.tasks)
         text = self.text_of(mail)
-        labels, notes = await label_all(self._tasks, asked, text, self._conversation(mail), asking)
+        labels, notes = await label_all(self._tasks, asked, mail, text, asking)
         if asking.writer is not None and any(one.status == "abstained" for one in labels.values()):
             wanted = self._settings.escalate
             known = {one.task.name: one for one in self._tasks.tasks()}
