@@ -143,7 +143,7 @@ def test_commands_go_through_the_server_that_holds_the_home(served: Path, mails:
 
 def test_a_person_is_forgotten(tmp_path: Path) -> None:
     where = ("--home", tmp_path)
-    assert "There is no inbox" in command("triage", "forget", "anna@example.com", *where).stderr
+    assert "There is no inbox" in command("triage", "forget", "anna@example.com", "--inbox", "inbox", *where).stderr
     with contextlib.closing(MessageStore(tmp_path / "triage" / "inbox")) as store:
         store.take(a_mail(), "s", "1", "sha")
     refused = command("triage", "forget", "anna@example.com", *where, stdin="n\n")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
 
 import typer
 
@@ -151,30 +151,52 @@ def erase(options: EraseOptions) -> Result:
     Records stay in the log, so that proofs hold; nobody can read what was sealed, nor guess it from a digest. Works
     beside a running server.
     """
-    from rightsized.ledger.subjects import PERSON, TENANT, SubjectKeys
+    from rightsized.ledger.subjects import PERSON, TENANT
 
     home = _home(options)
     if not options.yes and not typer.confirm(f"Erase {options.subject!r} for good?"):
         raise typer.Exit(1)
+    erased = destroy_key(home, (TENANT if options.tenant else PERSON) + options.subject)
+    if erased is None:
+        kind = "tenant" if options.tenant else "subject"
+        raise NotFoundError(
+            f"Nothing is sealed under a key of the {kind} {options.subject!r}.",
+            fix="Names must be as the requests gave them. A tenant has a key where record.subject is tenant.",
+        )
+    noted = erased.noted
+    data = {"subject": options.subject, "reference": erased.reference, "logged": noted is not None, "event": noted}
+    return Result(data, erased.told)
+
+
+class Destroyed(NamedTuple):
+    """A key that was destroyed, and what the log says of it; None where it does not yet."""
+
+    name: str
+    reference: str
+    noted: ErasureNote | None
+
+    @property
+    def told(self) -> str:
+        """The same in words."""
+        told = f"The key of {self.name!r} was destroyed (reference {self.reference})."
+        if self.noted is None:
+            return told + " The server that holds this home has not said so in the log yet; it will."
+        gone = self.noted
+        return told + f" {gone.decisions:,} decisions can be read no more, {gone.texts:,} texts were deleted."
+
+
+def destroy_key(home: Home, name: str) -> Destroyed | None:
+    """Destroy the key of `person:NAME` or `tenant:NAME`; None where it has none."""
+    from rightsized.ledger.subjects import SubjectKeys
+
     keys = SubjectKeys(home.secrets)
     try:
-        reference = keys.erase((TENANT if options.tenant else PERSON) + options.subject, at=time.time())
+        reference = keys.erase(name, at=time.time())
         if reference is None:
-            kind = "tenant" if options.tenant else "subject"
-            raise NotFoundError(
-                f"Nothing is sealed under a key of the {kind} {options.subject!r}.",
-                fix="Names must be as the requests gave them. A tenant has a key where record.subject is tenant.",
-            )
-        noted = _logged(home, reference, keys)
+            return None
+        return Destroyed(name.partition(":")[2], reference, _logged(home, reference, keys))
     finally:
         keys.close()
-    data = {"subject": options.subject, "reference": reference, "logged": noted is not None, "event": noted}
-    told = f"The key of {options.subject!r} was destroyed (reference {reference})."
-    if noted is not None:
-        told += f" {noted.decisions:,} decisions can be read no more, {noted.texts:,} texts were deleted."
-    else:
-        told += " The server that holds this home has not said so in the log yet; it will."
-    return Result(data, told)
 
 
 def _logged(home: Home, reference: str, keys: Any) -> ErasureNote | None:

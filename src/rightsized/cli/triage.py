@@ -26,6 +26,7 @@ from rightsized.cli.triage_queue import (
     reopen,
     show,
 )
+from rightsized.cli.triage_retention import RetentionOptions, retention
 from rightsized.cli.triage_rules import app as rules
 from rightsized.cli.triage_run import RunOptions, run
 from rightsized.cli.triage_simulate import SimulateOptions, simulate
@@ -47,6 +48,7 @@ add(app, "actions", ActionsOptions, actions)
 add(app, "undo", ActionOptions, undo)
 add(app, "retry", ActionOptions, retry)
 add(app, "forget", ForgetOptions, forget)
+add(app, "retention", RetentionOptions, retention)
 add(app, "simulate", SimulateOptions, simulate)
 app.add_typer(rules)
 app.add_typer(fields)

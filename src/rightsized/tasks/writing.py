@@ -53,6 +53,7 @@ class Prompt(Frozen, frozen=True):
         tokens: the most that is written.
         seconds: how long somebody waits.
         schema: a JSON schema that the text has to fit, for tiers that can be held to one.
+        subject: the person whom it is about; what is on record of it is sealed under their key.
     """
 
     instructions: str
@@ -61,6 +62,7 @@ class Prompt(Frozen, frozen=True):
     tokens: int = MOST_TOKENS
     seconds: float = SECONDS
     schema: dict[str, Any] | None = None
+    subject: str = ""
 
 
 class Text(Frozen, frozen=True):
@@ -143,7 +145,26 @@ class GatewayWriter:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         deadline = time.monotonic() + prompt.seconds
         asked = Generation("chat", body, self._model, data_class=self._class, deadline=deadline)
-        return text_of(await self._gateway.generate(asked, self._caller))
+        caller = replace(self._caller, subject=prompt.subject or self._caller.subject)
+        return text_of(await self._gateway.generate(asked, caller))
+
+
+class About:
+    """A writer all of whose texts are about one person. Implements `TextWriter`."""
+
+    def __init__(self, writer: TextWriter, subject: str) -> None:
+        self._writer, self._subject = writer, subject
+
+    @property
+    def context(self) -> int:
+        return self._writer.context
+
+    @property
+    def identity(self) -> str:
+        return self._writer.identity
+
+    async def write(self, prompt: Prompt) -> Text:
+        return await self._writer.write(replace(prompt, subject=self._subject))
 
 
 def gateway_writers(

@@ -65,7 +65,8 @@ async def test_a_message_is_one_decision_and_each_label_another(copied_home: Pat
         label = handled.labels["support"]
         assert (label.labels, label.certified) == (("delivery",), True)
         own = service.decision(label.decision)
-        assert own.conversation == "m1"
+        assert own.conversation == whole.conversation == triage.inboxes.open("inbox").store.names.of("m1")
+        assert own.subject == whole.subject == "anna@example.com"  # sealed under her key
         assert own.reply is not None
         assert own.reply.confidence == label.confidence
 

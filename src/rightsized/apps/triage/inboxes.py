@@ -54,7 +54,7 @@ class Inbox:
         self._read_now: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.store = MessageStore(folder)
         self.taking = threading.Lock()  # held while a message gets its key
-        self.settle = Settling(self.store.find, self.store.people, self.is_ours)
+        self.settle = Settling(self.store.find, self.store.people, self.is_ours, self.store.was)
         try:
             self.actions = Journal(self.store, name)
             self._load()
@@ -138,7 +138,8 @@ class Inbox:
         parts = compose(self.folder, self._settings, partial(taken_since, self.store))
         desk = desk_settings.load(self.folder)
         self._tending = Tending(self.store, desk, Calendar(desk.hours))
-        self._reader = MessageReader(self.name, self._tasks, self._settings, parts, version=files)
+        named = self.store.names.of
+        self._reader = MessageReader(self.name, self._tasks, self._settings, parts, version=files, named=named)
         self._files = files
 
 

@@ -37,7 +37,7 @@ from rightsized.tasks.acts import Act
 from rightsized.tasks.dataset import SEPARATOR
 from rightsized.tasks.pseudonyms import detector_of
 from rightsized.tasks.service_protocol import Service
-from rightsized.tasks.writing import Excerpt, TextWriter
+from rightsized.tasks.writing import About, Excerpt, TextWriter
 
 MOST_WAITING = 5_000  # messages looked through for a forecast
 MOST_SIMILAR = 5  # solved messages shown beside one
@@ -187,6 +187,7 @@ class TriageService:
             )
         if kept.mail is None or not kept.mail.text:
             raise InputError(f"Message {number} has no text to answer.")
+        writer = About(writer, kept.mail.sender.address)
         await self.seen(identity, "decision", [kept])
         thread = await asyncio.to_thread(inbox.store.thread, kept.thread)
         before = [one.mail for one in thread if one.mail and one.number < number]

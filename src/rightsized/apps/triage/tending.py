@@ -105,9 +105,10 @@ class Tending:
         before = next((one for one in self._incidents if one.key == found.key), None)
         others = [one for one in self._incidents if one.key != found.key]
         self._incidents = [*others[-KEPT:], found]
+        name = self._store.get(found.key).key  # its first message may have been forgotten since
         for key in found.members:
             if before is None or key not in before.members:
-                self._store.update(key, SYSTEM, "incident", found.key, incident=found.key)
+                self._store.update(key, SYSTEM, "incident", name, incident=name)
         return found
 
     def give_out(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from rightsized.apps.triage.records import Address, Extracted, Sentence, Summary
 from rightsized.apps.triage.store import MessageStore
+from rightsized.apps.triage.store.names import Names
 from rightsized.apps.triage.store.records import Waits
 from rightsized.core.errors import IntegrityError, NotFoundError, StoreError
 from tests.apps.triage.triage_samples import a_handled, a_mail
@@ -198,3 +200,68 @@ def test_the_text_of_what_was_routed_goes_in_time_too(store: MessageStore, clock
     clock.now += 10
     assert store.purge(clock.now) == 1
     assert store.get("m1").mail is None
+
+
+@pytest.mark.parametrize("how", ["forget", "purge"])
+def test_names_of_deleted_messages_are_in_none_of_the_files(store: MessageStore, clock: Clock, how: str) -> None:
+    draw = random.Random(2)  # with which pages are divided while names stand in them
+    keys = []
+    for number in range(400):
+        words = "MARKEDWORDS" if number % 3 == 0 else "plain"
+        key = f"{'MARKEDNAME' if number % 3 == 0 else ''}{draw.random()}@x"
+        store.take(a_mail(key, f"{words} " * draw.choice([1, 5, 40, 300, 900])), "s", f"file of {key}", "sha")
+        store.handled(a_handled(key, subject=words), "routed" if number % 3 == 0 else "waiting", "made")
+        store.update(key, "kim", "assigned", f"answered by {key}")
+        keys += [key] if number % 3 == 0 else []
+    clock.now += 10
+    if how == "forget":
+        store.forget(keys, "kim")
+    else:
+        assert store.purge(clock.now) == len(keys)
+    for path in store.path.parent.iterdir():
+        assert path.read_bytes().count(b"MARKED") == 0, path.name
+    assert len(store.waiting(Waits(status=None, limit=1000))) == 400
+
+
+def test_a_forgotten_message_is_known_by_its_names(store: MessageStore) -> None:
+    mail = a_mail("m1", thread="root@x")
+    store.take(mail, "s", "new/1", "sha")
+    store.take(a_mail("m2", thread="root@x"), "s", "new/2", "sha")
+    store.handled(a_handled("m1"), "routed", "made")
+    store.forget(["m1"], "kim")
+    assert store.done_with("s", "new/1")
+    assert store.was(mail)
+    assert not store.was(a_mail("m1", body="Something else."))
+    assert not store.take(mail, "s", "new/3", "sha")
+    assert store.get("m1").key == store.names.of("m1") != "m1"
+    assert [one.number for one in store.thread("root@x")] == [1, 2]  # a conversation keeps together
+    assert store.count(Waits(status=None, thread="root@x")) == 2
+    store.take(a_mail("m3", thread="root@x"), "s", "new/4", "sha")
+    assert store.get("m3").thread == store.get("m1").thread
+    assert store.people("root@x") == {"anna@example.com"}
+
+
+def test_what_is_forgotten_while_it_is_read_stays_without_words(store: MessageStore) -> None:
+    store.take(a_mail(), "s", "1", "sha")
+    store.forget(["m1"], "kim")
+    assert (store.get("m1").state, store.unread()) == ("failed", [])
+    store.handled(a_handled(subject="MARKEDWORDS", notes=("MARKEDWORDS",)), "routed", "made")
+    store.keep_vector("m1", "encoder", b"vector")
+    assert store.rows("SELECT count(*) FROM vectors") == [(0,)]
+    assert b"MARKEDWORDS" not in store.path.with_name("inbox.sqlite-wal").read_bytes()
+
+
+def test_an_event_may_lose_its_words_and_nothing_else(store: MessageStore) -> None:
+    store.take(a_mail(), "s", "1", "sha")
+    for change in ("detail = 'other'", "detail = '', what = 'done'", "detail = '', key = 'm2'", "detail = '', at = 1"):
+        with pytest.raises(StoreError, match="kept as they are"), store.writing() as connection:
+            connection.execute(f"UPDATE events SET {change}")
+
+
+def test_two_openings_use_one_key_of_names(tmp_path: Path) -> None:
+    one, other = Names(tmp_path / "inbox"), Names(tmp_path / "inbox")
+    assert one.of("m1") == other.of("m1") == one.of(one.of("m1"))
+    assert Names(tmp_path / "another").of("m1") != one.of("m1")
+    assert one.of("") == ""
+    assert (tmp_path / "inbox" / "names.key").stat().st_mode & 0o777 == 0o600
+    assert one.of("~" + "a person's name, of forty characters...") != "~" + "a person's name, of forty characters..."

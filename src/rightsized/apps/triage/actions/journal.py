@@ -87,7 +87,7 @@ class Journal:
         now, new = self._clock(), 0
         with self._store.writing() as connection:
             for action in handled.route.actions:
-                token = token_of(self.inbox, handled.key, action)
+                token = token_of(self.inbox, self._store.names.of(handled.key), action)
                 new += connection.execute(
                     """INSERT INTO actions (token, key, kind, value, text, state, desk, tries, due, planned, updated,
                        detail, undo) VALUES (?, ?, ?, ?, ?, ?, '', 0, ?, ?, ?, '', NULL)
@@ -192,9 +192,9 @@ class Journal:
         return [_row(row) for row in self._store.rows(sql, values)]
 
 
-def token_of(inbox: str, key: str, action: Action) -> str:
-    """Names an action of a message for good: 32 hexadecimal digits."""
-    parts = (inbox, key, action.kind, action.value, action.text)
+def token_of(inbox: str, name: str, action: Action) -> str:
+    """Names an action of a message for good: 32 hexadecimal digits. `name` is the keyed digest of the message's key."""
+    parts = (inbox, name, action.kind, action.value, action.text)
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
 
 

@@ -44,17 +44,24 @@ def key_of(mail: Mail) -> str:
     return mail.message_id or f"sha256:{content_digest(mail)}"
 
 
-def distinct(mail: Mail, known: Callable[[str], Mail | None], has: Callable[[str], bool]) -> Mail:
+def distinct(
+    mail: Mail,
+    known: Callable[[str], Mail | None],
+    has: Callable[[str], bool],
+    was: Callable[[Mail], bool] = lambda mail: False,
+) -> Mail:
     """The message under a key that no other message has.
 
     Args:
         known: the message that was taken under a key; None where there is none, or its text was deleted.
-        has: whether a message was taken under a key. One whose text is gone counts as another: rather twice than lost.
+        has: whether a message was taken under a key.
+        was: whether the one under this key said the same, where its text is gone. Where nobody can tell it counts as
+            another: rather twice than lost.
     """
     if not has(mail.key):
         return mail
     before = known(mail.key)
-    if before is not None and content_digest(before) == content_digest(mail):
+    if content_digest(before) == content_digest(mail) if before is not None else was(mail):
         return mail
     key = f"{mail.key}#{content_digest(mail)[:16]}"
     return replace(mail, key=key, thread=key if mail.thread == mail.key else mail.thread)

@@ -32,6 +32,7 @@ class Settling:
         find: the message that was taken under a key; None where there is none.
         people: the addresses that take part in a thread, as far as its texts are kept.
         is_ours: whether an address is of our own side, which may answer everybody.
+        was: whether the message under the key of one, whose text was deleted, said the same.
     """
 
     def __init__(
@@ -39,13 +40,14 @@ class Settling:
         find: Callable[[str], Kept | None],
         people: Callable[[str], frozenset[str]],
         is_ours: Callable[[Address], bool] = lambda address: False,
+        was: Callable[[Mail], bool] = lambda mail: False,
     ) -> None:
-        self._find, self._people, self._is_ours = find, people, is_ours
+        self._find, self._people, self._is_ours, self._was = find, people, is_ours, was
         self._recent = RecentThreads()
 
     def __call__(self, mail: Mail) -> Mail:
         """The message with its own key and its thread."""
-        mail = distinct(mail, self._text, lambda key: self._find(key) is not None)
+        mail = distinct(mail, self._text, lambda key: self._find(key) is not None, self._was)
         mail = placed(mail, self)
         self._recent.add(mail)
         return mail

@@ -23,8 +23,9 @@ from rightsized.core.generation import Caller, DataClass
 from rightsized.core.protocols import Answerer
 from rightsized.core.types import TIER_PERSON, TIER_TASK, Attempt, Prediction, Reply, Request
 from rightsized.tasks.finding import CITES
-from rightsized.tasks.writing import TextWriter
+from rightsized.tasks.writing import About, TextWriter
 
+NO_TEXT = "(no text)"  # what is on record of a message in which nobody wrote anything
 LONG_THREAD = 4  # messages, the one at hand included
 TASK = "triage/{inbox}"  # under which the decision of a whole message is on record
 
@@ -67,6 +68,13 @@ class Asking:
     writer: TextWriter | None = None
     summaries: TextWriter | None = None
 
+    def about(self, person: str) -> Asking:
+        """The same for a message of this person: what is put on record of it is sealed under their key."""
+        if not person or self.caller.subject:
+            return self
+        writer, summaries = (About(one, person) if one is not None else None for one in (self.writer, self.summaries))
+        return Asking(msgspec.structs.replace(self.caller, subject=person), self.data_class, writer, summaries)
+
 
 class MessageReader:
     """Reads the messages of one inbox.
@@ -74,13 +82,15 @@ class MessageReader:
     Args:
         tasks: the tasks of the home.
         version: what names the rules and settings, kept with each decision.
+        named: gives what stands for a conversation on record, in place of a Message-ID.
     """
 
     def __init__(
         self, inbox: str, tasks: Tasks, settings: InboxSettings, parts: Parts, *, version: str = "",
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time, named: Callable[[str], str] = str,
     ) -> None:  # fmt: skip
         self._inbox, self._tasks, self._settings, self._parts = inbox, tasks, settings, parts
+        self._named = named
         self._version, self._clock = version, clock
 
     async def read(self, mail: Mail, source: str, earlier: Sequence[Mail], asking: Asking) -> Handled:
@@ -88,12 +98,13 @@ class MessageReader:
 
         Raises what may be tried again (BusyError, DiskFullError, UpstreamError), and ForbiddenError (the policy).
         """
+        asking = asking.about(mail.sender.address)
         one = _OneMessage(self, mail, earlier, asking)
-        text = self.text_of(mail)
         request = Request(
             task=TASK.format(inbox=self._inbox),
-            text=text or mail.key,
-            conversation=mail.thread or mail.key,
+            text=self.text_of(mail) or NO_TEXT,
+            conversation=self._conversation(mail),
+            subject=asking.caller.subject,
             tenant=asking.caller.tenant,
             key=asking.caller.key,
             roles=asking.caller.roles,
@@ -105,6 +116,9 @@ class MessageReader:
             return handled
         written = await write_summary(mail, earlier, handled.summary, asking.summaries)
         return msgspec.structs.replace(handled, summary=written)
+
+    def _conversation(self, mail: Mail) -> str:
+        return self._named(mail.thread or mail.key)
 
     def _summarised(self, earlier: Sequence[Mail]) -> bool:
         """Whether the settings want a written summary of this message."""
@@ -127,7 +141,7 @@ class MessageReader:
             )
         asked = roles(self._tasks, self._settings.tasks)
         text = self.text_of(mail)
-        labels, notes = await label_all(self._tasks, asked, mail, text, asking)
+        labels, notes = await label_all(self._tasks, asked, text, self._conversation(mail), asking)
         if asking.writer is not None and any(one.status == "abstained" for one in labels.values()):
             wanted = self._settings.escalate
             known = {one.task.name: one for one in self._tasks.tasks()}

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from rightsized.apps.triage.records import Labelled, Mail
+from rightsized.apps.triage.records import Labelled
 from rightsized.core.errors import RightsizedError
 from rightsized.core.generation import Caller, DataClass
 from rightsized.core.protocols import Answerer
@@ -59,7 +59,7 @@ def versions(tasks: Tasks, asked: Mapping[str, str]) -> str:
 
 
 async def label_all(
-    tasks: Tasks, asked: Mapping[str, str], mail: Mail, text: str, asker: Asker
+    tasks: Tasks, asked: Mapping[str, str], text: str, conversation: str, asker: Asker
 ) -> tuple[dict[str, Labelled], tuple[str, ...]]:
     """What every task says of a text, by role; and, in words, which could not be asked.
 
@@ -67,7 +67,7 @@ async def label_all(
     """
     if not text.strip():
         return {}, ("There is no text that a task could read.",)
-    given = await asyncio.gather(*(_ask(tasks, name, mail, text, asker) for name in asked.values()))
+    given = await asyncio.gather(*(_ask(tasks, name, text, conversation, asker) for name in asked.values()))
     found, notes = dict[str, Labelled](), list[str]()
     for (role, name), one in zip(asked.items(), given, strict=True):
         if isinstance(one, RightsizedError):
@@ -101,10 +101,10 @@ def needs_person(labels: Mapping[str, Labelled], roles_needed: Sequence[str] = (
     return any(one.status == "abstained" for role, one in labels.items() if not roles_needed or role in roles_needed)
 
 
-async def _ask(tasks: Tasks, name: str, mail: Mail, text: str, asker: Asker) -> Reply | RightsizedError:
+async def _ask(tasks: Tasks, name: str, text: str, conversation: str, asker: Asker) -> Reply | RightsizedError:
     try:
         return await tasks.classify(
-            name, text, conversation=mail.thread or mail.key, caller=asker.caller, data_class=asker.data_class
+            name, text, conversation=conversation, caller=asker.caller, data_class=asker.data_class
         )
     except RightsizedError as error:
         if error.retryable:

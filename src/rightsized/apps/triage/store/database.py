@@ -64,7 +64,18 @@ def _add_indexes(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX messages_by_status_received ON messages (status, received, number)")
 
 
-_MIGRATIONS = (_create, _add_vectors, _add_error_and_preview, _add_indexes)
+def _let_events_lose_their_words(connection: sqlite3.Connection) -> None:
+    """An event stays as it is, but for what goes with the text of its message: the detail, and the message's name."""
+    connection.execute("DROP TRIGGER events_no_update")
+    connection.execute(
+        """CREATE TRIGGER events_no_update BEFORE UPDATE ON events
+           WHEN NOT (NEW.number IS OLD.number AND NEW.at IS OLD.at AND NEW.what IS OLD.what AND NEW."by" IS OLD."by"
+           AND NEW.detail = '' AND (NEW.key IS OLD.key OR NEW.key GLOB '~*'))
+           BEGIN SELECT RAISE(ABORT, 'events are kept as they are'); END"""
+    )
+
+
+_MIGRATIONS = (_create, _add_vectors, _add_error_and_preview, _add_indexes, _let_events_lose_their_words)
 
 
 def open_database(folder: Path) -> sqlite3.Connection:

@@ -1,7 +1,8 @@
 """The messages of one inbox, each once. Knows no source, task or rule: it keeps what it is told.
 
 A message is *taken* when it is on the disk with its text; then its source may forget it. It is *handled* in one
-transaction with its event and with whatever is planned for it.
+transaction with its event and with whatever is planned for it. Once its text is deleted its names are too, and keyed
+digests stand for them: whoever asks by a name is given what stands under either (`names`).
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from typing import Any
 import msgspec
 
 from rightsized.apps.triage.records import Address, Handled, Mail
-from rightsized.apps.triage.store import database
+from rightsized.apps.triage.store import database, forgetting
+from rightsized.apps.triage.store.names import Names
 from rightsized.apps.triage.store.records import Event, Kept, Status, Waits, What
-from rightsized.core.errors import NotFoundError
+from rightsized.core.errors import NotFoundError, StoreError
 
 SYSTEM = "rightsized"  # who did what no person did
+DAY_SECONDS = 86_400.0
 LONGEST = 200  # messages of a conversation that are looked at
 WAITING = Waits()
 _COLUMNS = """number, key, thread, source, received, taken, state, status, dry, made, queue, level, assignee, due,
@@ -48,9 +51,11 @@ class MessageStore:
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.path = folder / database.FILE
+        self.names = Names(folder)
         self._clock = clock
         self._connection = database.open_database(folder)
         self._lock = threading.RLock()
+        self._written_anew = -DAY_SECONDS
 
     def close(self) -> None:
         with self._lock:
@@ -80,29 +85,35 @@ class MessageStore:
         now = self._clock()
         received = mail.received or mail.date or now
         with self.writing() as connection:
+            key = self._standing(connection, mail.key)
+            thread = self._thread_of(connection, mail.thread or mail.key)
             new = connection.execute(
                 """INSERT INTO messages (key, thread, source, sha256, received, taken, state, status, dry, made, queue,
                    level, assignee, due, incident, mail, handled, updated, error, preview) VALUES (?, ?, ?, ?, ?, ?,
                    'taken', 'none', 1, '', '', 'normal', '', NULL, '', ?, NULL, ?, ?, ?)
                    ON CONFLICT (key) DO NOTHING""",
-                (mail.key, mail.thread or mail.key, source, sha256, received, now, _encode(mail), now, error, preview),
+                (key, thread, source, sha256, received, now, _encode(mail), now, error, preview),
             ).rowcount
             if not new and not preview:
-                connection.execute("UPDATE messages SET preview = 0 WHERE key = ? AND preview = 1", (mail.key,))
-            known = connection.execute(
-                "INSERT OR IGNORE INTO places (source, place, key, at) VALUES (?, ?, ?, ?)",
-                (source, place, mail.key, now),
-            ).rowcount
+                connection.execute("UPDATE messages SET preview = 0 WHERE key = ? AND preview = 1", (key,))
+            done = connection.execute(
+                "SELECT 1 FROM places WHERE source = ? AND place IN (?, ?)", (source, *self.names.both(place))
+            ).fetchone()
+            if not done:
+                connection.execute(
+                    "INSERT INTO places (source, place, key, at) VALUES (?, ?, ?, ?)", (source, place, key, now)
+                )
             if new:
-                self._event(connection, mail.key, SYSTEM, "taken", f"{source} {place}")
-            elif known:  # the same message at a second place: delivered twice
-                self._event(connection, mail.key, SYSTEM, "duplicate", f"{source} {place}")
+                self._event(connection, key, SYSTEM, "taken", f"{source} {place}")
+            elif not done:  # the same message at a second place: delivered twice
+                self._event(connection, key, SYSTEM, "duplicate", f"{source} {place}")
         return bool(new)
 
     def done_with(self, source: str, place: str) -> bool:
         """Whether what stands at this place of a source was read for good; a preview does not count."""
-        sql = "SELECT 1 FROM places p JOIN messages m ON m.key = p.key WHERE p.source = ? AND p.place = ? AND m.dry = 0"
-        return bool(self.rows(sql, (source, place)))
+        sql = """SELECT 1 FROM places p JOIN messages m ON m.key = p.key
+                 WHERE p.source = ? AND p.place IN (?, ?) AND m.dry = 0"""
+        return bool(self.rows(sql, (source, *self.names.both(place))))
 
     def cursor(self, source: str) -> str:
         """What a source had kept of how far it got; empty at first."""
@@ -122,20 +133,24 @@ class MessageStore:
         `preview`: it was only looked at, and will be read for good when its source is taken in.
         """
         state: What = "failed" if handled.error else "handled"
-        route = handled.route
         with self.writing() as connection:
-            changed = connection.execute(
+            key = self._standing(connection, handled.key)
+            kept = connection.execute("SELECT mail IS NULL FROM messages WHERE key = ?", (key,)).fetchone()
+            if kept is None:
+                raise _unknown(handled.key)
+            if kept[0]:  # it was forgotten while it was read
+                handled = forgetting.without_words(handled, self.names)
+            route = handled.route
+            connection.execute(
                 """UPDATE messages SET state = ?, status = ?, dry = ?, made = ?, queue = ?, level = ?, assignee = ?,
                    due = ?, handled = ?, updated = ? WHERE key = ?""",
                 (
                     *(state, status, preview, made, route.queue, handled.priority.level, route.assignee),
-                    *(handled.due, _encode(handled), self._clock(), handled.key),
+                    *(handled.due, _encode(handled), self._clock(), key),
                 ),
-            ).rowcount
-            if not changed:
-                raise _unknown(handled.key)
+            )
             what: What = "previewed" if preview else state
-            self._event(connection, handled.key, SYSTEM, what, handled.error or handled.decision)
+            self._event(connection, key, SYSTEM, what, handled.error or handled.decision)
 
     def update(self, key: str, by: str, what: What, detail: str = "", **columns: Any) -> None:
         """Change columns of a message (`status`, `queue`, `assignee`, `due`, `level`, `incident`) with its event.
@@ -147,6 +162,7 @@ class MessageStore:
             raise ValueError(f"no columns to change: {sorted(columns.keys() - allowed)}")
         sets = ", ".join(f"{name} = ?" for name in (*columns, "updated"))
         with self.writing() as connection:
+            key = self._standing(connection, key)
             changed = connection.execute(
                 f"UPDATE messages SET {sets} WHERE key = ?",  # noqa: S608 - names from the set above
                 (*columns.values(), self._clock(), key),
@@ -158,18 +174,18 @@ class MessageStore:
     def note(self, key: str, by: str, what: What, detail: str = "") -> None:
         """Add an event to a message."""
         with self.writing() as connection:
-            self._event(connection, key, by, what, detail)
+            self._event(connection, self._standing(connection, key), by, what, detail)
 
     def get(self, key: str) -> Kept:
         """A message. Raises NotFoundError."""
-        found = self._kept("WHERE key = ?", (key,))
-        if not found:
+        found = self.find(key)
+        if found is None:
             raise _unknown(key)
-        return found[0]
+        return found
 
     def find(self, key: str) -> Kept | None:
         """A message, or None."""
-        found = self._kept("WHERE key = ?", (key,))
+        found = self._kept("WHERE key IN (?, ?)", self.names.both(key))
         return found[0] if found else None
 
     def numbered(self, number: int) -> Kept | None:
@@ -185,13 +201,13 @@ class MessageStore:
 
     def waiting(self, wanted: Waits = WAITING) -> list[Kept]:
         """Messages as wanted, by arrival."""
-        where, values = _where(wanted)
+        where, values = _where(wanted, self.names)
         order = "received DESC, number DESC" if wanted.newest else "received, number"
         return self._kept(f"{where} ORDER BY {order} LIMIT ? OFFSET ?", (*values, wanted.limit, wanted.offset))
 
     def count(self, wanted: Waits = WAITING) -> int:
         """How many there are, whatever the limit."""
-        where, values = _where(wanted)
+        where, values = _where(wanted, self.names)
         return int(self.rows(f"SELECT count(*) FROM messages {where}", values)[0][0])  # noqa: S608 - constants only
 
     def counts(self) -> dict[str, int]:
@@ -201,13 +217,18 @@ class MessageStore:
         return {**{str(k): int(v) for k, v in found.items()}, "failed": int(failed)}
     def people(self, thread: str) -> frozenset[str]:
         """The addresses that take part in a conversation, as far as its texts are kept."""
-        sql = "SELECT mail FROM messages WHERE thread = ? AND mail IS NOT NULL"
-        return frozenset().union(*(_people(one) for (one,) in self.rows(sql, (thread,))))
+        sql = "SELECT mail FROM messages WHERE thread IN (?, ?) AND mail IS NOT NULL"
+        return frozenset().union(*(_people(one) for (one,) in self.rows(sql, self.names.both(thread))))
 
+    def was(self, mail: Mail) -> bool:
+        """Whether the message under this key, whose text was deleted, said what this one does."""
+        sql = "SELECT 1 FROM messages WHERE key = ? AND sha256 = ? AND mail IS NULL"
+        return bool(self.rows(sql, (self.names.of(mail.key), forgetting.content_of(self.names, mail))))
 
     def thread(self, thread: str) -> list[Kept]:
         """The messages of a conversation, oldest first; of a very long one the latest."""
-        return self._kept("WHERE thread = ? ORDER BY received DESC, number DESC LIMIT ?", (thread, LONGEST))[::-1]
+        tail = "WHERE thread IN (?, ?) ORDER BY received DESC, number DESC LIMIT ?"
+        return self._kept(tail, (*self.names.both(thread), LONGEST))[::-1]
 
     def arrivals(self, since: float) -> list[tuple[float, str]]:
         """When messages came since a time, and for which queue; machines' messages, which have no level, too."""
@@ -216,8 +237,8 @@ class MessageStore:
 
     def events(self, key: str) -> list[Event]:
         """What happened to a message, in order."""
-        sql = 'SELECT number, key, at, "by", what, detail FROM events WHERE key = ? ORDER BY number'
-        return [Event(*row) for row in self.rows(sql, (key,))]
+        sql = 'SELECT number, key, at, "by", what, detail FROM events WHERE key IN (?, ?) ORDER BY number'
+        return [Event(*row) for row in self.rows(sql, self.names.both(key))]
 
     def without_vector(self, encoder: str, latest: int, limit: int) -> list[tuple[str, str]]:
         """Keys and words of finished messages, of the `latest` ones, that this encoder made no vector of yet."""
@@ -229,11 +250,12 @@ class MessageStore:
         return [(key, text) for key, text in found if text]
 
     def keep_vector(self, key: str, encoder: str, vector: bytes) -> None:
-        """Keep the vector of a message's words."""
-        sql = """INSERT INTO vectors (key, encoder, vector) VALUES (?, ?, ?)
+        """Keep the vector of a message's words, unless they were deleted meanwhile."""
+        sql = """INSERT INTO vectors (key, encoder, vector)
+                 SELECT key, ?, ? FROM messages WHERE key = ? AND mail IS NOT NULL
                  ON CONFLICT (key) DO UPDATE SET encoder = excluded.encoder, vector = excluded.vector"""
         with self.writing() as connection:
-            connection.execute(sql, (key, encoder, vector))
+            connection.execute(sql, (encoder, vector, key))
 
     def vectors(self, encoder: str, latest: int) -> list[tuple[int, bytes]]:
         """Numbers and vectors of finished messages, the latest first."""
@@ -241,22 +263,28 @@ class MessageStore:
                  WHERE m.status = 'done' AND m.mail IS NOT NULL AND v.encoder = ? ORDER BY m.received DESC LIMIT ?"""
         return [(int(number), bytes(vector)) for number, vector in self.rows(sql, (encoder, latest))]
 
+    def aged(self, before: float) -> tuple[int, int, int]:
+        """How many texts are kept, how many of them are due to be deleted, and how many wait since before that time."""
+        sql = """SELECT count(*), total(status IN ('done', 'routed') AND updated < ?1),
+                 total(status = 'waiting' AND received < ?1) FROM messages WHERE mail IS NOT NULL"""
+        ((texts, due, waiting),) = self.rows(sql, (before,))
+        return int(texts), int(due), int(waiting)
+
     def purge(self, before: float) -> int:
         """Delete the text of messages that nobody waits for since this time; what became of them stays, without words.
 
         A message that was only looked at goes altogether: its source still has it. Returns how many.
         """
-        sql = """SELECT key, handled FROM messages
-                 WHERE status IN ('done', 'routed') AND updated < ? AND mail IS NOT NULL"""
+        sql = "SELECT key FROM messages WHERE status IN ('done', 'routed') AND updated < ? AND mail IS NOT NULL"
         looks = "SELECT key FROM messages WHERE status = 'none' AND updated < ? AND (preview OR state <> 'taken')"
         with self.writing() as connection:
             seen = connection.execute(looks, (before,)).fetchall()
             connection.executemany("DELETE FROM places WHERE key = ?", seen)
             connection.executemany("DELETE FROM messages WHERE key = ?", seen)
-            found = connection.execute(sql, (before,)).fetchall()
+            found = [key for (key,) in connection.execute(sql, (before,)).fetchall()]
             self._bare(connection, found, SYSTEM)
-        if found or seen:  # the write-ahead log holds pages as they were
-            self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        if found or seen:
+            self._overwrite()
         return len(found) + len(seen)
 
     def conversations_of(self, address: str) -> list[str]:
@@ -271,16 +299,37 @@ class MessageStore:
     def forget(self, keys: Sequence[str], by: str) -> None:
         """Delete the text of these messages, whether they are finished or not; `by` has asked for it."""
         with self.writing() as connection:
-            sql = "SELECT key, handled FROM messages WHERE key = ?"
-            self._bare(connection, [connection.execute(sql, (key,)).fetchone() for key in keys], by)
-        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._bare(connection, keys, by)
+        self._written_anew = -DAY_SECONDS
+        self._overwrite()
 
-    def _bare(self, connection: sqlite3.Connection, found: Sequence[tuple[str, bytes | None]], by: str) -> None:
-        for key, handled in found:
-            bare = None if handled is None else _encode(without_words(_handled(handled)))
-            connection.execute("UPDATE messages SET mail = NULL, handled = ? WHERE key = ?", (bare, key))
-            connection.execute("DELETE FROM vectors WHERE key = ?", (key,))
-            self._event(connection, key, by, "purged", "")
+    def _bare(self, connection: sqlite3.Connection, keys: Sequence[str], by: str) -> None:
+        forgetting.bare(connection, self.names, keys)
+        for key in keys:
+            self._event(connection, self.names.of(key), by, "purged", "")
+
+    def _overwrite(self) -> None:
+        """Leave nothing of what was deleted: the write-ahead log holds pages as they were, and a page may hold what
+        stood in it before it was divided, so that once a day the file is written anew."""
+        if self._clock() - self._written_anew >= DAY_SECONDS:
+            with self._lock, database.explained(self.path):
+                self._connection.execute("VACUUM")
+            self._written_anew = self._clock()
+        ((busy, _, _),) = self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        if busy:
+            raise StoreError(
+                f"{self.path} is in use: what was deleted still stands in its write-ahead log.",
+                fix="Do it again in a minute; or stop what reads the file.",
+            )
+
+    def _standing(self, connection: sqlite3.Connection, key: str) -> str:
+        """The key under which a message stands: the digest of its name once it was forgotten."""
+        gone = self.names.of(key)
+        return gone if connection.execute("SELECT 1 FROM messages WHERE key = ?", (gone,)).fetchone() else key
+
+    def _thread_of(self, connection: sqlite3.Connection, thread: str) -> str:
+        gone = self.names.of(thread)
+        return gone if connection.execute("SELECT 1 FROM messages WHERE thread = ?", (gone,)).fetchone() else thread
 
     def _kept(self, tail: str, values: Sequence[Any]) -> list[Kept]:
         found = self.rows(f"SELECT {_COLUMNS} FROM messages {tail}", values)  # noqa: S608 - constants only
@@ -303,18 +352,13 @@ def _people(mail: bytes) -> set[str]:
     return {one.address.lower() for one in (named.sender, *named.to, *named.cc, *named.reply_to)} - {""}
 
 
-def without_words(handled: Handled) -> Handled:
-    """What became of a message, without anything that it says."""
-    summary = msgspec.structs.replace(handled.summary, sentences=(), action=(), text="")
-    fields = tuple(msgspec.structs.replace(one, value="", text="") for one in handled.fields)
-    bare = tuple(msgspec.structs.replace(one, name="", text="") for one in handled.attachments)
-    return msgspec.structs.replace(handled, subject="", sender="", summary=summary, fields=fields, attachments=bare)
-
-
-def _where(wanted: Waits) -> tuple[str, list[Any]]:
-    named = {name: getattr(wanted, name) for name in ("status", "queue", "assignee", "thread", "incident")}
-    given = {name: value for name, value in named.items() if value is not None}
-    return ("WHERE " + " AND ".join(f"{name} = ?" for name in given) if given else ""), list(given.values())
+def _where(wanted: Waits, names: Names) -> tuple[str, list[Any]]:
+    given = {name: getattr(wanted, name) for name in ("status", "queue", "assignee")}
+    conditions: dict[str, tuple[Any, ...]] = {f"{name} = ?": (v,) for name, v in given.items() if v is not None}
+    named = {name: getattr(wanted, name) for name in ("thread", "incident")}
+    conditions |= {f"{name} IN (?, ?)": names.both(value) for name, value in named.items() if value is not None}
+    values = [value for some in conditions.values() for value in some]
+    return ("WHERE " + " AND ".join(conditions) if conditions else ""), values
 
 
 def _unknown(key: str) -> NotFoundError:
