@@ -106,7 +106,7 @@ async def live_with(home: Path) -> None:
             arrival = Arrival(PLACE.replace("1", str(number)), raw(number, body))
             handled = await triage.process("inbox", arrival, "eml:mail", dry_run=False)
             assert handled is not None
-            assert [one.value for one in handled.fields if one.name == "order"]
+            assert [one.value for one in handled.fields if one.name == "order"], handled.error
         carrier = inbox.carrier(Egress())
         await carrier.round()
         await carrier.close()

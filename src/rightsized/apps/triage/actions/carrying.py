@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from rightsized.apps.triage.actions.journal import Journal, Planned
 from rightsized.apps.triage.protocols import Desk
-from rightsized.apps.triage.records import Action, Address, Handled, Mail
+from rightsized.apps.triage.records import Action, Handled, Mail
 from rightsized.apps.triage.store import MessageStore
 from rightsized.core.errors import ConfigError, EgressDeniedError, RightsizedError
 from rightsized.tasks.acts import Act
@@ -99,6 +99,9 @@ class Carrier:
             await asyncio.to_thread(self._journal.fail, one, "not closed: an action before it failed")
             return True
         mail, handled = await asyncio.to_thread(self._message, one.key)
+        if mail is None:
+            await asyncio.to_thread(self._journal.fail, one, "the text of its message was deleted")
+            return True
         begun = await asyncio.to_thread(self._journal.begin, one, desk.name)
         return await self._ask(desk, begun, mail, handled)
 
@@ -140,14 +143,12 @@ class Carrier:
         )
         return False
 
-    def _message(self, key: str) -> tuple[Mail, Handled]:
-        """The message; without its text where that was deleted. Raises NotFoundError."""
+    def _message(self, key: str) -> tuple[Mail | None, Handled]:
+        """The message; None where its text was deleted. Raises NotFoundError."""
         kept = self._store.get(key)
         handled = kept.handled
         assert handled is not None, "actions are planned with what became of the message"
-        named = key if "@" in key else ""  # else its key is a digest
-        gone = Mail(key, handled.subject, "", Address(handled.sender), message_id=named, received=kept.received)
-        return kept.mail or gone, handled
+        return kept.mail, handled
 
 
 def pause_after(times: int) -> float:

@@ -16,7 +16,6 @@ from rightsized.apps.triage.records import Handled, Mail
 from rightsized.apps.triage.store.names import Names
 
 GONE = "Its text was deleted."
-_UNFINISHED = ("planned", "doing", "undo", "undoing")
 _mail = msgspec.json.Decoder(Mail).decode
 _handled = msgspec.json.Decoder(Handled).decode
 _encode = msgspec.json.Encoder().encode
@@ -87,11 +86,12 @@ def _places(connection: sqlite3.Connection, names: Names, key: str) -> None:
 
 
 def _actions(connection: sqlite3.Connection, names: Names, key: str) -> None:
-    """What was done stays, without what the system said of it; what was still to be done has failed."""
-    marks = ", ".join("?" * len(_UNFINISHED))
+    """What was done stays, without what the system said of it, and cannot be undone; what was still to be done has
+    failed."""
     connection.execute(
-        f"UPDATE actions SET state = 'failed', due = 0 WHERE key = ? AND state IN ({marks})",  # noqa: S608 - question marks only
-        (key, *_UNFINISHED),
+        """UPDATE actions SET state = iif(state LIKE 'undo%', 'done', 'failed')
+           WHERE key = ? AND state IN ('planned', 'doing', 'undo', 'undoing')""",
+        (key,),
     )
     connection.execute("UPDATE actions SET key = ?, detail = '', undo = NULL WHERE key = ?", (names.of(key), key))
 
