@@ -93,7 +93,7 @@ def build(home: Path, passages: int) -> dict[str, Any]:
             rows, scales = kernels.quantised(made.vectors(count, A_DOCUMENT))
             with writer.transaction():
                 for at in range(count):
-                    fresh, key = _content(made, start + at), f"{start + at:07}"
+                    fresh, key = content_of(made, start + at), f"{start + at:07}"
                     content = writer.add_content(fresh).number
                     own = slice(at * A_DOCUMENT, (at + 1) * A_DOCUMENT)
                     writer.add_vectors(number, [(content, 0, rows[own], scales[own])])
@@ -181,8 +181,9 @@ def _word(number: int) -> str:
     return hashlib.sha256(str(number).encode()).hexdigest().translate(str.maketrans("0123456789", "ghijklmnop"))[:7]
 
 
-def _content(made: Synthetic, number: int) -> Fresh:
-    texts = [made.words(WORDS) for _ in range(A_DOCUMENT)]
+def content_of(made: Synthetic, number: int, count: int = A_DOCUMENT) -> Fresh:
+    """A document of so many passages."""
+    texts = [made.words(WORDS) for _ in range(count)]
     whole, at, passages = "\n\n".join(texts), 0, []
     for ordinal, text in enumerate(texts):
         passages.append(Passage(ordinal, at, at + len(text), text, f"Paper {number}\n{text}"))

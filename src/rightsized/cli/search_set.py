@@ -127,7 +127,7 @@ def _document(collection: Collection, review: Review, options: ShowOptions) -> R
     from rightsized.apps.search.discovery.relations.related import Related
 
     known = review.resolve(options.document)
-    text, tags = review.text(known), sorted(review.tags().get(known, {}))
+    text, tags = review.text(known), review.tags_of(known)
     with features(collection, review) as cache, progress_bars(options.json) as progress:
         related = Related(review, cache, progress).of(known)
     others = {way: [review.documents[one].key for one in found] for way, found in related.items()}
@@ -149,7 +149,7 @@ def tag(options: TagOptions) -> Result:
                 ways = [way for way in WAYS if way in {one.value for one in options.with_}]
                 chosen = Related(review, cache, progress).widened(chosen, ways)
         changed = review.tag(chosen, options.tag, off=options.off, note=options.note)
-        tags = {review.documents[one].key: sorted(review.tags().get(one, {})) for one in chosen}
+        tags = {review.documents[one].key: review.tags_of(one) for one in chosen}
     rows = [[name, ", ".join(held)] for name, held in tags.items()]
     return Result({"changed": changed, "tags": tags}, aligned(["document", "tags"], rows))
 

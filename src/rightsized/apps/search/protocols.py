@@ -132,6 +132,10 @@ class View(Protocol):
         """The documents that pass, by title."""
         ...
 
+    def contents(self, filters: Filters) -> dict[str, str]:
+        """The sha256 of the documents that pass, by id, in the order of source and key; nothing else of them is read."""
+        ...
+
     def facets(self, filters: Filters, fields: Sequence[str], rows: Sequence[int] | None = None) -> list[Facet]:
         """Counts of visible documents, most frequent first within a field.
 

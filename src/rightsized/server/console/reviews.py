@@ -100,7 +100,7 @@ class ReviewPages:
             if not mine:
                 return progress, None
             titles = [review.documents[one].title or review.documents[one].key for one in mine]
-            one, tags = review.documents[mine[0]], sorted(review.tags().get(mine[0], {}))
+            one, tags = review.documents[mine[0]], review.tags_of(mine[0])
             return progress, Reading(one.id, titles[0], one.key, one.date, one.metadata, tags, titles[1:])
 
         return self._with(asked, read)

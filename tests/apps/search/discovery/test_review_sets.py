@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from discovery_samples import ANNA, BO, STEPS, Papers, collected, papers
 
-from rightsized.apps.search.discovery import database
+from rightsized.apps.search.discovery import database, listing
 from rightsized.apps.search.discovery.records import Asker, Criterion
 from rightsized.apps.search.discovery.review import Review, gathered, visible_sets
 from rightsized.apps.search.discovery.store import ReviewStore
@@ -245,3 +245,48 @@ def test_the_file_is_its_owners_and_a_name_is_taken_once(desk: Desk) -> None:
     with pytest.raises(InputError, match="taken"):
         desk.make("steel", BO)
     assert len(desk.store.sets()) == 1
+
+
+def test_only_ids_and_contents_of_a_set_are_in_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A set of a hundred thousand documents is opened for one decision."""
+    made = desk.make("steel", ANNA)
+    read: list[int] = []
+    reader = type(desk.collection.view(())._reader)
+    whole = reader.documents
+
+    def counting(self: object, numbers: Sequence[int]) -> object:
+        read.append(len(numbers))
+        return whole(self, numbers)
+
+    monkeypatch.setattr(reader, "documents", counting)
+    monkeypatch.setattr(listing, "PAGE", 2)
+    review = desk.open("steel", ANNA)
+    one = next(iter(review.documents))
+    assert review.tag([one], ["responsive"]) == 1 and review.decided() == {one: True}
+    assert review.holding("responsive") == [one] and review.tags_of(one) == ["responsive"]
+    assert read == [], "no document was read for a decision"
+    assert [found.id for found in review.documents.values()] == list(review.documents) == list(made.documents)
+    assert max(read) == 2 and len(review.documents._held) <= 2
+    assert {key: found.content for key, found in review.documents.items()} == review.documents.contents
+    for some in (*review.documents, "nothing"):
+        assert (some in review.documents) == (some != "nothing")
+    with pytest.raises(KeyError):
+        review.documents["nothing"]
+    hidden = desk.collection.view(BO.principals)
+    assert list(hidden.contents(Filters())) == [
+        one.id for one in sorted(hidden.documents(Filters()), key=lambda one: (one.source, one.key))
+    ]
+
+
+def test_tags_that_stand_are_the_last_of_each_document(desk: Desk) -> None:
+    review = desk.make("steel", ANNA)
+    first, second, third = list(review.documents)[:3]
+    for one, tag, off in (
+        (first, "responsive", False), (first, "not-responsive", False), (second, "not-responsive", False),
+        (third, "responsive", False), (third, "responsive", True), (second, "privileged", False),
+    ):  # fmt: skip
+        review.tag([one], [tag], off=off)
+    assert review.decided() == {first: False, second: False}
+    held = {one: sorted(tags) for one, tags in review.tags().items() if tags}
+    assert held == {one: review.tags_of(one) for one in (first, second)}
+    assert review.holding("privileged") == [second]

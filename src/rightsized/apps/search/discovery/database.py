@@ -72,6 +72,12 @@ def _add_batches_and_samples(connection: sqlite3.Connection) -> None:
     _append_only(connection, statements, ("batches", "picks", "samples", "drawn", "certificates"))
 
 
+@_migration
+def _add_indices_of_tags(connection: sqlite3.Connection) -> None:
+    connection.execute('CREATE INDEX taggings_by_document ON taggings ("set", document)')
+    connection.execute('CREATE INDEX taggings_standing ON taggings ("set", tag, document, number, "on")')
+
+
 def open_database(folder: Path) -> sqlite3.Connection:
     """A connection to the folder's sets; the file is made where there is none. Raises StoreError, IntegrityError."""
     path = folder / FILE

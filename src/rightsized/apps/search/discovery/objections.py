@@ -62,14 +62,14 @@ class _Privilege:
         self._review, self._related = review, related
         tagged = [one for one, own in review.tags().items() if PRIVILEGED in own]
         keys = {one: review.documents[one].key for one in tagged}
-        self._contents = {review.documents[one].content: key for one, key in keys.items()}
+        self._contents = {review.documents.contents[one]: key for one, key in keys.items()}
         self._elsewhere = review.store.tagged(PRIVILEGED)
         self._threads = _named(related.threads, keys) if keys else {}
         self._near = _named(related.near, keys) if keys else {}
 
     def touching(self, document: str) -> Iterator[tuple[Objection, str]]:
         """How a document that goes out touches one that must not."""
-        content = self._review.documents[document].content
+        content = self._review.documents.contents[document]
         if content in self._contents:
             yield "copy", f"is a copy of {self._contents[content]}, which is privileged"
             return

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
+from rightsized.apps.search.discovery.listing import Documents
 from rightsized.apps.search.discovery.records import (
     DECIDING,
     RESPONSIVE,
@@ -22,7 +23,7 @@ from rightsized.apps.search.discovery.records import (
 from rightsized.apps.search.discovery.selecting import select, with_families
 from rightsized.apps.search.discovery.store import ReviewStore
 from rightsized.apps.search.protocols import View
-from rightsized.apps.search.types import Document, Filters
+from rightsized.apps.search.types import Document
 from rightsized.core.errors import InputError, NotFoundError
 from rightsized.core.frozen import Frozen
 from rightsized.core.protocols import Encoder
@@ -65,11 +66,9 @@ class Review:
             raise NotFoundError(f"There is no set {name!r} that you may see.", fix="See: rightsized search set list")
 
     @cached_property
-    def documents(self) -> dict[str, Document]:
+    def documents(self) -> Documents:
         """The documents of the set that the asker may see, by id, in the order of their keys."""
-        ids = tuple(one.document for one in self.store.members(self.set))
-        found = self.view.documents(Filters(documents=ids)) if ids else []
-        return {one.id: one for one in sorted(found, key=lambda one: (one.source, one.key))}
+        return Documents(self.view, self.store.member_ids(self.set))
 
     @cached_property
     def members(self) -> dict[str, Member]:
@@ -79,6 +78,14 @@ class Review:
     def tags(self) -> dict[str, dict[str, Tagging]]:
         """The tags that stand, by document and tag."""
         return current(self.history())
+
+    def tags_of(self, document: str) -> list[str]:
+        """The tags of one document, by name."""
+        return sorted(current(self.store.taggings_of(self.set, [document])).get(document, {}))
+
+    def holding(self, tag: str) -> list[str]:
+        """The documents that have a tag."""
+        return [one for one, _ in self.store.holding(self.set, [tag]) if one in self.documents]
 
     def history(self) -> list[Tagging]:
         """Every tagging of documents that the asker may see, in order."""
@@ -90,10 +97,10 @@ class Review:
 
     def decided(self) -> dict[str, bool]:
         """Documents that have been reviewed, and whether they are responsive."""
-        tags = self.tags()
-        return {
-            one: RESPONSIVE in tags[one] for one in self.documents if not tags.get(one, {}).keys().isdisjoint(DECIDING)
-        }
+        found: dict[str, bool] = {}
+        for one, tag in self.store.holding(self.set, DECIDING):
+            found[one] = found.get(one, False) or tag == RESPONSIVE
+        return {one: found[one] for one in self.documents if one in found}
 
     def resolve(self, name: str) -> str:
         """The id of a document of the set, by its id or its key.
@@ -136,10 +143,10 @@ class Review:
 
     def tag_all(self, wanted: Sequence[Wanted]) -> int:
         """Tag many documents, each as `tag` does, all of them or none."""
-        standing = {document: dict(held) for document, held in self.tags().items()}
+        resolved = [self.resolve(one.document) for one in wanted]
+        standing = current(self.store.taggings_of(self.set, resolved))
         added: list[Tagging] = []
-        for one in wanted:
-            known = self.resolve(one.document)
+        for one, known in zip(wanted, resolved, strict=True):
             held = standing.setdefault(known, {})
             new = self._taggings(known, held, one)
             for tagging in new:
@@ -172,7 +179,7 @@ class Review:
             other = {DECIDING[0]: DECIDING[1], DECIDING[1]: DECIDING[0]}.get(tag, "")
             changes += [(other, False)] if other in has else []
             changes += [(tag, True)] if tag not in has or wanted.note else []
-        content, now, by = self.documents[document].content, time.time(), self.asker.reviewer
+        content, now, by = self.documents.contents[document], time.time(), self.asker.reviewer
         return [Tagging(document, content, tag, on, by, now, wanted.note) for tag, on in changes]
 
 

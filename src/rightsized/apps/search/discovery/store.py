@@ -30,6 +30,7 @@ from rightsized.apps.search.index.database import explained
 from rightsized.core.errors import InputError, IntegrityError, NotFoundError
 
 START = hashlib.sha256(b"rightsized review log").hexdigest()  # stands before the first row of a set's log
+_TAGGINGS = 'SELECT document, content, tag, "on", "by", at, note, number FROM taggings'
 _list = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -87,14 +88,26 @@ class ReviewStore:
         sql = 'SELECT document, content, key, source, criterion, added FROM members WHERE "set" = ? ORDER BY key'
         return [Member(*row) for row in self.rows(sql, (one.number,))]
 
+    def member_ids(self, one: ReviewSet) -> list[str]:
+        """Their ids alone."""
+        return [row[0] for row in self.rows('SELECT document FROM members WHERE "set" = ?', (one.number,))]
+
     def taggings(self, one: ReviewSet) -> list[Tagging]:
         """Every tagging of a set, in order."""
-        sql = """SELECT document, content, tag, "on", "by", at, note, number FROM taggings WHERE "set" = ?
-                 ORDER BY number"""
-        return [
-            Tagging(document, content, tag, bool(on), by, at, note, number)
-            for document, content, tag, on, by, at, note, number in self.rows(sql, (one.number,))
-        ]
+        return [_tagging(row) for row in self.rows(f'{_TAGGINGS} WHERE "set" = ? ORDER BY number', (one.number,))]
+
+    def taggings_of(self, one: ReviewSet, documents: Sequence[str]) -> list[Tagging]:
+        """The taggings of some documents, in order."""
+        where = 'WHERE "set" = ? AND document IN (SELECT value FROM json_each(?)) ORDER BY number'
+        return [_tagging(row) for row in self.rows(f"{_TAGGINGS} {where}", (one.number, json.dumps(list(documents))))]
+
+    def holding(self, one: ReviewSet, tags: Sequence[str]) -> list[tuple[str, str]]:
+        """The documents of a set, whoever may see them, that have one of the tags now, with the tag."""
+        # SQLite takes bare columns from the row with the greatest number (lang_select, "bare columns").
+        sql = """SELECT document, tag, "on", max(number) FROM taggings WHERE "set" = ?
+                 AND tag IN (SELECT value FROM json_each(?)) GROUP BY tag, document"""
+        rows = self.rows(sql, (one.number, json.dumps(list(tags))))
+        return [(document, tag) for document, tag, on, _ in rows if on]
 
     def last_tagging(self, one: ReviewSet) -> int:
         """The number of the last tagging of a set; 0 where there is none."""
@@ -186,6 +199,11 @@ class ReviewStore:
             added += self._connection.total_changes - before
             self.add_log(number, asker, "added", "", data)
         return added
+
+
+def _tagging(row: tuple[Any, ...]) -> Tagging:
+    document, content, tag, on, by, at, note, number = row
+    return Tagging(document, content, tag, bool(on), by, at, note, number)
 
 
 def _logged(one: Tagging) -> tuple[Action, str, str]:

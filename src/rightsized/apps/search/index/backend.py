@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,6 +37,10 @@ class StoreReader(Protocol):
 
     def numbers(self, documents: Sequence[str]) -> list[int]:
         """The numbers of those ids that exist."""
+        ...
+
+    def listing(self, numbers: Sequence[int], principals: Set[str]) -> dict[str, str]:
+        """Of documents by number those that one of the principals may see: id and sha256, by source and key."""
         ...
 
     def documents(self, numbers: Sequence[int]) -> dict[int, tuple[Document, int]]:

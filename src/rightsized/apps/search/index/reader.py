@@ -9,7 +9,7 @@ import json
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,14 @@ class Reader:
             " ".join((_DOCUMENT, "WHERE d.number IN (SELECT value FROM json_each(?))")), (listed(numbers),)
         )
         return {row[0]: (_document(row), row[16]) for row in rows}
+
+    def listing(self, numbers: Sequence[int], principals: Set[str]) -> dict[str, str]:
+        """Of documents by number those that one of the principals may see: id and sha256, by source and key."""
+        may = [number for number, names in self.classes().items() if not principals.isdisjoint(names)]
+        sql = """SELECT d.id, c.sha256 FROM documents d JOIN sources s ON s.number = d.source
+                 JOIN contents c ON c.number = d.content WHERE d.number IN (SELECT value FROM json_each(?))
+                 AND d.class IN (SELECT value FROM json_each(?)) ORDER BY s.name, d.key"""
+        return dict(self.rows(sql, (listed(numbers), listed(may))))
 
     def number(self, document: str) -> int:
         """A document's number by its id. Raises NotFoundError."""

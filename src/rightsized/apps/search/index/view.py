@@ -183,6 +183,11 @@ class IndexView:
         found = self._read(self._catalogue.columns.documents[mask].tolist()).values()
         return sorted(found, key=lambda document: (document.title.casefold(), document.key))
 
+    def contents(self, filters: Filters) -> dict[str, str]:
+        """The documents that pass, without reading more of them."""
+        mask = self._catalogue.narrowed(self._visible, filters).documents
+        return self._reader.listing(self._catalogue.columns.documents[mask].tolist(), {EVERYONE, *self._principals})
+
     def facets(self, filters: Filters, fields: Sequence[str], rows: Sequence[int] | None = None) -> list[Facet]:
         """Counts of visible documents, or of those of given rows."""
         mask = self._catalogue.narrowed(self._visible, filters).documents

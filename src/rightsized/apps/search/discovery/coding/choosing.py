@@ -81,10 +81,10 @@ def _ranked(review: Review, cache: FeatureCache, seed: int, example: Example | N
     """Documents without a decision, the likeliest first; in random order where nothing can be learned from."""
     decided, contents = review.decided(), dict[str, str]()
     known: dict[str, bool] = {}
-    for one in review.documents.values():
-        contents.setdefault(one.content, one.id)
-        if one.id in decided:
-            known[one.content] = known.get(one.content, False) or decided[one.id]
+    for one, content in review.documents.contents.items():
+        contents.setdefault(content, one)
+        if one in decided:
+            known[content] = known.get(content, False) or decided[one]
     cache.fill(review.view, contents, progress)
     found = scores(cache, known, [one for one in contents if one not in known], seed, example)
     unread = sorted(one for one in review.documents if one not in decided)
@@ -92,7 +92,7 @@ def _ranked(review: Review, cache: FeatureCache, seed: int, example: Example | N
     picks = []
     for at in order:
         document = unread[at]
-        content = review.documents[document].content
+        content = review.documents.contents[document]
         if content in known:  # a copy of what was read
             picks.append(Pick(document, "likely", math.inf if known[content] else -math.inf))
         elif found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Literal, get_args
@@ -47,15 +48,15 @@ class Related:
         self._cache.fill(self._review.view, first, self._progress)
         names, signatures = self._cache.signatures(list(first))
         found = near.families(names, signatures, lambda content: self._review.view.text(first[content]))
-        return {one.id: first[found[one.content]] for one in self._review.documents.values() if one.content in found}
+        contents = self._review.documents.contents.items()
+        return {one: first[found[content]] for one, content in contents if content in found}
 
     @cached_property
     def copies(self) -> Mapping[str, str]:
         """The content of each document of the set that another one has too, by document."""
-        count: dict[str, int] = {}
-        for one in self._review.documents.values():
-            count[one.content] = count.get(one.content, 0) + 1
-        return {one.id: one.content for one in self._review.documents.values() if count[one.content] > 1}
+        contents = self._review.documents.contents
+        count = Counter(contents.values())
+        return {one: content for one, content in contents.items() if count[content] > 1}
 
     def widened(self, documents: Iterable[str], ways: Sequence[Way]) -> list[str]:
         """The documents with all of the set that belongs to one of them in one of these ways, not to what belongs."""

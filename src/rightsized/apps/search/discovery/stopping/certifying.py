@@ -63,4 +63,4 @@ def stale(review: Review, found: RecallCertificate) -> str:
 
 
 def _contents(review: Review) -> dict[str, str]:
-    return {one.id: one.content for one in review.documents.values()}
+    return review.documents.contents

@@ -68,7 +68,7 @@ class Samples:
         """
         check(target, delta)
         decided = self._review.decided()
-        contents = {one.id: one.content for one in self._review.documents.values()}
+        contents = self._review.documents.contents
         pile = sorted(one for one in contents if one not in decided)
         if not FEWEST <= size <= len(pile) and size != len(pile):
             raise InputError(f"A sample has {FEWEST} to {len(pile):,} documents here, not {size:,}.")

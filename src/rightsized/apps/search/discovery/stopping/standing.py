@@ -68,7 +68,7 @@ def standing(review: Review, now: float) -> Standing:
         documents=len(review.documents),
         reviewed=len(decided),
         responsive=sum(decided.values()),
-        privileged=sum(PRIVILEGED in held for held in review.tags().values()),
+        privileged=len(review.holding(PRIVILEGED)),
         lent=sum(one in review.documents and one not in decided for one in batches.lent(now)),
         likely=len(likely),
         likely_responsive=sum(decided[one] for one in likely),
