@@ -143,8 +143,7 @@ async def test_a_model_that_is_away_leaves_the_extract() -> None:
 
 
 def test_a_greeting_fills_no_summary() -> None:
-    hello, point = Scores(0, 0, 0.1, 0.9, 0.01, 0), Scores(0.9, 0, 0, 0.1, 0.6, 0.9)
-    more = Scores(0, 0, 0.9, 0.1, 0.1, 0)
+    hello, point, more = (
         Scores(0, 0, 0.1, 0.9, 0.01, 0),
         Scores(0.9, 0, 0, 0.1, 0.6, 0.9),
         Scores(0, 0, 0.9, 0.1, 0.1, 0),
