@@ -86,10 +86,10 @@ class Journal:
         """
         now, new = self._clock(), 0
         with self._store.writing() as connection:
-            for action in handled.route.actions:
             kept = self._store.find(handled.key)
             if kept is None or kept.mail is None:  # it was forgotten: there is nothing to do anything with
                 return 0
+            for action in handled.route.actions:
                 token = token_of(self.inbox, self._store.names.of(handled.key), action)
                 new += connection.execute(
                     """INSERT INTO actions (token, key, kind, value, text, state, desk, tries, due, planned, updated,
