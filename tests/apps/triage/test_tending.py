@@ -12,6 +12,7 @@ from rightsized.apps.triage.desk.settings import DeskSettings, parse
 from rightsized.apps.triage.records import Level, Priority, Route
 from rightsized.apps.triage.store import MessageStore
 from rightsized.apps.triage.store.records import Waits
+from rightsized.apps.triage.store.standing import WAITING
 from rightsized.apps.triage.tending import OFTEN, Tending
 from tests.apps.triage.triage_samples import a_handled, a_mail
 
@@ -56,6 +57,53 @@ def test_the_dearest_to_leave_comes_first(store: MessageStore) -> None:
     assert found[0] == "urgent"
     assert set(found) == {"old", "normal", "urgent"}
     assert [one.key for one in tended(store).ordered(Waits(limit=1, offset=1))] == found[1:2]
+
+
+def test_the_most_urgent_is_never_behind_a_bound(store: MessageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(6):
+        put(store, f"low{number}", "low", MONDAY - 3_600 + number)
+    put(store, "urgent", "urgent", MONDAY)
+    monkeypatch.setattr("rightsized.apps.triage.tending.MOST", 3)
+    tending = tended(store)
+    assert [one.key for one in tending.ordered(Waits())] == ["urgent", *(f"low{n}" for n in range(6))]
+    assert [one.key for one in tending.ordered(Waits(limit=2, offset=4))] == ["low3", "low4"]
+    assert [one.key for one in tending.ordered(Waits(limit=2, offset=2))] == ["low1", "low2"]
+
+
+def test_a_queue_is_ordered_without_reading_texts(store: MessageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [{"name": "anna", "capacity": 2}]
+    for number in range(5):
+        put(store, f"m{number}")
+    read = list[int]()
+    whole = store.of
+    monkeypatch.setattr(store, "of", lambda keys: read.append(len(keys)) or whole(keys))
+    monkeypatch.setattr(store, "events", None)  # nothing is asked message by message
+    tending = tended(store, person=people)
+    assert tending.give_out() == 2
+    assert len(tending.ordered(Waits(limit=2))) == 2
+    assert read == [2]
+    (plan,) = store.rows(f"EXPLAIN QUERY PLAN SELECT key, urgency FROM {WAITING}")
+    assert "COVERING INDEX messages_waiting" in plan[-1]
+
+
+def test_where_nobody_has_room_nothing_is_ordered(store: MessageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        put(store, f"m{number}")
+    tending = tended(store, person=[{"name": "anna", "capacity": 1}])
+    assert tending.give_out() == 1
+    monkeypatch.setattr(tending, "ranked", None)
+    assert tending.give_out() == 0
+
+
+def test_when_the_first_of_an_incident_is_done_another_stands_for_it(store: MessageStore) -> None:
+    for key in ("a", "b", "c"):
+        put(store, key)
+        store.update(key, "rightsized", "incident", "a", incident="a")
+    store.update("a", "anna", "done", status="done")
+    tending = tended(store, person=[{"name": "anna"}])
+    assert tending.give_out() == 1
+    assert store.get("b").assignee == "anna"
+    assert [one.key for one in tending.ordered(Waits())] == ["b", "c"]
 
 
 def test_a_level_that_a_person_changed_counts_as_certain(store: MessageStore) -> None:

@@ -14,14 +14,13 @@ from rightsized.apps.triage.reading.message import Asking
 from rightsized.apps.triage.records import Address, Handled, Mail, Priority, Route, Summary
 from rightsized.apps.triage.settings import InboxSettings
 from rightsized.apps.triage.store.messages import SYSTEM
-from rightsized.apps.triage.store.records import Kept, Status, Waits
+from rightsized.apps.triage.store.records import ANSWERED, Kept, Status, Waits
 from rightsized.core.errors import DocumentError, ForbiddenError, RightsizedError
 from rightsized.core.types import TIER_PERSON, TIER_TASK
 
 ALL = 1_000_000
 HELPDESK = "zammad:"  # a source that knows which ticket an answer belongs to
 EARLIER = 20  # messages of a thread that are looked at, the latest
-ANSWERED = "answered"  # the queue of our own messages: nobody is to do anything
 UNREADABLE = "unreadable"  # the queue of what could not be read: a person looks at the original
 
 

@@ -7,30 +7,29 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.desk.delay import Ranked, Waiting, chances_of, order
 from rightsized.apps.triage.desk.forecast import Chance, Outlook, Pending, forecast, hourly_rates
-from rightsized.apps.triage.desk.incidents import Incident, Print, print_of, recognise
+from rightsized.apps.triage.desk.incidents import Incident, Print, print_of
 from rightsized.apps.triage.desk.settings import DeskSettings
 from rightsized.apps.triage.desk.simulation.playing import team_of
 from rightsized.apps.triage.desk.staff import Given, Job, Person, assign, calendars_of, present, to_reassign
-from rightsized.apps.triage.reading.message import PRIORITY
+from rightsized.apps.triage.desk.storms import PRINTS, Linked, Storms
 from rightsized.apps.triage.records import LEVELS, Level
 from rightsized.apps.triage.store import MessageStore
+from rightsized.apps.triage.store.likeness import KeptVector, apart, vectors_of
 from rightsized.apps.triage.store.messages import SYSTEM
-from rightsized.apps.triage.store.records import Kept, Waits
+from rightsized.apps.triage.store.records import ANSWERED, Kept, Waits
+from rightsized.apps.triage.store.standing import Standing, held, levels, standings, urgency
 
-MOST = 5_000  # waiting messages that are ordered; beyond, those that came last stand behind
-PRINTS = 600  # latest messages that a new one is compared with
-KEPT = 50  # incidents that new messages may still join
+MOST = 20_000  # waiting messages that are ordered by cost, the most urgent levels first; the rest stands behind them
 OFTEN = 5.0  # seconds between two rounds of giving out
 FORECAST_MOST = 500  # waiting messages that a forecast plays through
 RATES_DAYS = 28  # of arrivals that tell how often messages come
 HOUR, DAY = 3600.0, 86_400.0
-_BEGUN = frozenset({"accepted", "corrected", "reopened"})  # events of somebody who works on a message
 
 
 class Tending:
@@ -45,29 +44,41 @@ class Tending:
     ) -> None:
         self._store, self._desk, self._calendar, self._clock = store, desk, calendar, clock
         self._calendars = calendars_of(desk.people, calendar)
-        self._prints: deque[Print] = deque(maxlen=PRINTS)
-        self._incidents: list[Incident] = []
-        self._lock, self._given_out = threading.Lock(), 0.0
-        for one in reversed(store.waiting(Waits(status=None, newest=True, limit=PRINTS))):
-            self._note(one)
+        self._known: Storms | None = None
+        self._encoder = ""  # whose vectors are compared: those of two encoders have nothing to do with each other
+        self._lock, self._given_out = threading.RLock(), 0.0
 
-    def ranked(self, waiting: Sequence[Kept]) -> tuple[Ranked, ...]:
-        """Messages with what it costs to leave each, the dearest first."""
-        base = self._base(waiting)
-        rows = [_waiting(one, base) for one in waiting]
-        there = len(self._here(self._clock()))
-        return order(rows, self._desk, self._calendar, self._clock(), there or max(1, len(self._desk.people)))
+    def ranked(self, waiting: Sequence[Standing]) -> tuple[Ranked, ...]:
+        """Messages with what it costs to leave each, the dearest first, as they stand in the whole queue."""
+        counts = levels(self._store)
+        base, urgencies = _base(counts), dict[str, Mapping[Level, float]]()
+        rows = [Waiting(one.key, one.received, _chances(one, base, urgencies)) for one in waiting]
+        there = len(self._here(self._clock())) or max(1, len(self._desk.people))
+        return order(rows, self._desk, self._calendar, self._clock(), there, sum(counts.values()))
 
     def ordered(self, wanted: Waits) -> list[Kept]:
-        """Messages as wanted, the dearest to leave first; of an incident its first stands for it."""
-        found = self._store.waiting(
-            Waits(wanted.status, wanted.queue, wanted.assignee, wanted.thread, wanted.incident, limit=MOST)
-        )
+        """Messages that wait, as wanted, the dearest to leave first; of an incident one stands for it."""
+        return self._store.of([one.key for one in self.standings(wanted)])
+
+    def standings(self, wanted: Waits) -> list[Standing]:
+        """The same as `ordered`, without texts. Beyond `MOST`, by level and by when an answer is owed."""
+        found = standings(self._store, wanted, MOST)
+        ranked = self._in_order(found, together=bool(wanted.incident))
+        shown = ranked[wanted.offset : wanted.offset + wanted.limit]
+        if len(found) == MOST and len(shown) < wanted.limit:
+            beyond = max(MOST, wanted.offset)
+            shown += standings(self._store, wanted, wanted.limit - len(shown), beyond)
+        return shown
+
+    def _in_order(self, found: Sequence[Standing], *, together: bool = False) -> list[Standing]:
+        """The dearest first; of each incident the first that waits, the others last unless they are `together`."""
         by_key = {one.key: one for one in found}
         ranked = [by_key[one.key] for one in self.ranked(found)]
-        first = [one for one in ranked if not one.incident or one.incident == one.key or wanted.incident]
-        rest = [one for one in ranked if one.incident and one.incident != one.key and not wanted.incident]
-        return [*first, *rest][wanted.offset : wanted.offset + wanted.limit]
+        if together:
+            return ranked
+        leads = _leads(found)
+        first = [one for one in ranked if not one.incident or leads[one.incident] == one.key]
+        return [*first, *(one for one in ranked if one.incident and leads[one.incident] != one.key)]
 
     def forecast(self) -> tuple[Chance, ...]:
         """The chance of each waiting message to be answered late, the dearest to leave first (`desk.forecast`).
@@ -75,9 +86,12 @@ class Tending:
         How often messages come is taken from the last weeks of this inbox. Some seconds for hundreds of messages.
         """
         now = self._clock()
-        waiting = self.ordered(Waits(limit=FORECAST_MOST))
-        base = self._base(waiting)
-        pending = [Pending(_waiting(one, base), one.queue, incident=one.incident) for one in waiting]
+        waiting = self.standings(Waits(limit=FORECAST_MOST))
+        base, urgencies = _base(levels(self._store)), dict[str, Mapping[Level, float]]()
+        pending = [
+            Pending(Waiting(one.key, one.received, _chances(one, base, urgencies)), one.queue, incident=one.incident)
+            for one in waiting
+        ]
         since = now - RATES_DAYS * DAY
         rates = hourly_rates(self._store.arrivals(since), self._calendar, since, now)
         team = team_of(self._desk, self._desk.people)
@@ -86,30 +100,60 @@ class Tending:
     def arrived(self, kept: Kept) -> Incident | None:
         """A message was handled: the incident that it belongs to, where it does; its members are marked."""
         with self._lock:
-            found = self._belongs(kept)
+            linked = self._link(kept)
         if self._clock() - self._given_out >= OFTEN:
             self.give_out()
-        return found
+        return linked.incident if linked is not None else None
 
-    def _belongs(self, kept: Kept) -> Incident | None:
-        new = self._print(kept)
-        if new is None:
-            return None
-        window = [one for one in self._prints if one.at <= new.at]
-        span = self._desk.incident.window_minutes * 60
-        ordinary = [one for one in window if one.at < new.at - span]
-        found = recognise(new, window, ordinary, self._incidents, self._desk.incident)
-        self._prints.append(new)
-        if found is None:
-            return None
-        before = next((one for one in self._incidents if one.key == found.key), None)
-        others = [one for one in self._incidents if one.key != found.key]
-        self._incidents = [*others[-KEPT:], found]
-        name = self._store.get(found.key).key  # its first message may have been forgotten since
-        for key in found.members:
-            if before is None or key not in before.members:
-                self._store.update(key, SYSTEM, "incident", name, incident=name)
-        return found
+    def detach(self, key: str, by: str) -> None:
+        """A person says that a message belongs to no incident; nothing links it again."""
+        with self._lock:
+            self._storms.take_out(key)
+            self._store.update(key, by, "detached", self._store.get(key).incident, incident="")
+
+    def merge(self, incident: str, into: str, by: str) -> None:
+        """A person says that two incidents are one, or that a message of none (its own key) belongs to one."""
+        with self._lock, self._store.writing():
+            self._storms.put_together(into, incident)
+            if self._store.find(into) is not None and not self._store.get(into).incident:
+                self._store.update(into, by, "incident", into, incident=into)
+            keys = self._members(incident) or [incident]
+            for key in keys:
+                self._store.update(key, by, "incident", into, incident=into)
+
+    def _link(self, kept: Kept) -> Linked | None:
+        storms, vector = self._storms, vectors_of(self._store, [kept.key]).get(kept.key)
+        if vector is not None and vector[0] != self._encoder:
+            self._encoder = vector[0]
+            storms.without_vectors()
+        new = self._print(kept, vector)
+        linked = storms.add(new) if new is not None else None
+        if linked is not None:
+            with self._store.writing():
+                merged = self._members(linked.merged) if linked.merged else []
+                name = self._store.get(linked.incident.key).key  # its first message may have been forgotten since
+                for key in {*linked.keys, *merged}:
+                    self._store.update(key, SYSTEM, "incident", name, incident=name)
+        return linked
+
+    def _members(self, incident: str) -> list[str]:
+        sql = "SELECT key FROM messages WHERE incident IN (?, ?) AND incident <> ''"
+        return [key for (key,) in self._store.rows(sql, self._store.names.both(incident))]
+
+    @property
+    def _storms(self) -> Storms:
+        """The latest messages and the incidents they are part of; read from the store when they are first needed."""
+        if self._known is None:
+            self._known = Storms(self._desk.incident)
+            latest = self._store.waiting(Waits(status=None, newest=True, limit=PRINTS))[::-1]
+            keys = [one.key for one in latest]
+            vectors, taken_out = vectors_of(self._store, keys), apart(self._store, keys)
+            self._encoder = next((vectors[key][0] for key in reversed(keys) if key in vectors), "")
+            for one in latest:
+                made = self._print(one, vectors.get(one.key)) if one.key not in taken_out else None
+                if made is not None:
+                    self._known.remember(made, one.incident)
+        return self._known
 
     def give_out(self) -> int:
         """Give waiting messages to people by skill and room, and those of absent people to others.
@@ -119,61 +163,56 @@ class Tending:
         if not self._desk.people:
             return 0
         now = self._given_out = self._clock()
-        waiting = self.ordered(Waits(limit=MOST))
-        held = [self._given(one) for one in waiting if one.assignee]
-        timeout = self._desk.work.timeout_hours * HOUR
-        again = {one.key: one for one in to_reassign(held, self._desk.people, self._calendars, now, timeout)}
-        free = [one for one in waiting if not one.assignee or one.key in again]
-        alone = [
-            one for one in free if not one.incident or one.incident == one.key
-        ]  # an incident's first, for them all
-        jobs = [again.get(one.key) or Job(one.key, one.queue) for one in alone]
-        loads = dict.fromkeys(self._calendars, 0)
-        for one in held:
-            if one.key not in again:
-                loads[one.person] = loads.get(one.person, 0) + 1
-        made = [each for each in assign(jobs, self._here(now), loads) if each.person]
-        for each in made:
-            self._store.update(each.key, SYSTEM, "assigned", f"{each.person}: {each.reason}", assignee=each.person)
+        with self._store.writing():  # what a person does meanwhile comes before or after, not in between
+            given = [Given(*one) for one in held(self._store)]
+            timeout = self._desk.work.timeout_hours * HOUR
+            again = {one.key: one for one in to_reassign(given, self._desk.people, self._calendars, now, timeout)}
+            loads = Counter(one.person for one in given if one.key not in again)
+            here = self._here(now)
+            if all(loads[one.name] >= one.capacity for one in here):
+                return 0  # nobody has room: the order does not matter
+            waiting = standings(self._store, Waits(), MOST)
+            leads = _leads(waiting)  # an incident's first, for them all
+            free = [one for one in waiting if not one.assignee or one.key in again]
+            alone = self._in_order([one for one in free if not one.incident or leads[one.incident] == one.key])
+            jobs = [again.get(one.key) or Job(one.key, one.queue) for one in alone]
+            made = [each for each in assign(jobs, here, loads) if each.person]
+            for each in made:
+                self._store.update(each.key, SYSTEM, "assigned", f"{each.person}: {each.reason}", assignee=each.person)
         return len(made)
 
     def _here(self, now: float) -> list[Person]:
         return [one for one in self._desk.people if present(one, self._calendars, now)]
 
-    def _base(self, waiting: Sequence[Kept]) -> dict[Level, float]:
-        """How often the levels come, by what waits; one more of each, so that none is impossible."""
-        counts = {level: 1.0 + sum(one.level == level for one in waiting) for level in LEVELS}
-        total = sum(counts.values())
-        return {level: count / total for level, count in counts.items()}
-
-    def _given(self, kept: Kept) -> Given:
-        events = self._store.events(kept.key)
-        since = next((one.at for one in reversed(events) if one.what == "assigned"), kept.updated)
-        touched = any(one.what in _BEGUN and one.at >= since for one in events)
-        return Given(kept.key, kept.queue, kept.assignee, since, touched)
-
-    def _note(self, kept: Kept) -> None:
-        new = self._print(kept)
-        if new is not None:
-            self._prints.append(new)
-        if kept.incident:
-            known = next((one for one in self._incidents if one.key == kept.incident), None)
-            members = (*(known.members if known else ()), kept.key)
-            opened = known.opened if known else kept.received
-            core = (*(known.core if known else ()), kept.key)[:8]
-            made = Incident(kept.incident, members, core, opened, kept.received, 0.0)
-            self._incidents = [*(one for one in self._incidents if one.key != kept.incident), made]
-
-    def _print(self, kept: Kept) -> Print | None:
-        """What is compared; nothing of machines' messages."""
-        if kept.mail is None or kept.mail.automatic or not kept.mail.text:
+    def _print(self, kept: Kept, vector: KeptVector | None) -> Print | None:
+        """What is compared; nothing of machines' messages, nor of our own."""
+        if kept.mail is None or kept.mail.automatic or not kept.mail.text or kept.queue == ANSWERED:
             return None
-        return print_of(kept.key, kept.received, kept.mail.text)
+        comparable = vector is not None and vector[0] == self._encoder
+        return print_of(kept.key, kept.received, kept.mail.text, vector[1] if vector and comparable else None)
 
 
-def _waiting(kept: Kept, base: dict[Level, float]) -> Waiting:
-    handled = kept.handled
-    if handled is None or handled.priority.level != kept.level:  # a person changed it: certain
-        return Waiting(kept.key, kept.received, {kept.level: 1.0})
-    chances = chances_of(handled.priority, handled.labels.get(PRIORITY), base)
-    return Waiting(kept.key, kept.received, chances)
+def _base(counts: Mapping[Level, int]) -> dict[Level, float]:
+    """How often the levels come, by what waits; one more of each, so that none is impossible."""
+    more = {level: 1.0 + counts.get(level, 0) for level in LEVELS}
+    total = sum(more.values())
+    return {level: count / total for level, count in more.items()}
+
+
+def _chances(
+    one: Standing, base: Mapping[Level, float], known: dict[str, Mapping[Level, float]]
+) -> Mapping[Level, float]:
+    """Probabilities of its levels; `known` are those worked out already, which many messages share."""
+    named = f"{one.level} {one.urgency}"
+    if named not in known:
+        said = urgency(one)
+        known[named] = {one.level: 1.0} if said is None else chances_of(said, base)
+    return known[named]
+
+
+def _leads(found: Sequence[Standing]) -> dict[str, str]:
+    """The message that stands for each incident: its first, or the first of those that still wait."""
+    leads = dict[str, str]()
+    for one in sorted((one for one in found if one.incident), key=lambda one: (one.key != one.incident, one.received)):
+        leads.setdefault(one.incident, one.key)
+    return leads

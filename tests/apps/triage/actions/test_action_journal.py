@@ -98,7 +98,9 @@ async def test_actions_are_carried_out_once_and_in_order(
     assert await carrier.round() == 3
     assert await carrier.round() == 0
     assert desk.kinds() == ["label", "note", "close"]
-    assert [token for _, _, token in desk.asked] == [token_of("support", store.names.of("m1"), one) for one in (LABEL, NOTE, CLOSE)]
+    assert [token for _, _, token in desk.asked] == [
+        token_of("support", store.names.of("m1"), one) for one in (LABEL, NOTE, CLOSE)
+    ]
     assert journal.counts() == {"done": 3}
     assert next(one.detail for one in store.events("m1") if one.what == "action") == "done: label parcel: as asked"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -142,3 +143,10 @@ def test_open_seconds_are_those_counted_one_by_one(desk: Calendar, moment: int) 
     counted = sum(desk.is_open(one) for one in range(moment, moment + 90_000, 300))
     exact = desk.between(moment, moment + 90_000)
     assert abs(exact - 300 * counted) <= 300 * 6  # a cell at each of the few openings and closings of 25 hours
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(DESKS), st.lists(MOMENTS, max_size=8), MOMENTS)
+def test_many_instants_at_once_are_as_each_alone(desk: Calendar, starts: list[int], end: int) -> None:
+    found = desk.since(np.array(starts, np.float64), end)
+    assert found.tolist() == pytest.approx([desk.between(one, end) for one in starts], abs=1e-3)

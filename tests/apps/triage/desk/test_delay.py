@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from rightsized.apps.triage.desk.calendar import Calendar, Hours, Shift
 from rightsized.apps.triage.desk.delay import HOUR, Waiting, chances_of, deadlines, index, look_ahead, order
 from rightsized.apps.triage.desk.settings import DeskSettings, Target, WorkSettings
-from rightsized.apps.triage.records import LEVELS, Labelled, Level, Priority
-from rightsized.core.types import LabelScore
+from rightsized.apps.triage.records import LEVELS, Level
+from rightsized.apps.triage.urgency import Urgency
 
 ALWAYS = Hours("UTC", ((Shift(0, 1440),),) * 7, {})
 DESK, CALENDAR = DeskSettings(hours=ALWAYS), Calendar(ALWAYS)
@@ -106,19 +106,13 @@ def test_deadlines_are_in_open_time() -> None:
     assert (found.answer, found.resolve) == (monday + HOUR, monday + 7 * HOUR)
 
 
-def labelled(**scores: float) -> Labelled:
-    suggested = tuple(LabelScore(label, share) for label, share in scores.items())
-    return Labelled("priority", (), "abstained", 0.5, "none", suggested=suggested)
-
-
 def test_chances_come_from_the_task_else_from_the_rule_else_from_how_often_levels_come() -> None:
-    rule = Priority("high", "VIP", "rules")
-    assert chances_of(rule, None, BASE) == {"urgent": 0, "high": 1, "normal": 0, "low": 0}
-    assert chances_of(Priority("normal", "nothing says"), None, BASE) == BASE
-    model = chances_of(Priority("high", "model", "model", confidence=0.7), None, BASE)
+    assert chances_of(Urgency("high", "rules"), BASE) == {"urgent": 0, "high": 1, "normal": 0, "low": 0}
+    assert chances_of(Urgency("normal"), BASE) == BASE
+    model = chances_of(Urgency("high", "model", 0.7), BASE)
     assert model["high"] == pytest.approx(0.7)
     assert model["normal"] / model["low"] == pytest.approx(3)
-    said = chances_of(rule, labelled(urgent=0.5, high=0.3), BASE)
+    said = chances_of(Urgency("high", "rules", 1.0, {"urgent": 0.5, "high": 0.3}), BASE)
     assert (said["urgent"], said["high"]) == (0.5, 0.3)
     assert said["normal"] / said["low"] == pytest.approx(3)
     for one in (model, said):

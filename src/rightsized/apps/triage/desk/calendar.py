@@ -18,6 +18,9 @@ from itertools import accumulate
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rightsized.core.errors import ConfigError
 from rightsized.core.frozen import Frozen
 
@@ -68,6 +71,14 @@ class _Year(NamedTuple):
         i = bisect_right(self.starts, moment) - 1
         return 0.0 if i < 0 else self.before[i] + min(moment, self.ends[i]) - self.starts[i]
 
+    def opened_each(self, moments: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Open seconds of this year before each of many moments, float64 (n,)."""
+        if not self.starts:
+            return np.zeros(len(moments))
+        i = np.searchsorted(self.starts, moments, side="right") - 1
+        done = np.take(self.before, i) + np.minimum(moments, np.take(self.ends, i)) - np.take(self.starts, i)
+        return np.where(i < 0, 0.0, done)
+
     def earliest(self, opened: float) -> float:
         """The first moment with so many open seconds before it, 0 < opened <= total."""
         i = bisect_left(self.before, opened) - 1
@@ -101,6 +112,15 @@ class Calendar:
         first, last = self._local_year(start) - 1, self._local_year(end)
         years = [self._year(year) for year in range(first, last + 1)]
         return sum(one.opened(end) - one.opened(start) for one in years)
+
+    def since(self, starts: NDArray[np.float64], end: float) -> NDArray[np.float64]:
+        """Open seconds from each of many instants to `end`, as `between` has them: float64 (n,)."""
+        if not len(starts):
+            return np.zeros(0)
+        first = self._local_year(min(float(starts.min()), end)) - 1
+        last = self._local_year(max(float(starts.max()), end))
+        years = [self._year(year) for year in range(first, last + 1)]
+        return np.asarray(sum(one.opened(end) - one.opened_each(starts) for one in years))
 
     def add(self, start: float, seconds: float) -> float:
         """The earliest instant from `start` on by which `seconds` more were open; `start` itself for 0.

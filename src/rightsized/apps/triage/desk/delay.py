@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 
 from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.desk.settings import DeskSettings, Target, WorkSettings
-from rightsized.apps.triage.records import LEVELS, Labelled, Level, Priority
+from rightsized.apps.triage.records import LEVELS, Level
+from rightsized.apps.triage.urgency import Urgency
 from rightsized.core.frozen import Frozen
 
 HOUR = 3600.0
@@ -75,29 +76,27 @@ def deadlines(level: Level, received: float, desk: DeskSettings, calendar: Calen
     )
 
 
-def chances_of(priority: Priority, said: Labelled | None, base: Mapping[Level, float]) -> dict[Level, float]:
+def chances_of(urgency: Urgency, base: Mapping[Level, float]) -> dict[Level, float]:
     """Probabilities of the levels of one message; they sum to 1.
 
     A task's own probabilities where one answered; else its level with the confidence that it has, the rest shared out
     by `base`, how often the levels come. A rule's level is taken as certain: somebody wrote it down. A default knows
     nothing and is `base`.
     """
-    if said is not None and said.suggested:
-        scores = dict.fromkeys(LEVELS, 0.0)
-        scores |= {one.label: one.probability for one in said.suggested if one.label in scores}
-        total = sum(scores.values())
-        left = max(0.0, 1.0 - total)
+    if urgency.scores is not None:
+        scores = {level: urgency.scores.get(level, 0.0) for level in LEVELS}
+        left = max(0.0, 1.0 - sum(scores.values()))
         unseen = {level: base[level] for level in LEVELS if scores[level] == 0.0}
         spread = left / sum(unseen.values()) if sum(unseen.values()) else 0.0
         made = {level: scores[level] or unseen.get(level, 0.0) * spread for level in LEVELS}
         whole = sum(made.values())
         return {level: value / whole for level, value in made.items()} if whole else dict(base)
-    if priority.by == "default":
+    if urgency.by == "default":
         return dict(base)
-    rest = sum(share for level, share in base.items() if level != priority.level)
-    kept = priority.confidence if rest else 1.0
+    rest = sum(share for level, share in base.items() if level != urgency.level)
+    kept = urgency.confidence if rest else 1.0
     return {
-        level: kept if level == priority.level else (1 - kept) * base[level] / rest if rest else 0.0 for level in LEVELS
+        level: kept if level == urgency.level else (1 - kept) * base[level] / rest if rest else 0.0 for level in LEVELS
     }
 
 
@@ -126,28 +125,27 @@ def index(left: Floats, chances: Floats, hours: Floats, targets: Sequence[Target
 
 
 def order(
-    waiting: Sequence[Waiting], desk: DeskSettings, calendar: Calendar, now: float, people: int
+    waiting: Sequence[Waiting], desk: DeskSettings, calendar: Calendar, now: float, people: int, in_all: int = 0
 ) -> tuple[Ranked, ...]:
     """The queue, the dearest to leave first; of equals the one that came first, then by key.
 
-    `people` is how many are there to answer.
+    `people` is how many are there to answer; `in_all` how many messages wait, where that is more than these.
     """
     if not waiting:
         return ()
     targets = [desk.targets[level] for level in LEVELS]
     hours = np.array([(one.minutes or desk.work.minutes) / 60.0 for one in waiting])
     chances = np.array([[one.chances.get(level, 0.0) for level in LEVELS] for one in waiting])
-    since = [min(max(one.received, now - LONGEST), now) for one in waiting]
-    waited = np.array([calendar.between(one, now) / HOUR for one in since])
+    received = np.array([one.received for one in waiting])
+    waited = calendar.since(np.clip(received, now - LONGEST, now), now) / HOUR
     due = np.array([one.answer_hours for one in targets])[None, :] - waited[:, None]
     left = due - hours[:, None]
-    tau = look_ahead(len(waiting), people, desk.work)
+    tau = look_ahead(max(len(waiting), in_all), people, desk.work)
     found, cost = index(left, chances, hours, targets, tau)
     breach = (chances * np.exp(-np.maximum(left, 0.0) / tau)).sum(axis=1)
     likely = chances.argmax(axis=1)
-    ranked = [
-        Ranked(one.key, float(found[i]), float(cost[i]), float(breach[i]), float(due[i, likely[i]]), LEVELS[likely[i]])
-        for i, one in enumerate(waiting)
-    ]
-    received = {one.key: one.received for one in waiting}
-    return tuple(sorted(ranked, key=lambda one: (-one.index, received[one.key], one.key)))
+    keys = np.array([one.key for one in waiting])
+    return tuple(
+        Ranked(waiting[i].key, float(found[i]), float(cost[i]), float(breach[i]), float(due[i, at]), LEVELS[at])
+        for i, at in ((int(i), int(likely[i])) for i in np.lexsort((keys, received, -found)))
+    )

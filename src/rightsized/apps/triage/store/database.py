@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rightsized.apps.triage.store.standing import add_queue
 from rightsized.core import sqlite
 from rightsized.core.errors import DiskFullError, IntegrityError, StoreError
 from rightsized.ledger.database import is_disk_full
@@ -75,7 +76,7 @@ def _let_events_lose_their_words(connection: sqlite3.Connection) -> None:
     )
 
 
-_MIGRATIONS = (_create, _add_vectors, _add_error_and_preview, _add_indexes, _let_events_lose_their_words)
+_MIGRATIONS = (_create, _add_vectors, _add_error_and_preview, _add_indexes, _let_events_lose_their_words, add_queue)
 
 
 def open_database(folder: Path) -> sqlite3.Connection:

@@ -21,10 +21,12 @@ from rightsized.apps.triage.records import Address, Handled, Mail
 from rightsized.apps.triage.store import database, forgetting
 from rightsized.apps.triage.store.names import Names
 from rightsized.apps.triage.store.records import Event, Kept, Status, Waits, What
+from rightsized.apps.triage.store.standing import told
 from rightsized.core.errors import NotFoundError, StoreError
 
 SYSTEM = "rightsized"  # who did what no person did
 DAY_SECONDS = 86_400.0
+A_QUERY = 500  # values of one statement
 LONGEST = 200  # messages of a conversation that are looked at
 WAITING = Waits()
 _COLUMNS = """number, key, thread, source, received, taken, state, status, dry, made, queue, level, assignee, due,
@@ -143,10 +145,10 @@ class MessageStore:
             route = handled.route
             connection.execute(
                 """UPDATE messages SET state = ?, status = ?, dry = ?, made = ?, queue = ?, level = ?, assignee = ?,
-                   due = ?, handled = ?, updated = ? WHERE key = ?""",
+                   due = ?, handled = ?, updated = ?, urgency = ? WHERE key = ?""",
                 (
                     *(state, status, preview, made, route.queue, handled.priority.level, route.assignee),
-                    *(handled.due, _encode(handled), self._clock(), key),
+                    *(handled.due, _encode(handled), self._clock(), told(handled), key),
                 ),
             )
             what: What = "previewed" if preview else state
@@ -183,6 +185,15 @@ class MessageStore:
             raise _unknown(key)
         return found
 
+    def of(self, keys: Sequence[str]) -> list[Kept]:
+        """Messages by their keys, in that order; those that are not here are left out."""
+        found = list[Kept]()
+        for start in range(0, len(keys), A_QUERY):
+            some = keys[start : start + A_QUERY]
+            found += self._kept(f"WHERE key IN ({', '.join('?' * len(some))})", some)
+        by_key = {one.key: one for one in found}
+        return [by_key[key] for key in keys if key in by_key]
+
     def find(self, key: str) -> Kept | None:
         """A message, or None."""
         found = self._kept("WHERE key IN (?, ?)", self.names.both(key))
@@ -215,6 +226,7 @@ class MessageStore:
         found = dict(self.rows("SELECT status, count(*) FROM messages GROUP BY status"))
         failed = self.rows("SELECT count(*) FROM messages WHERE state = 'failed'")[0][0]
         return {**{str(k): int(v) for k, v in found.items()}, "failed": int(failed)}
+
     def people(self, thread: str) -> frozenset[str]:
         """The addresses that take part in a conversation, as far as its texts are kept."""
         sql = "SELECT mail FROM messages WHERE thread IN (?, ?) AND mail IS NOT NULL"
@@ -357,6 +369,7 @@ def _where(wanted: Waits, names: Names) -> tuple[str, list[Any]]:
     conditions: dict[str, tuple[Any, ...]] = {f"{name} = ?": (v,) for name, v in given.items() if v is not None}
     named = {name: getattr(wanted, name) for name in ("thread", "incident")}
     conditions |= {f"{name} IN (?, ?)": names.both(value) for name, value in named.items() if value is not None}
+    conditions |= {f"{name} <> ''": () for name in ("assignee", "incident") if getattr(wanted, name)}  # as indexed
     values = [value for some in conditions.values() for value in some]
     return ("WHERE " + " AND ".join(conditions) if conditions else ""), values
 

@@ -9,6 +9,7 @@ from rightsized.core.frozen import Frozen
 
 MessageState = Literal["taken", "handled", "failed"]
 Status = Literal["waiting", "routed", "done", "none"]  # for a person; given out without one; finished; not read yet
+ANSWERED = "answered"  # the queue of our own messages: nobody is to do anything
 What = Literal[
     "taken",
     "duplicate",
@@ -22,6 +23,7 @@ What = Literal[
     "done",
     "reopened",
     "incident",
+    "detached",
     "action",
     "drafted",
     "purged",

@@ -1,0 +1,57 @@
+"""What messages are compared by: their vectors, and which of them a person has taken out of an incident.
+
+A vector stands beside its message until its text is deleted, and only beside the latest messages.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+LATEST = 10_000  # messages that keep a vector, the latest: 8 MB of 384 numbers each
+_A_QUERY = 500
+
+
+class Rows(Protocol):
+    """What the queries here ask (`store.MessageStore`)."""
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+
+    def writing(self) -> AbstractContextManager[sqlite3.Connection]: ...
+
+
+KeptVector = tuple[str, NDArray[np.float32]]  # the encoder's digest, and what it made of the words
+
+
+def vectors_of(store: Rows, keys: Sequence[str]) -> dict[str, KeptVector]:
+    """Of these messages, those that have a vector: the encoder's digest and float32 (dimension,), by key."""
+    found = dict[str, KeptVector]()
+    for start in range(0, len(keys), _A_QUERY):
+        some = keys[start : start + _A_QUERY]
+        sql = f"SELECT key, encoder, vector FROM vectors WHERE key IN ({', '.join('?' * len(some))})"  # noqa: S608
+        for key, encoder, vector in store.rows(sql, some):
+            found[key] = encoder, np.frombuffer(vector, np.float16).astype(np.float32)
+    return found
+
+
+def apart(store: Rows, keys: Sequence[str]) -> set[str]:
+    """Of these messages, those that a person has taken out of an incident."""
+    found = set[str]()
+    for start in range(0, len(keys), _A_QUERY):
+        some = keys[start : start + _A_QUERY]
+        sql = f"SELECT key FROM events WHERE what = 'detached' AND key IN ({', '.join('?' * len(some))})"  # noqa: S608
+        found |= {key for (key,) in store.rows(sql, some)}
+    return found
+
+
+def trim(store: Rows, latest: int = LATEST) -> int:
+    """Delete the vectors of all but the latest messages. Returns how many."""
+    sql = """DELETE FROM vectors WHERE key IN (SELECT key FROM messages
+             WHERE key IN (SELECT key FROM vectors) ORDER BY received DESC, number DESC LIMIT -1 OFFSET ?)"""
+    with store.writing() as connection:
+        return connection.execute(sql, (latest,)).rowcount
