@@ -11,7 +11,6 @@ import pytest
 from live_server import Client
 from test_keys_gate import bearer, guarded
 
-from rightsized.core.roles import Role
 from rightsized.store.home import Home
 from rightsized.store.keys import KeyStore
 
@@ -22,18 +21,23 @@ PRIVATE = "Please send the wheelchair to the clinic in Norwich by Friday, my dia
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("home")
     (path / "triage" / "inbox").mkdir(parents=True)
-    KeyStore(Home(path)).create("first", roles=("admin",))  # a server that asks for keys starts with one
     return path
 
 
 @pytest.fixture(scope="module")
-def client(home: Path) -> Iterator[Client]:
+def sends(home: Path) -> dict[str, str]:
+    return bearer(KeyStore(Home(home)).create("shop", roles=("client",))[1])
+
+
+@pytest.fixture(scope="module")
+def reviews(home: Path) -> dict[str, str]:
+    return bearer(KeyStore(Home(home)).create("kim", roles=("client", "reviewer"))[1])
+
+
+@pytest.fixture(scope="module")
+def client(home: Path, sends: dict[str, str], reviews: dict[str, str]) -> Iterator[Client]:
     with guarded(home) as made:
         yield made
-
-
-def key(home: Path, *roles: Role) -> dict[str, str]:
-    return bearer(KeyStore(Home(home)).create("somebody", roles=roles)[1])
 
 
 def sent(client: Client, shown: dict[str, str], number: int, body: str, *more: str) -> dict[str, Any]:
@@ -45,8 +49,9 @@ def sent(client: Client, shown: dict[str, str], number: int, body: str, *more: s
     return handled
 
 
-def test_a_program_that_may_only_send_is_told_nothing_of_other_messages(client: Client, home: Path) -> None:
-    sends, reviews = key(home, "client"), key(home, "client", "reviewer")
+def test_a_program_that_may_only_send_is_told_nothing_of_other_messages(
+    client: Client, sends: dict[str, str], reviews: dict[str, str]
+) -> None:
     sent(client, reviews, 1, PRIVATE)
     forged = "In-Reply-To: <m1@example.com>"  # and From is forged too: nothing but the key tells who asks
     found = sent(client, sends, 2, "Is there any news?", forged)
@@ -55,3 +60,30 @@ def test_a_program_that_may_only_send_is_told_nothing_of_other_messages(client: 
     assert {one["key"] for one in found["summary"]["sentences"]} == {"m2@example.com"}
     beside = sent(client, reviews, 3, "And now?", forged)
     assert "wheelchair" in str(beside["summary"])
+
+
+def test_who_cannot_sign_learns_nothing_of_the_settings(client: Client, home: Path) -> None:
+    broken = home / "triage" / "hooked"
+    broken.mkdir(exist_ok=True)
+    told = set()
+    for settings in (
+        "",
+        '[[source]]\naddress = "webhook:"\n[source.options]\nsecret_env = "RIGHTSIZED_NO_SUCH_SECRET"\n',
+        "nonsense = 1\n",
+    ):
+        (broken / "inbox.toml").write_text(settings)
+        answer = client.send("POST", "/v1/triage/hooked/hook", "x", {"webhook-id": "1"})
+        told.add((answer.status, answer.json["code"], answer.json["detail"]))
+    answer = client.send("POST", "/v1/triage/nothere/hook", "x", {"webhook-id": "1"})
+    told.add((answer.status, answer.json["code"], answer.json["detail"]))
+    assert [status for status, _, _ in told] == [401]
+
+
+def test_what_a_program_sends_is_shown_as_it_is_seen(client: Client, sends: dict[str, str]) -> None:
+    hidden = {
+        "subject": "in\u200bvoice\r\nBcc: x\x1b[2J",
+        "text": "my\u202e words",
+        "sender": "A\u200b@Example.com\r\n",
+    }
+    handled = client.post("/v1/triage", hidden, **sends).json["handled"]
+    assert (handled["subject"], handled["sender"]) == ("invoice Bcc: x [2J", "a@example.com")

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct, field, structs
 
 from rightsized.core.errors import DataError
+from rightsized.tasks.cells import unguarded
 from rightsized.tasks.records import Finding
 from rightsized.tasks.tables import MAX_FIELD_CHARS, as_text, file_sha256, read_rows
 
@@ -79,7 +80,10 @@ def read(path: Path, columns: Columns) -> Dataset:
     for number, row in read_rows(path, wanted, (SOURCE_COLUMN,)):
         text = as_text(row[columns.text])
         source = source_of(f"{path.name}, row {number}", row.get(SOURCE_COLUMN))
-        labels = _labels(row[columns.label], _as_exported(columns) if source else columns)
+        label = row[columns.label]
+        if source and ".csv" in path.suffixes:  # `queue export` has written it
+            text, label = (unguarded(cell) if isinstance(cell, str) else cell for cell in (text, label))
+        labels = _labels(label, _as_exported(columns) if source else columns)
         if text is None or labels is None:
             missing[columns.text if text is None else columns.label].append(number)
             continue

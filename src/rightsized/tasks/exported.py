@@ -16,6 +16,7 @@ import msgspec
 
 from rightsized.core.errors import InputError
 from rightsized.store import atomic
+from rightsized.tasks.cells import guarded
 from rightsized.tasks.dataset import SOURCE_COLUMN
 from rightsized.tasks.queue import TrainingRow
 
@@ -64,7 +65,7 @@ def _csv(names: list[str], documents: list[dict[str, str]]) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, names)
     writer.writeheader()
-    writer.writerows(documents)
+    writer.writerows({name: guarded(cell) for name, cell in row.items()} for row in documents)
     return out.getvalue().encode()
 
 

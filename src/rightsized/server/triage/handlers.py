@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from rightsized.apps.triage.drafts.writing import Draft
+from rightsized.apps.triage.mail.visible import visible
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.records import Address, Handled, Mail, Span
 from rightsized.apps.triage.service import Outlooked, Shown, TriageService
 from rightsized.apps.triage.store.records import Kept, Waits
 from rightsized.core.errors import ForbiddenError, InputError
 from rightsized.ledger.ids import new_id
+from rightsized.parsers.draft import single_line
 from rightsized.server.api import Call
 from rightsized.server.triage import bodies
 
@@ -97,14 +99,14 @@ def arrival_of(asked: bodies.MessageRequest) -> Arrival:
         return Arrival(asked.id or new_id(asked.received or None), asked.message, received=asked.received)
     if not asked.subject.strip() and not asked.text.strip():
         raise InputError("There is no message.", fix="Send `message` (a mail, base64), or `subject` and `text`.")
-    key = asked.id or new_id(asked.received or None)
+    key, text = asked.id or new_id(asked.received or None), visible(asked.text)
     mail = Mail(
         key=f"{asked.source}:{key}",
-        subject=asked.subject,
-        body=asked.text,
-        sender=Address(asked.sender.strip().lower()),
+        subject=single_line(visible(asked.subject)),
+        body=text,
+        sender=Address(single_line(visible(asked.sender)).lower()),
         received=asked.received,
-        fresh=(Span(0, len(asked.text)),),
+        fresh=(Span(0, len(text)),),
     )
     return Arrival(key, mail=mail, received=asked.received)
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from rightsized.apps.triage.mail.identity import normalised
 from rightsized.apps.triage.mail.message import MailOptions, finished, with_regions
+from rightsized.apps.triage.mail.visible import visible
 from rightsized.apps.triage.records import Address, Mail
 from rightsized.core.errors import ConfigError
 from rightsized.parsers.draft import single_line
@@ -68,18 +69,21 @@ def mail_of(row: Sequence[str], columns: Columns, place: str, date_format: str) 
         at = columns.get(what, -1)
         return clean(row[at]).strip() if 0 <= at < len(row) else ""
 
+    def line(what: str) -> str:
+        return visible(single_line(cell(what)))
+
     identifier, notes = normalised(cell("id")), list[str]()
     when = seconds(cell("date"), date_format)
     if when is None and cell("date"):
         notes.append(f"The date {cell('date')[:40]!r} was not understood; date_format says how dates are written.")
-    sender = _addresses(cell("sender"))
+    sender = _addresses(line("sender"))
     mail = Mail(
         key=identifier or f"row:{place}",
-        subject=single_line(cell("subject")),
+        subject=line("subject"),
         body="",
         sender=sender[0] if sender else Address(""),
         message_id=identifier,
-        to=tuple(_addresses(cell("to"))),
+        to=tuple(_addresses(line("to"))),
         date=when,
         received=when or 0.0,
         thread=normalised(cell("thread")),

@@ -131,12 +131,29 @@ def _labelled(role: str, wanted: tuple[str, ...], when: When, facts: Facts, gues
 
 def matches(address: Address, patterns: Sequence[str]) -> bool:
     """Whether an address is one of the patterns."""
-    return any(_address(pattern).fullmatch(address.address) for pattern in patterns)
+    return any(_like(address.address, _parts(pattern)) for pattern in patterns)
 
 
 @lru_cache(maxsize=4096)
-def _address(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in pattern.strip().lower().split("*")))
+def _parts(pattern: str) -> tuple[str, ...]:
+    return tuple(pattern.strip().lower().split("*"))
+
+
+def _like(text: str, parts: Sequence[str]) -> bool:
+    """Whether a text is these parts with any run of characters between them: each part is looked for once, from left to
+    right, so that no address that somebody makes up takes long."""
+    first, *between, last = parts if len(parts) > 1 else (*parts, "")
+    if len(parts) == 1:
+        return text == first
+    at, end = len(first), len(text) - len(last)
+    if at > end or not text.startswith(first) or not text.endswith(last):
+        return False
+    for part in between:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
 
 
 @lru_cache(maxsize=1024)
