@@ -22,6 +22,7 @@ from rightsized.apps.triage.inboxes import Inbox, Inboxes
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import PRIORITY, Asking
 from rightsized.apps.triage.records import Handled, Labelled, Priority
+from rightsized.apps.triage.rerouting import rerouted
 from rightsized.apps.triage.settings import DEFAULT_INBOX
 from rightsized.apps.triage.similar import Like, similar
 from rightsized.apps.triage.store.records import Event, Kept, Waits
@@ -246,7 +247,9 @@ class TriageService:
                     self.inboxes.open(name).plan(kept.handled, accepted=True)
         elif step == "correct":
             await self._correct(kept, role, value, by)
-            store.note(kept.key, by, "corrected", f"{role}: {value}")
+            with store.writing():
+                store.note(kept.key, by, "corrected", f"{role}: {value}")
+                self._reroute(self.inboxes.open(name), kept, {role: value})
         elif step == "assign":
             store.update(kept.key, by, "assigned", value, assignee=_named(value))
         else:
@@ -274,6 +277,23 @@ class TriageService:
             await self._service.label(decision, label, by)
         else:
             await self._service.feedback(decision, label, by)
+
+    def _reroute(self, inbox: Inbox, kept: Kept, said: dict[str, str]) -> None:
+        """A message that waits goes where the rules send what people said of it: just now, and before."""
+        handled, mail = kept.handled, kept.mail
+        if handled is None or mail is None or handled.error or kept.status != "waiting":
+            return
+        for role, one in handled.labels.items():
+            before = self._service.labels_of(one.decision) if one.decision else []
+            if before:
+                said.setdefault(role, before[0].label)
+        found = rerouted(handled, mail, said, inbox.reader.parts)
+        if found.route.queue == kept.queue:  # it stays with its person
+            found = msgspec.structs.replace(
+                found, route=msgspec.structs.replace(found.route, assignee=kept.assignee or found.route.assignee)
+            )
+        if (found.route.queue, found.route.actions) != (kept.queue, handled.route.actions):
+            inbox.store.handled(found, kept.status, kept.made)
 
     def _veiled(self, kept: Kept) -> tuple[Kept, tuple[str, ...]]:
         """The message without what the models said of it, where an audit waits for a person's own label."""

@@ -47,7 +47,8 @@ def route(book: Rulebook, facts: Facts, priority: Priority) -> Route:
         return Route(AUTOMATIC, True, f"written by a machine ({facts.mail.automatic}), and no rule takes it")
     for rule in book.rules:  # nobody is sure of the labels: it waits where it most likely belongs
         if rule.when.labels and fits(rule.when, facts, book, priority, guessing=True):
-            return Route(rule.then.queue, False, f"most likely for {rule.then.queue}: a person decides", rule.name)
+            queue = rule.then.queue or PEOPLE
+            return _waits(rule.then, rule, f"most likely for {queue}: a person decides")
     return _without(book, facts)
 
 
