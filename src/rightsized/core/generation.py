@@ -17,6 +17,7 @@ Operation = Literal["chat", "completions", "embeddings", "rerank"]
 DataClass = Literal["public", "internal", "personal", "health", "secret"]
 
 AUTO = "auto"
+LOADING = "loading"  # the detail of an engine whose model is read from the disk
 DATA_CLASSES: tuple[DataClass, ...] = get_args(DataClass)  # from the least restrictive to the most
 
 

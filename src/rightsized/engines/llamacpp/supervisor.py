@@ -16,6 +16,7 @@ import msgspec
 import psutil
 
 from rightsized.core.errors import UpstreamError
+from rightsized.core.generation import LOADING
 from rightsized.engines.llamacpp.process import WorkerProcess
 from rightsized.engines.llamacpp.wire import WorkerSettings
 
@@ -68,7 +69,7 @@ class Supervisor:
     async def start(self) -> None:
         """Begin the first life; returns at once, while the model loads."""
         if self._task is None:
-            self.detail = "loading"
+            self.detail = LOADING
             self._task = asyncio.create_task(self._live(), name=f"llamacpp-{self._name}")
 
     async def close(self) -> None:
@@ -110,7 +111,7 @@ class Supervisor:
         pause = self._first_pause
         while True:
             began = time.monotonic()
-            self._resting, self.detail = False, "loading"
+            self._resting, self.detail = False, LOADING
             try:
                 why = await self._one_life()
             except UpstreamError as error:

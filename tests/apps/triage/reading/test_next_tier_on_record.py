@@ -8,19 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from rightsized.apps.triage import writers
 from rightsized.apps.triage.inboxes import Inboxes
 from rightsized.apps.triage.protocols import Arrival
+from rightsized.apps.triage.reading.message import Asking
 from rightsized.apps.triage.records import Handled
 from rightsized.apps.triage.service import TriageService
 from rightsized.apps.triage.writers import writer_of
-from rightsized.core.config import AuditConfig, Config
+from rightsized.core.config import AuditConfig, Config, EgressConfig
 from rightsized.core.errors import ConfigError
-from rightsized.core.generation import Caller
+from rightsized.core.generation import LOADING, Caller, EngineStatus
 from rightsized.core.tiers import TierConfig
+from rightsized.ledger.log import SqliteLedger
 from rightsized.store.home import Home
 from rightsized.tasks.gateway import LocalGateway
 from rightsized.tasks.service import LocalService
-from tests.apps.triage.triage_samples import FakeTasks, a_mail
+from rightsized.tasks.writing import FakeTextWriter, GatewayWriter, Prompt
+from tests.apps.triage.triage_samples import FakeTasks, a_mail, a_reader, a_reply
 
 SMALL = TierConfig("small", "fake", options={"answer": '{"label": "delivery"}'})
 UNSURE = "Hello? Anyone?"  # nothing that the task could be sure of
@@ -88,3 +92,53 @@ async def test_a_tier_that_is_not_there_is_named_with_those_that_are(tmp_path: P
     with pytest.raises(ConfigError, match="Tiers here: none"):
         writer_of(None, inbox, "small", Caller())
     inbox.close()
+
+
+class Loading:
+    """A gateway whose tier is as the statuses say, one at each look; the last stays."""
+
+    def __init__(self, *statuses: EngineStatus) -> None:
+        self.left = list(statuses)
+
+    def status(self) -> dict[str, EngineStatus]:
+        return {"small": self.left.pop(0) if len(self.left) > 1 else self.left[0]}
+
+
+@pytest.mark.parametrize("tier", ["small", "auto"])
+@pytest.mark.parametrize(
+    "then",
+    [
+        EngineStatus(True),
+        EngineStatus(False, detail="its model cannot be read"),
+        EngineStatus(False, 0, LOADING, starts=2),
+    ],
+)
+async def test_messages_wait_for_a_model_that_is_loaded_and_not_for_one_that_crashed(
+    tier: str, then: EngineStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "LOOK_SECONDS", 0.001)
+    loading = EngineStatus(False, detail=LOADING, starts=1)
+    gateway = Loading(loading, loading, loading, then)
+    inner = FakeTextWriter(["said"])
+    text = await writers.LoadedWriter(inner, gateway, tier).write(Prompt("", ""))  # type: ignore[arg-type]
+    assert (text.text, gateway.left) == ("said", [then])
+
+
+async def test_a_tier_that_may_not_read_the_message_is_not_asked_and_that_is_on_record(tmp_path: Path) -> None:
+    away = TierConfig("away", url="https://models.example/v1", model="m", data_classes=("public",))
+    config = Config(home=str(tmp_path), tiers=(away,), egress=EgressConfig(allow=("models.example",)))
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    gateway = LocalGateway(config, ledger)
+    tasks = FakeTasks({"support": lambda text: a_reply("support", None)})
+    asking = Asking(Caller(), "personal", GatewayWriter(gateway, Caller(), "personal", "away"))
+    handled = await a_reader(tasks).read(a_mail(), "test:", [], asking)
+    label = handled.labels["support"]
+    assert (label.status, label.labels) == ("abstained", ())
+    assert label.next_tier is not None
+    assert "personal" in label.next_tier.reason
+    refused = ledger.reader.get(label.next_tier.decision)
+    assert refused is not None
+    assert (refused.phase, refused.data_class) == ("failed", "personal")
+    assert not [one.destination for one in refused.attempts or () if one.destination]
+    await gateway.close()
+    ledger.close()
