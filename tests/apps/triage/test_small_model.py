@@ -5,7 +5,8 @@ a person decides, and no sentence of its own is shown as true.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,15 +18,17 @@ from rightsized.apps.triage.drafts.writing import Draft, write_draft
 from rightsized.apps.triage.reading.message import Asking, MessageReader
 from rightsized.apps.triage.records import Address, Handled, Mail, Sentence, Summary
 from rightsized.apps.triage.settings import EscalateSettings, InboxSettings, WriteSettings
+from rightsized.apps.triage.summary.written import write_summary
 from rightsized.core.config import Config
 from rightsized.core.generation import Caller
 from rightsized.core.tiers import TierConfig
 from rightsized.core.types import Decision
 from rightsized.ledger.log import SqliteLedger
+from rightsized.ledger.reader import LedgerReader
 from rightsized.tasks.gateway import LocalGateway
 from rightsized.tasks.writing import GatewayWriter
 from tests.apps.triage.triage_samples import FakeTasks, a_mail, a_reply, plain_parts
-from tests.engines.tiny_gguf import model
+from tests.engines.tiny_gguf import CHAT_TEMPLATE, model
 
 pytest.importorskip("xllamacpp")
 
@@ -51,15 +54,22 @@ class Read(NamedTuple):
     record: dict[str, Decision]
 
 
-async def read_all(home: Path, seed: int) -> Read:
-    file = str(model(seed=seed, context=2048))
-    tier = TierConfig("small", "llamacpp", model=file, context=2048, options={"threads": 1})
-    config = Config(home=str(home), tiers=(tier,))
+@asynccontextmanager
+async def writing(home: Path, file: Path) -> AsyncIterator[tuple[GatewayWriter, LedgerReader]]:
+    """A writer over this model behind a gateway of its own, and what is on record."""
+    tier = TierConfig("small", "llamacpp", model=str(file), context=2048, options={"threads": 1})
     ledger = SqliteLedger(home / "ledger.sqlite")
-    gateway = LocalGateway(config, ledger)
+    gateway = LocalGateway(Config(home=str(home), tiers=(tier,)), ledger)
     await gateway.start()
     try:
-        writer = GatewayWriter(gateway, Caller(), "personal", "small")
+        yield GatewayWriter(gateway, Caller(), "personal", "small"), ledger.reader
+    finally:
+        await gateway.close()
+        ledger.close()
+
+
+async def read_all(home: Path, seed: int) -> Read:
+    async with writing(home, model(seed=seed, context=2048)) as (writer, record):
         asking = Asking(Caller(), "personal", writer, writer)
         readers = reader("support", several=False), reader("topics", several=True)
         mails = [a_mail(f"m{number}", body) for number, body in enumerate(BODIES)]
@@ -67,10 +77,7 @@ async def read_all(home: Path, seed: int) -> Read:
         draft = await write_draft(mails[21], thread(mails[21], 21), [EXAMPLE], [], writer)
         cited = {used.decision for each in handled for label in each.labels.values() if (used := label.next_tier)}
         cited |= {each.summary.decision for each in handled if each.summary.decision} | {draft.decision}
-        return Read(handled, draft, {one: found for one in cited if (found := ledger.reader.get(one))})
-    finally:
-        await gateway.close()
-        ledger.close()
+        return Read(handled, draft, {one: found for one in cited if (found := record.get(one))})
 
 
 def reader(task: str, *, several: bool) -> MessageReader:
@@ -146,3 +153,21 @@ def test_a_draft_is_marked_and_holds_nothing_of_other_customers(read: Read) -> N
     assert "FO-20001" not in draft.text
     assert any("characters" in note for note in draft.notes)
     assert draft.decision in read.record
+
+
+async def test_what_a_model_writes_and_the_message_bears_out_is_shown_and_nothing_else(tmp_path: Path) -> None:
+    recited = ("My parcel is late since 3 May [1].", " It was due on 13 May [1].")
+    file = model(context=2048, template=f"{CHAT_TEMPLATE}\n", chain=recited)
+    mail = a_mail(body="My parcel is late since 3 May. Where is it?")
+    async with writing(tmp_path, file) as (writer, record):
+        summary = await write_summary(mail, [], EXTRACT, writer)
+        draft = await write_draft(mail, [], [], [], writer)
+        found = record.get(summary.decision)
+    assert (summary.kind, summary.text) == ("abstract", "My parcel is late since 3 May.")
+    assert mail.body[summary.sentences[0].start : summary.sentences[0].end] == "My parcel is late since 3 May."
+    assert "1 sentences that are not borne out" in summary.note
+    assert found is not None
+    assert found.reply is not None
+    assert found.reply.rung == "small"
+    assert draft.text == "My parcel is late since 3 May [[check: 1]]. It was due on [check: 13] May [[check: 1]]."
+    assert {one.kind for one in draft.checks} == {"number"}  # also the signs of passages, which no mail has
