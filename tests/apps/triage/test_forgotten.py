@@ -95,31 +95,30 @@ def found(home: Path, *planted: str) -> dict[str, list[str]]:
     return held
 
 
-async def live_with(home: Path) -> None:
+async def live_with(triage: TriageService, service: LocalService) -> None:
     """Her messages among those of others: read, corrected, worked on, finished, compared with each other."""
-    async with opened(home) as (triage, service):
-        inbox = triage.inboxes.open("inbox")
-        for number in range(12):
-            other = a_mail(f"o{number}@x", f"Where is parcel {number}? " * 30, message_id=f"o{number}@x")
-            await triage.process("inbox", Arrival(f"{number}", mail=other), "eml:mail", dry_run=False)
-        for number, body in ((1, LONG), (2, SHORT)):
-            arrival = Arrival(PLACE.replace("1", str(number)), raw(number, body))
-            handled = await triage.process("inbox", arrival, "eml:mail", dry_run=False)
-            assert handled is not None
-            assert [one.value for one in handled.fields if one.name == "order"], handled.error
-        carrier = inbox.carrier(Egress())
-        await carrier.round()
-        await carrier.close()
-        (kept,) = [one for one in triage.waiting("inbox", Waits(status="routed", limit=1000))
-                   if one.key.endswith("planted-id-1@planted.example")]  # fmt: skip
-        await triage.step("inbox", kept.number, "correct", "kim", role="support", value="orders")
-        await triage.step("inbox", kept.number, "done", "kim")
-        inbox.store.update(kept.key, "rightsized", "incident", kept.key, incident=kept.key)
-        inbox.store.update("o1@x", "rightsized", "incident", kept.key, incident=kept.key)
-        inbox.store.update("o2@x", "kim", "done", f"answered by {kept.key}", status="done")
-        encoder = await service.encoder(service.encoders()[0])
-        await similar(inbox.store, encoder, inbox.store.get("o3@x"), 5)
-        assert inbox.store.vectors(encoder.digest, 100)
+    inbox = triage.inboxes.open("inbox")
+    for number in range(12):
+        other = a_mail(f"o{number}@x", f"Where is parcel {number}? " * 30, message_id=f"o{number}@x")
+        await triage.process("inbox", Arrival(f"{number}", mail=other), "eml:mail", dry_run=False)
+    for number, body in ((1, LONG), (2, SHORT)):
+        arrival = Arrival(PLACE.replace("1", str(number)), raw(number, body))
+        handled = await triage.process("inbox", arrival, "eml:mail", dry_run=False)
+        assert handled is not None
+        assert [one.value for one in handled.fields if one.name == "order"], handled.error
+    carrier = inbox.carrier(Egress())
+    await carrier.round()
+    await carrier.close()
+    (kept,) = [one for one in triage.waiting("inbox", Waits(status="routed", limit=1000))
+               if one.key.endswith("planted-id-1@planted.example")]  # fmt: skip
+    await triage.step("inbox", kept.number, "correct", "kim", role="support", value="orders")
+    await triage.step("inbox", kept.number, "done", "kim")
+    inbox.store.update(kept.key, "rightsized", "incident", kept.key, incident=kept.key)
+    inbox.store.update("o1@x", "rightsized", "incident", kept.key, incident=kept.key)
+    inbox.store.update("o2@x", "kim", "done", f"answered by {kept.key}", status="done")
+    encoder = await service.encoder(service.encoders()[0])
+    await similar(inbox.store, encoder, inbox.store.get("o3@x"), 5)
+    assert inbox.store.vectors(encoder.digest, 100)
 
 
 @pytest.fixture
@@ -132,20 +131,14 @@ def home(copied_home: Path) -> Path:
 
 
 async def test_nothing_of_a_forgotten_person_is_in_any_file_and_nothing_comes_twice(home: Path) -> None:
-    await live_with(home)
-    assert set(PLANTED) <= {one for hits in found(home, *PLANTED).values() for one in hits}
-    ran = await asyncio.to_thread(command, "triage", "forget", ANNA, "--yes", "--json", "--home", home)
-    told = json.loads(ran.stdout)
-    assert ran.returncode == 0, told
-    assert (told["messages"], told["inboxes"]) == (2, {"inbox": 2})
-    assert told["event"]["decisions"] == 6  # of each message one, and one a task
-    assert found(home, *PLANTED) == {}
-    names = ("planted-id-1@planted.example", "planted-parent@planted.example", ANNA, PLACE)
-    guesses = [hashlib.sha256(one.encode()).hexdigest() for one in names]
-    guesses += [hashlib.sha256(raw(2, SHORT)).hexdigest()]
-    assert found(home, *(one[:32] for one in guesses)) == {}
-
-    async with opened(home) as (triage, _):
+    async with opened(home) as (triage, service):
+        await live_with(triage, service)
+        assert set(PLANTED) <= {one for hits in found(home, *PLANTED).values() for one in hits}
+        ran = await asyncio.to_thread(command, "triage", "forget", ANNA, "--yes", "--json", "--home", home)
+        told = json.loads(ran.stdout)
+        assert ran.returncode == 0, told
+        assert (told["messages"], told["inboxes"]) == (2, {"inbox": 2})
+        assert told["event"]["decisions"] == 6  # of each message one, and one a task
         for arrival in (Arrival(PLACE.replace("1", "2"), raw(2, SHORT)), Arrival("another place", raw(1, LONG))):
             assert await triage.process("inbox", arrival, "eml:mail", dry_run=False) is None
         store = triage.inboxes.open("inbox").store
@@ -158,6 +151,12 @@ async def test_nothing_of_a_forgotten_person_is_in_any_file_and_nothing_comes_tw
         assert [one.what for one in kept.events][-2:] == ["purged", "duplicate"]
         assert not any(one.detail for one in kept.events[:-1])
         assert len(kept.thread) == 2
+    assert found(home, *PLANTED) == {}
+    names = ("planted-id-1@planted.example", "planted-parent@planted.example", ANNA, PLACE)
+    guesses = [hashlib.sha256(one.encode()).hexdigest() for one in names]
+    guesses += [hashlib.sha256(raw(2, SHORT)).hexdigest()]
+    assert found(home, *(one[:32] for one in guesses)) == {}
+    assert verify(home / "decisions.sqlite").ok
+    async with opened(home) as (triage, _):
         other = Arrival("third", raw(1, "Something else under the same Message-ID."))
         assert await triage.process("inbox", other, "eml:mail", dry_run=False) is not None  # never lost
-    assert verify(home / "decisions.sqlite").ok
