@@ -22,6 +22,7 @@ from rightsized.core.errors import InputError, NotFoundError, RightsizedError
 from rightsized.core.types import Contribution
 from rightsized.server.console import views
 from rightsized.server.console.request import Asked
+from rightsized.server.console.said import places, stretches
 from rightsized.server.guards import PAGE_HEADERS
 from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.service_protocol import Service
@@ -64,14 +65,14 @@ class InboxPages:
         total = await asyncio.to_thread(self._triage.count, name, wanted)
         current = await self._current(name, query, listed)
         if current is not None:
-            await self._triage.seen(asked.identity, "queue", [current.kept, *listed])
-        shown: dict[str, Any] = {"current": current, "rows": (), "pieces": (), "explained": "", "similar": ()}
+            await self._triage.seen(asked.identity, "queue", [current.kept, *current.thread, *listed])
+        shown: dict[str, Any] = {"current": current, "rows": (), "text": (), "explained": "", "similar": ()}
         if current is not None:
             shown |= await self._about(name, current)
         coming = [one for one in listed if current is None or one.key != current.kept.key][:COMING]
         return self._show(
             "inbox.html", name=name, wanted=wanted, total=total, coming=coming, statuses=STATUSES,
-            query=_kept(query), reviewer=self._reviewer(asked.cookies), none=OUT_OF_SCOPE, draft=draft, **shown,
+            query=_kept(query), reviewer=self._reviewer(asked.cookies), no_label=OUT_OF_SCOPE, draft=draft, **shown,
         )  # fmt: skip
 
     async def step(self, asked: Asked) -> Response:
@@ -97,10 +98,11 @@ class InboxPages:
     async def _current(self, name: str, query: Mapping[str, str], listed: list[Kept]) -> Shown | None:
         if query.get("number"):
             return await asyncio.to_thread(self._triage.show, name, _number(query["number"]))
-        after = query.get("after", "")
-        places = [place for place, one in enumerate(listed) if str(one.number) == after]
-        rest = listed[places[0] + 1 :] if places else listed
-        chosen = next(iter(rest or listed), None)
+        forward, back = query.get("after", ""), query.get("before", "")
+        way = listed[::-1] if back else listed  # at either end it goes round
+        beside = [place for place, one in enumerate(way) if str(one.number) == (back or forward)]
+        rest = way[beside[0] + 1 :] if beside else listed
+        chosen = next(iter(rest or way), None)
         return await asyncio.to_thread(self._triage.show, name, chosen.number) if chosen else None
 
     async def _about(self, name: str, shown: Shown) -> dict[str, Any]:
@@ -109,7 +111,11 @@ class InboxPages:
         labels = kept.handled.labels if kept.handled else {}
         rows = [self._row(role, one, role in shown.blind) for role, one in labels.items()]
         pieces, why = await self._marked(kept.mail, rows)
-        return {"rows": rows, "pieces": pieces, "explained": why, "similar": await self._triage.similar(name, kept)}
+        said = places(kept.mail, kept.handled.summary.sentences) if kept.mail and kept.handled else []
+        text, like = stretches(pieces, said), await self._triage.similar(name, kept)
+        settings = self._triage.inboxes.open(name).settings
+        can = {"drafts": bool(settings.write.tier), "acts": settings.actions.enabled}
+        return {"rows": rows, "text": text, "explained": why, "similar": like, **can}
 
     def _row(self, role: str, one: Labelled, blind: bool) -> LabelRow:
         try:
@@ -125,12 +131,12 @@ class InboxPages:
         open_rows = [row for row in rows if not row.blind and row.one.decision]
         first = next((row for row in open_rows if row.role == DEPARTMENT), next(iter(open_rows), None))
         if first is None:
-            return [views.Piece(mail.written, "", 0.0)], ""
+            return [views.Piece(mail.written.strip(), "", 0.0)], ""
         try:
             about = self._service.decision(first.one.decision)
             explanation = await self._service.explain(first.one.task, mail.text, about)
         except RightsizedError:
-            return [views.Piece(mail.written, "", 0.0)], ""
+            return [views.Piece(mail.written.strip(), "", 0.0)], ""
         start = len(mail.text) - len(mail.written.strip())
         inside = [_moved(one, start) for one in explanation.contributions if one.start >= start]
         return views.marked(mail.written.strip(), inside), f"{first.role}: {explanation.label}"

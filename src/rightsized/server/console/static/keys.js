@@ -1,5 +1,6 @@
-// One key for what is done often: an element with data-key is clicked, or focused where it is a field, when that key
-// is pressed outside of a field. A textarea with data-submit sends its form on Ctrl+Enter.
+// One key for what is done often: an element with data-key="key key" is clicked, or focused where it is a field, when one
+// of its keys is pressed outside of a field. A select with data-key sends its form on Enter, a textarea with data-submit
+// on Ctrl+Enter; Escape leaves a field.
 
 const FIELDS = "input:not([type=checkbox]), textarea, select";
 
@@ -10,9 +11,15 @@ document.addEventListener("keydown", (event) => {
     inField.form.requestSubmit();
     return;
   }
+  if (event.key === "Enter" && inField?.matches("select[data-key]")) {
+    event.preventDefault();
+    inField.form.requestSubmit(inField.form.querySelector("button"));
+    return;
+  }
+  if (event.key === "Escape" && inField) inField.blur();
   if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
   if (inField || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  const wanted = [...document.querySelectorAll("[data-key]")].find((element) => element.dataset.key === event.key);
+  const wanted = [...document.querySelectorAll("[data-key]")].find((element) => element.dataset.key.split(" ").includes(event.key));
   if (!wanted) return;
   event.preventDefault();
   if (wanted.matches(FIELDS)) wanted.focus();
