@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_service import FakeService
+from fake_service import LABELS, FakeService
 from live_server import Client, running
 from test_search_api import Counting
 
@@ -65,6 +66,19 @@ def test_without_a_tier_the_answer_says_how_to_set_one_up(client: Client) -> Non
     answer = client.post(DRAFT, {})
     assert answer.json["code"] == "unsupported"
     assert "[[tiers]]" in answer.text
+
+
+def test_the_page_says_whose_label_it_is(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home" / "triage" / "inbox" / "inbox.toml").write_text(
+        '[tasks]\ndepartment = "support"\n[escalate]\ntier = "auto"\n'
+    )
+    label = LABELS[0]
+    monkeypatch.setattr(TriageService, "_writer", lambda *_: FakeTextWriter(lambda _: f'{{"label": "{label}"}}'))
+    handled = client.post("/v1/triage", {"subject": "", "text": "Hello?", "id": "t-2"}).json["handled"]
+    assert handled["labels"]["department"]["next_tier"]["labels"] == [label]
+    page = client.get("/triage/inbox?number=2", accept="text/html").text
+    assert f"<strong>{label}</strong>" in page
+    assert re.search(r'said by <a href="/decisions/fake-1">fake</a>, uncertified', page)
 
 
 class Searching(FakeService):

@@ -22,7 +22,7 @@ from rightsized.tasks.dataset import OUT_OF_SCOPE
 from rightsized.tasks.records import TaskStatus
 from rightsized.tasks.writing import Excerpt, Prompt, TextWriter
 
-TOKENS = 64  # of the form around the labels; a label never has more tokens than characters
+TOKENS = 128  # of the form around the labels, with the white space that a grammar lets stand
 MOST_TOKENS = 512  # of an answer with several labels
 INSTRUCTIONS = (
     "You sort messages of a company's customers. You are given one message and the labels that it may have. "
