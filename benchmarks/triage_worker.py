@@ -34,6 +34,9 @@ class NoTasks:
     def tasks(self) -> list[Any]:
         return []
 
+    def open_encoder(self, name: str) -> Any:
+        raise LookupError(name)
+
     def recorded(self, inner: Answerer, version: str) -> Answerer:
         return inner
 

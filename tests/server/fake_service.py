@@ -201,7 +201,8 @@ class FakeService:
         return self.open_encoder(name)
 
     def open_encoder(self, name: str) -> Encoder:
-        assert name == "letters"
+        if name != "letters":
+            raise NotFoundError(f"There is no model {name!r}.")
         return LetterEncoder()
 
     def tasks(self) -> list[TaskStatus]:

@@ -75,6 +75,18 @@ class Encoder(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class Remembers(Protocol):
+    """An encoder that knows what it has just made."""
+
+    @property
+    def digest(self) -> str: ...
+
+    def lately(self, text: str) -> Encoded | None:
+        """What `encode` gave for this text, where that was just now; None else. Computes nothing."""
+        ...
+
+
 class Scored(NamedTuple):
     """A model's prediction and s(x) in [0, 1]: the calibrated probability that the prediction is right."""
 

@@ -28,6 +28,7 @@ from rightsized.store.cards import Card
 from rightsized.store.models import repair
 
 TOKENIZER_FILE = "tokenizer.json"
+_LATELY = 64  # texts whose vectors are at hand for a moment: who asks next needs no second pass
 _CHUNK = 32  # texts handed to a thread at a time while fitting
 
 
@@ -60,7 +61,7 @@ class OnnxEncoder:
             open_session(checked_file(folder, weights, card), card),
         )
         self._pool: Pool[Encoded] = Pool(
-            self.encode_now, threads=self.threads, queue=config.queue, name=f"encoder-{card.name}"
+            self.encode_now, threads=self.threads, queue=config.queue, name=f"encoder-{card.name}", kept=_LATELY
         )
         parts = (card.files[weights].sha256, card.files[TOKENIZER_FILE].sha256, str(card.context), "sentence")
         self._digest = "sha256:" + hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -116,6 +117,10 @@ class OnnxEncoder:
     async def encode(self, text: str) -> Encoded:
         """Encode in the bounded pool. Raises BusyError when its queue is full, InputError for an unusable text."""
         return await self._pool.submit(text)
+
+    def lately(self, text: str) -> Encoded | None:
+        """What `encode` gave for this text, where that was just now. Computes nothing."""
+        return self._pool.lately(text)
 
     def encode_all_now(self, texts: Sequence[str], *, progress: Progress = no_progress, threads: int = 0) -> Encodings:
         """Encode many texts with all threads, one sequence a call: each row is bit-equal to `encode_now`.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 HELD = 4  # results handed back together at most
 HELD_SECONDS = 0.005  # the longest that a result is held before the next text is begun
+KEPT_CHARS = 20_000  # the result of a longer text is not kept
 HELD_CHARS = 1_000  # a longer text is not begun while results are held
 
 
@@ -36,9 +37,10 @@ class _Work(Generic[T]):
 
 
 class Pool(Generic[T]):
-    """Runs `function(text)` in `threads` threads; at most `queue` texts wait for one."""
+    """Runs `function(text)` in `threads` threads; at most `queue` texts wait for one. `kept`: the latest results that
+    `lately` knows."""
 
-    def __init__(self, function: Callable[[str], T], *, threads: int, queue: int, name: str) -> None:
+    def __init__(self, function: Callable[[str], T], *, threads: int, queue: int, name: str, kept: int = 0) -> None:
         self._function = function
         self._threads = threads
         self._limit = queue
@@ -49,6 +51,7 @@ class Pool(Generic[T]):
         self._ready = threading.Semaphore(0)
         self._workers: list[threading.Thread] = []
         self._closed = False
+        self._kept, self._done = kept, OrderedDict[str, T]()
 
     @property
     def waiting(self) -> int:
@@ -74,6 +77,11 @@ class Pool(Generic[T]):
                 work = self._enqueue(text)
             work.waiters.append((loop, future))
         return await future
+
+    def lately(self, text: str) -> T | None:
+        """The function's value for `text` where it is among the latest results; None else. Computes nothing."""
+        with self._lock:
+            return self._done.get(text)
 
     def close(self) -> None:
         """Take no more texts, finish those taken, and end the threads."""
@@ -136,6 +144,10 @@ class Pool(Generic[T]):
             work.error = error
         with self._lock:
             del self._in_flight[work.text]  # from here on nobody joins
+            if self._kept and work.result is not None and len(work.text) <= KEPT_CHARS:
+                self._done[work.text] = work.result
+                while len(self._done) > self._kept:
+                    self._done.popitem(last=False)
 
 
 def _hand_back(done: list[_Work[T]]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.records import Handled
 from rightsized.apps.triage.service import HIDDEN, TriageService
+from rightsized.apps.triage.store.likeness import vectors_of
 from rightsized.apps.triage.store.records import Waits
 from rightsized.core.config import AuditConfig, Config
 from rightsized.core.errors import InputError, NotFoundError
@@ -52,6 +53,11 @@ async def test_all_tasks_of_a_message_share_one_pass_of_the_encoder(
         handled = await handle(triage, "m1", VAGUE)
         assert set(handled.labels) == {"support", "tone"}
         assert len(passes) == 1
+        store = triage.inboxes.open("inbox").store
+        (encoder, vector) = vectors_of(store, ["m1"])["m1"]  # what that pass made is kept, for what is like it
+        made = (await triage._service.encoder("minilm")).encode_now(VAGUE)
+        assert encoder == (await triage._service.encoder("minilm")).digest
+        assert float(vector @ made.vector) == pytest.approx(1, abs=1e-3)
 
 
 async def test_a_message_is_one_decision_and_each_label_another(copied_home: Path) -> None:

@@ -195,6 +195,39 @@ async def test_our_own_answer_ends_what_waited_in_its_thread(inbox: Inbox, tasks
     assert len(tasks.asked) == 2
 
 
+async def test_our_own_answer_closes_what_was_routed_too_and_a_customers_next_message_opens_the_thread(
+    inbox: Inbox, tasks: FakeTasks
+) -> None:
+    (inbox.folder / "inbox.toml").write_text('domains = ["fernhill.example.com"]\n')
+    asked = Arrival("p0", mail=a_mail("m0", received=1_000.0))
+    ours = a_mail("m1", received=2_000.0, thread="m0", in_reply_to="m0", sender=Address("kim@fernhill.example.com"))
+    source = ListSource([asked, Arrival("p1", mail=ours)])
+    tasks.answers["support"] = lambda text: a_reply("support", "delivery")
+    await all_of(source, inbox)
+    assert inbox.store.get("m0").handled.route.automatic  # type: ignore[union-attr]  # it was handled
+    assert inbox.store.get("m0").status == "done"
+    assert inbox.store.events("m0")[-1].detail == "answered by m1"
+    again = [Arrival(f"p{n}", mail=a_mail(f"m{n}", received=1_000.0 * n, thread="m0")) for n in (3, 4)]
+    await all_of(ListSource(again), inbox)
+    assert [inbox.store.get(key).status for key in ("m0", "m1", "m3", "m4")] == ["done", "done", "routed", "routed"]
+    opened = {key: [one.detail for one in inbox.store.events(key) if one.what == "reopened"] for key in ("m3", "m4")}
+    assert opened == {"m3": ["m1"], "m4": []}
+
+
+async def test_a_conversation_by_subject_outlasts_a_restart(inbox: Inbox, tmp_path: Path, tasks: FakeTasks) -> None:
+    to = (Address("help@fernhill.example.com"),)
+    first = a_mail("m0", subject="The tent pole is broken", to=to, received=1_000.0)
+    await all_of(ListSource([Arrival("p0", mail=first)]), inbox)
+    inbox.close()
+    again = Inbox("inbox", tmp_path / "triage" / "inbox", tasks)
+    reply = a_mail("m1", subject="Re: The tent pole is broken", to=to, received=2_000.0)
+    other = a_mail("m2", subject="Re: The tent pole is broken", sender=Address("eve@example.com"), received=2_000.0)
+    await all_of(ListSource([Arrival("p1", mail=reply), Arrival("p2", mail=other)]), again)
+    assert [again.store.get(key).thread for key in ("m1", "m2")] == ["m0", "m2"]
+    assert not [row for row in again.store.rows("SELECT name FROM subjects") if "tent" in row[0]]
+    again.close()
+
+
 async def test_one_message_handed_over_twice_at_a_time_is_read_once(inbox: Inbox, tasks: FakeTasks) -> None:
     one = arrivals(1)[0]
     given = [handling(inbox).process(one, f"api:{n}", dry_run=n == 1) for n in range(4)]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rightsized.apps.triage.desk.calendar import Calendar
+from rightsized.apps.triage.desk.incidents import print_of
 from rightsized.apps.triage.desk.settings import DeskSettings, parse
+from rightsized.apps.triage.desk.storms import PRINTS, Storms
 from rightsized.apps.triage.records import Level, Priority, Route
 from rightsized.apps.triage.store import MessageStore
+from rightsized.apps.triage.store.likeness import keep_vector
 from rightsized.apps.triage.store.records import Waits
 from rightsized.apps.triage.store.standing import WAITING
 from rightsized.apps.triage.tending import OFTEN, Tending
@@ -152,6 +157,81 @@ def test_a_storm_is_one_incident_and_its_first_stands_for_it(store: MessageStore
     found = again.arrived(store.get("late"))
     assert found is not None
     assert found.key == "storm0"
+
+
+def vague(number: int, kind: int = 0) -> str:
+    """Words that have no 5-gram in common with those of another number."""
+    rng = random.Random(f"{kind} {number}")
+    return " ".join("".join(rng.choice("bcdfghjklmnpqrstvwxz") for _ in range(9)) for _ in range(8))
+
+
+def worded(store: MessageStore, key: str, number: int, about: int, received: float) -> None:
+    """A message of its own words, with a vector that says what it is about."""
+    put(store, key, received=received, body=vague(number, about))
+    rng = np.random.default_rng(number)
+    vector = np.eye(64)[about] + rng.normal(0, 0.05, 64)
+    keep_vector(store, key, ("sha256:one", (vector / np.linalg.norm(vector)).astype(np.float32)))
+
+
+def test_a_storm_of_different_words_is_one_incident_after_a_restart_too(store: MessageStore) -> None:
+    clock = Clock()
+    for number in range(40):
+        worded(store, f"o{number}", number, number % 60 + 1, MONDAY - 86_400 + 600 * number)
+    tending = tended(store, clock)
+    for number in range(12):
+        worded(store, f"s{number}", 100 + number, 0, MONDAY + 30 * number)
+        tending.arrived(store.get(f"s{number}"))
+    assert len(store.waiting(Waits(incident="s0"))) == 12
+    again = tended(store, clock)
+    worded(store, "late", 200, 0, MONDAY + 600)
+    found = again.arrived(store.get("late"))
+    assert found is not None
+    assert found.key == "s0"
+
+
+def test_vectors_of_two_encoders_are_not_compared(store: MessageStore) -> None:
+    tending = tended(store)
+    for number in range(12):
+        worded(store, f"s{number}", number, 0, MONDAY + number)
+        if number == 6:  # of another length: comparing them would fail
+            keep_vector(store, "s6", ("sha256:two", np.eye(32, dtype=np.float32)[0]))
+        assert tending.arrived(store.get(f"s{number}")) is None
+
+
+def test_what_a_person_takes_out_of_an_incident_stays_out(store: MessageStore) -> None:
+    clock, tending = Clock(), tended(store)
+    for number in range(40):
+        put(store, f"o{number}", received=MONDAY - 86_400 + 600 * number)
+    for number in range(10):
+        put(store, f"s{number}", received=MONDAY + number, body=STORM)
+        tending.arrived(store.get(f"s{number}"))
+    assert store.get("s5").incident == "s0"
+    tending.detach("s5", "anna")
+    for other in (tending, tended(store, clock)):
+        other.arrived(store.get("s9"))  # read again, as after a crash
+        assert store.get("s5").incident == ""
+    assert [one.what for one in store.events("s5")][-1] == "detached"
+
+
+def test_a_person_puts_messages_and_incidents_together(store: MessageStore) -> None:
+    tending = tended(store)
+    for key in ("a", "b", "c", "d"):
+        put(store, key)
+    tending.merge("b", "a", "anna")
+    assert [store.get(key).incident for key in "abcd"] == ["a", "a", "", ""]
+    tending.merge("d", "c", "anna")
+    tending.merge("c", "a", "anna")
+    assert [store.get(key).incident for key in "abcd"] == ["a"] * 4
+    assert store.events("d")[-1].by == "anna"
+
+
+def test_a_long_incident_costs_no_more_a_message(store: MessageStore) -> None:
+    storms = Storms(parse({}, "desk.toml").incident, [print_of(f"e{n}", 0.0, vague(n)) for n in range(60)])
+    for number in range(3 * PRINTS):
+        linked = storms.add(print_of(f"s{number}", MONDAY + number, STORM))
+    assert linked is not None
+    assert linked.keys == (f"s{3 * PRINTS - 1}",)
+    assert len(storms.incidents[0].members) == PRINTS
 
 
 def test_an_incident_is_given_out_once(store: MessageStore) -> None:

@@ -63,6 +63,7 @@ class FakeTasks:
         self.answers, self._multi_label = dict(answers), multi_label
         self.asked: list[tuple[str, str, str]] = []  # task, text, conversation
         self.versions: dict[str, str] = {}
+        self.encoders: dict[str, Any] = {}
         self.recorded_replies: list[Reply] = []
 
     async def classify(
@@ -80,6 +81,9 @@ class FakeTasks:
     def tasks(self) -> list[Any]:
         labels, several = ("orders", "delivery"), self._multi_label
         return [FakeStatus(n, labels, self.versions.get(n, "v1"), multi_label=several) for n in self.answers]
+
+    def open_encoder(self, name: str) -> Any:
+        return self.encoders.get(name)
 
     def recorded(self, inner: Answerer, version: str) -> Answerer:
         return _Recorded(inner, self.recorded_replies)

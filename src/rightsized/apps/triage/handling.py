@@ -13,12 +13,14 @@ from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Asking
 from rightsized.apps.triage.records import Address, Handled, Mail, Priority, Route, Summary
 from rightsized.apps.triage.settings import InboxSettings
+from rightsized.apps.triage.store.likeness import KeptVector, keep_vector
 from rightsized.apps.triage.store.messages import SYSTEM
 from rightsized.apps.triage.store.records import ANSWERED, Kept, Status, Waits
+from rightsized.apps.triage.store.subjects import keep_subject
 from rightsized.core.errors import DocumentError, ForbiddenError, RightsizedError
 from rightsized.core.types import TIER_PERSON, TIER_TASK
 
-ALL = 1_000_000
+OPEN = frozenset({"waiting", "routed"})  # messages that an answer is still owed to
 HELPDESK = "zammad:"  # a source that knows which ticket an answer belongs to
 EARLIER = 20  # messages of a thread that are looked at, the latest
 UNREADABLE = "unreadable"  # the queue of what could not be read: a person looks at the original
@@ -49,7 +51,10 @@ class Handling:
         store, sha256 = self._inbox.store, hashlib.sha256(arrival.data).hexdigest()
         with self._inbox.taking:  # two messages of one name, from two sources: the second must see the first
             mail = self._inbox.settle(mail)
-            store.take(mail, source, arrival.place, sha256, error=arrival.error or error, preview=dry_run)
+            with store.writing():
+                store.take(mail, source, arrival.place, sha256, error=arrival.error or error, preview=dry_run)
+                if not dry_run:
+                    keep_subject(store, mail)
         return mail.key
 
     async def handle(self, key: str, *, dry_run: bool) -> Handled | None:
@@ -70,7 +75,7 @@ class Handling:
             handled = await self._read(kept, kept.mail)
         acts = self._inbox.settings.actions.enabled and not dry_run
         handled = replace(handled, dry_run=not acts)
-        await asyncio.to_thread(self._keep, handled, made, dry_run)
+        await asyncio.to_thread(self._keep, handled, made, dry_run, self._inbox.made_lately(kept.mail))
         if not dry_run:
             await asyncio.to_thread(self._tend, handled.key)
         return handled
@@ -100,21 +105,36 @@ class Handling:
         except Exception as error:  # noqa: BLE001 - a defect of ours: one message must not stop the inbox
             return failed(mail, kept.source, f"Reading it failed: {type(error).__name__}.")
 
-    def _keep(self, handled: Handled, made: str, preview: bool) -> None:
+    def _keep(self, handled: Handled, made: str, preview: bool, vector: KeptVector | None) -> None:
         store = self._inbox.store
         status: Status = "none" if preview else "routed" if handled.route.automatic and not handled.error else "waiting"
         with store.writing():
             store.handled(handled, status, made, preview=preview)
             if preview:
                 return
+            if vector is not None:
+                keep_vector(store, handled.key, vector)
             if handled.route.queue == ANSWERED:
                 self._answer(handled)
                 return
             after = self._answered_since(handled)
             if after is not None:
                 store.update(handled.key, after.sender, "done", f"answered by {after.key}", status="done")
-            elif not handled.error:
+                return
+            before = self._answered_before(handled)
+            if before is not None:
+                store.note(handled.key, SYSTEM, "reopened", before.key)
+            if not handled.error:
                 self._inbox.plan(handled)
+
+    def _answered_before(self, handled: Handled) -> Kept | None:
+        """Our own answer that a customer's message comes after, where nobody has written since."""
+        if handled.automatic:
+            return None
+        thread = self._inbox.store.thread(handled.thread)
+        earlier = [one for one in thread if one.received < handled.received and one.key != handled.key]
+        last = earlier[-1] if earlier else None
+        return last if last is not None and last.queue == ANSWERED and ends(last, thread) else None
 
     def _answered_since(self, handled: Handled) -> Handled | None:
         """Our own answer to a message, where it was read before the message was."""
@@ -129,8 +149,8 @@ class Handling:
         store.update(handled.key, SYSTEM, "done", "written by our own side", status="done")
         if not ends(store.get(handled.key), store.thread(handled.thread)):
             return
-        for one in store.waiting(Waits(thread=handled.thread, limit=ALL)):
-            if one.received <= handled.received:
+        for one in store.thread(handled.thread):
+            if one.status in OPEN and one.received <= handled.received:
                 store.update(one.key, handled.sender, "done", f"answered by {handled.key}", status="done")
 
     def _tend(self, key: str) -> None:

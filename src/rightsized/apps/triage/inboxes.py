@@ -25,9 +25,12 @@ from rightsized.apps.triage.mail.settling import Settling
 from rightsized.apps.triage.protocols import Source
 from rightsized.apps.triage.reading.message import MessageReader
 from rightsized.apps.triage.reading.tasks import Tasks, roles, versions
-from rightsized.apps.triage.records import Address, Handled
+from rightsized.apps.triage.records import Address, Handled, Mail
 from rightsized.apps.triage.settings import InboxSettings, check_name
+from rightsized.apps.triage.similar import made_lately
 from rightsized.apps.triage.store import MessageStore
+from rightsized.apps.triage.store.likeness import KeptVector, trim
+from rightsized.apps.triage.store.subjects import thread_of_subject
 from rightsized.apps.triage.tending import Tending
 from rightsized.core.egress import Egress
 from rightsized.core.errors import NotFoundError
@@ -54,7 +57,8 @@ class Inbox:
         self._read_now: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.store = MessageStore(folder)
         self.taking = threading.Lock()  # held while a message gets its key
-        self.settle = Settling(self.store.find, self.store.people, self.is_ours, self.store.was)
+        of_subject = partial(thread_of_subject, self.store)
+        self.settle = Settling(self.store.find, self.store.people, self.is_ours, self.store.was, of_subject)
         try:
             self.actions = Journal(self.store, name)
             self._load()
@@ -97,6 +101,10 @@ class Inbox:
         """Whether somebody of our own side has this address, by the settings' domains."""
         return is_ours(self._settings, address)
 
+    def made_lately(self, mail: Mail) -> KeptVector | None:
+        """The vector that the tasks' reading of a message has just made; None where none did."""
+        return made_lately(self._tasks, self._reader.text_of(mail))
+
     def source(self, address: str, options: Mapping[str, Any], egress: Egress, *, dry_run: bool) -> Source:
         """A source of this inbox, going on where it was. Raises ConfigError, MissingExtraError."""
         return source_of(self.store, self._settings, address, options, egress, dry_run=dry_run)
@@ -122,6 +130,7 @@ class Inbox:
 
     def purge(self) -> int:
         """Delete the text of messages that were finished `read.history_days` ago. Returns how many."""
+        trim(self.store)
         return self.store.purge(time.time() - self._settings.read.history_days * DAY_SECONDS)
 
     def close(self) -> None:

@@ -6,14 +6,17 @@ Vectors stand in the inbox's file beside the messages and go with their text.
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
+import contextlib
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rightsized.apps.triage.store import MessageStore
+from rightsized.apps.triage.store.likeness import KeptVector
 from rightsized.apps.triage.store.records import Kept
-from rightsized.core.protocols import Encoder
+from rightsized.core.errors import NotFoundError
+from rightsized.core.protocols import Encoder, Remembers
 
 LATEST = 5_000  # finished messages that are looked through, the latest
 A_LOOK = 24  # vectors that one look may have to make; the rest is made by later looks
@@ -25,6 +28,25 @@ class Like(NamedTuple):
 
     kept: Kept
     similarity: float
+
+
+class Encoders(Protocol):
+    """What is asked for the encoders of the tasks (`tasks.service_protocol.Service` gives it)."""
+
+    def tasks(self) -> list[Any]: ...
+
+    def open_encoder(self, name: str) -> Encoder: ...
+
+
+def made_lately(tasks: Encoders, text: str) -> KeptVector | None:
+    """The vector that a task's reading of this text has just made; None where none did. Nothing is encoded for it."""
+    for name in sorted({one.task.encoder for one in tasks.tasks() if one.task.kind == "classify"}):
+        with contextlib.suppress(NotFoundError):  # a task whose encoder was removed reads nothing
+            encoder = tasks.open_encoder(name)
+            made = encoder.lately(text) if isinstance(encoder, Remembers) else None
+            if made is not None:
+                return encoder.digest, made.vector
+    return None
 
 
 async def similar(store: MessageStore, encoder: Encoder, one: Kept, limit: int) -> list[Like]:

@@ -26,13 +26,15 @@ class Kept(Protocol):
 class Settling:
     """Settles messages in the order they are taken. Not for several threads at once.
 
-    Conversations by headers are those of the store; by subject, those of messages that were settled here.
+    Conversations by headers are those of the store; by subject, those of messages that were settled here, then those
+    that are `stored`.
 
     Args:
         find: the message that was taken under a key; None where there is none.
         people: the addresses that take part in a thread, as far as its texts are kept.
         is_ours: whether an address is of our own side, which may answer everybody.
         was: whether the message under the key of one, whose text was deleted, said the same.
+        stored: the thread of a bare subject between some people since a time; empty where none is known.
     """
 
     def __init__(
@@ -41,9 +43,10 @@ class Settling:
         people: Callable[[str], frozenset[str]],
         is_ours: Callable[[Address], bool] = lambda address: False,
         was: Callable[[Mail], bool] = lambda mail: False,
+        stored: Callable[[str, frozenset[str], float], str] = lambda subject, people, since: "",
     ) -> None:
         self._find, self._people, self._is_ours, self._was = find, people, is_ours, was
-        self._recent = RecentThreads()
+        self._recent, self._stored = RecentThreads(), stored
 
     def __call__(self, mail: Mail) -> Mail:
         """The message with its own key and its thread."""
@@ -59,7 +62,7 @@ class Settling:
 
     def of_subject(self, subject: str, people: frozenset[str], since: float) -> str:
         """See `threads.KnownThreads`."""
-        return self._recent.of_subject(subject, people, since)
+        return self._recent.of_subject(subject, people, since) or self._stored(subject, people, since)
 
     def admits(self, thread: str, mail: Mail) -> bool:
         """See `threads.KnownThreads`."""

@@ -12,7 +12,7 @@ from typing import Protocol
 from rightsized.apps.triage.records import Labelled
 from rightsized.core.errors import RightsizedError
 from rightsized.core.generation import Caller, DataClass
-from rightsized.core.protocols import Answerer
+from rightsized.core.protocols import Answerer, Encoder
 from rightsized.core.types import Reply
 from rightsized.tasks.records import TaskStatus
 
@@ -35,6 +35,8 @@ class Tasks(Protocol):
     def tasks(self) -> list[TaskStatus]: ...
 
     def recorded(self, inner: Answerer, version: str) -> Answerer: ...
+
+    def open_encoder(self, name: str) -> Encoder: ...
 
 
 class Asker(Protocol):

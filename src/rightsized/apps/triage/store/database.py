@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rightsized.apps.triage.store.standing import add_queue
+from rightsized.apps.triage.store.subjects import add_subjects
 from rightsized.core import sqlite
 from rightsized.core.errors import DiskFullError, IntegrityError, StoreError
 from rightsized.ledger.database import is_disk_full
@@ -76,7 +77,15 @@ def _let_events_lose_their_words(connection: sqlite3.Connection) -> None:
     )
 
 
-_MIGRATIONS = (_create, _add_vectors, _add_error_and_preview, _add_indexes, _let_events_lose_their_words, add_queue)
+_MIGRATIONS = (
+    _create,
+    _add_vectors,
+    _add_error_and_preview,
+    _add_indexes,
+    _let_events_lose_their_words,
+    add_queue,
+    add_subjects,
+)
 
 
 def open_database(folder: Path) -> sqlite3.Connection:

@@ -39,6 +39,16 @@ def vectors_of(store: Rows, keys: Sequence[str]) -> dict[str, KeptVector]:
     return found
 
 
+def keep_vector(store: Rows, key: str, vector: KeptVector) -> None:
+    """Keep the vector of a message, for as long as its text is kept and few came after it."""
+    sql = """INSERT INTO vectors (key, encoder, vector)
+             SELECT key, ?, ? FROM messages WHERE key = ? AND mail IS NOT NULL
+             ON CONFLICT (key) DO UPDATE SET encoder = excluded.encoder, vector = excluded.vector"""
+    encoder, made = vector
+    with store.writing() as connection:
+        connection.execute(sql, (encoder, made.astype(np.float16).tobytes(), key))
+
+
 def apart(store: Rows, keys: Sequence[str]) -> set[str]:
     """Of these messages, those that a person has taken out of an incident."""
     found = set[str]()
