@@ -14,7 +14,7 @@ from live_server import Client, running
 from rightsized.apps.triage.records import Sentence, Span
 from rightsized.apps.triage.service import TriageService
 from rightsized.server.console.said import places, stretches
-from rightsized.server.console.views import Piece
+from rightsized.server.console.views import Piece, marked
 from rightsized.tasks.writing import FakeTextWriter
 from tests.apps.triage.triage_samples import a_mail
 
@@ -129,3 +129,8 @@ def test_stretches_keep_every_letter_and_every_mark() -> None:
         (0, [("o", "for1"), (" three four", "")]),
     ]
     assert stretches([], []) == []
+
+
+def test_a_text_of_which_no_word_counts_is_shown_plainly() -> None:
+    assert marked("Thank you.", []) == [Piece("Thank you.", "", 0.0)]  # the words that counted stand in its subject
+    assert marked("", []) == []

@@ -168,7 +168,7 @@ def _outcome(attempt: Attempt) -> str:
 
 def marked(text: str, contributions: Sequence[Contribution]) -> list[Piece]:
     """The text in pieces, each word marked by how far it moved the score."""
-    strongest = max(FULL_MARK, *(abs(c.value) for c in contributions))
+    strongest = max(FULL_MARK, max((abs(c.value) for c in contributions), default=0.0))
     pieces, at = [], 0
     for part in sorted(contributions, key=lambda c: c.start):
         if part.start < at or part.end > len(text):
