@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from rightsized.apps.triage.inboxes import Inbox
+from rightsized.apps.triage.mail.authentication import FIELD
 from rightsized.apps.triage.mail.threads import STRANGER
+from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.records import Address, Mail, Span
-from tests.apps.triage.triage_samples import FakeTasks
+from tests.apps.triage.test_running import handling
+from tests.apps.triage.triage_samples import FakeTasks, a_mail
 
 ANNA, EVE = Address("anna@example.com"), Address("eve@example.net")
 SUPPORT = Address("support@fernhill.example")
@@ -76,3 +79,28 @@ def test_who_takes_part_and_our_own_side_join(inbox: Inbox) -> None:
     for key, sender in (("b1@x", bob), ("k1@x", kim), ("a2@x", ANNA)):
         mail = take(inbox, key, sender, in_reply_to="a1@x", references=("a1@x",))
         assert (mail.thread, mail.notes) == ("a1@x", ())
+
+
+def test_our_own_domain_is_no_way_in_where_the_mail_server_knows_better(inbox: Inbox) -> None:
+    kim = Address("boss@fernhill.example")
+    take(inbox, "a1@x", ANNA)
+    forged = {FIELD: "mx.fernhill.example; spf=fail smtp.mailfrom=evil.example"}
+    thrown = take(inbox, "f1@x", kim, in_reply_to="a1@x", cc=(EVE,), headers=forged)
+    assert (thrown.thread, thrown.notes) == ("f1@x", (STRANGER,))
+    assert take(inbox, "e1@x", EVE, in_reply_to="a1@x").thread == "e1@x"
+    vouched = take(inbox, "k1@x", kim, in_reply_to="a1@x", headers=forged, authenticated=True)
+    assert vouched.thread == take(inbox, "k2@x", kim, in_reply_to="a1@x").thread == "a1@x"
+
+
+async def test_a_forged_answer_of_ours_ends_nothing(inbox: Inbox) -> None:
+    forged = {FIELD: "mx.fernhill.example; dmarc=fail header.from=fernhill.example"}
+    kim = Address("kim@fernhill.example")
+
+    async def process(key: str, sender: Address, **changes: Any) -> str:
+        mail = a_mail(key, sender=sender, to=(SUPPORT,), **changes)
+        await handling(inbox).process(Arrival(key, mail=mail), "s", dry_run=False)
+        return inbox.store.get("a1@x").status
+
+    assert await process("a1@x", ANNA) == "waiting"
+    assert await process("f1@x", kim, in_reply_to="a1@x", headers=forged) == "waiting"
+    assert await process("k1@x", kim, in_reply_to="a1@x") == "done"

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rightsized.apps.triage.records import Mail
+
+FIELD = "authentication-results"  # kept of a message: what the server that is believed says of it
 MOST_RESULTS = 100  # of one field that are looked at
 
 
@@ -21,11 +24,24 @@ def authenticated(fields: Sequence[str], authserv: str, domain: str) -> bool:
         authserv: the name of the server that is believed.
         domain: of the one address in From.
     """
-    for value in fields:
-        name, *results = _without_comments(value).split(";")[: MOST_RESULTS + 1]
-        if name.split()[:1] and name.split()[0].lower() == authserv.strip().lower():
-            return any(_vouches(one, domain.lower()) for one in results)
-    return False
+    results = _without_comments(of_server(fields, authserv)).split(";")[1 : MOST_RESULTS + 1]
+    return any(_vouches(one, domain.lower()) for one in results)
+
+
+def of_server(fields: Sequence[str], authserv: str) -> str:
+    """The topmost field of this server; empty where there is none."""
+    return next((one for one in fields if authserv and _name(one) == authserv.strip().lower()), "")
+
+
+def refuted(mail: Mail) -> bool:
+    """Whether the server has looked at a message and does not vouch for its sender: the address may be anybody's. Mail
+    that never passed the server says nothing."""
+    return FIELD in mail.headers and not mail.authenticated
+
+
+def _name(field: str) -> str:
+    words = _without_comments(field).partition(";")[0].split()
+    return words[0].lower() if words else ""
 
 
 def _vouches(result: str, domain: str) -> bool:

@@ -15,7 +15,7 @@ from functools import cache
 from msgspec.structs import replace
 
 from rightsized.apps.triage.mail import attachments
-from rightsized.apps.triage.mail.authentication import authenticated
+from rightsized.apps.triage.mail.authentication import FIELD, authenticated, of_server
 from rightsized.apps.triage.mail.automatic import Signs, automatic
 from rightsized.apps.triage.mail.identity import key_of, normalised
 from rightsized.apps.triage.mail.lines import Lines
@@ -114,9 +114,11 @@ def parse(data: bytes, options: MailOptions, *, received: float, read: attachmen
     head, listed = tree.headers, list(_attachments(data, others, options, read, notes.append))
     mail = with_regions(_from_headers(head), parsed, notes.append)
     signs = _signs(data, tree, mail, options.domains)
+    said = of_server(mail_headers.values(head, FIELD), options.authserv)
     mail = replace(
         mail,
         authenticated=_authenticated(head, options.authserv),
+        headers={**mail.headers, FIELD: single_line(said)[:_LONGEST_KEPT]} if said else mail.headers,
         received=received or _received(head),
         attachments=tuple(listed),
         automatic=automatic(signs),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from rightsized.apps.triage.mail.authentication import refuted
 from rightsized.apps.triage.mail.identity import distinct
 from rightsized.apps.triage.mail.threads import RecentThreads, placed, takes_part
 from rightsized.apps.triage.records import Address, Mail
@@ -67,7 +68,8 @@ class Settling:
     def admits(self, thread: str, mail: Mail) -> bool:
         """See `threads.KnownThreads`."""
         people = self._people(thread)
-        return not people or self._is_ours(mail.sender) or takes_part(mail, people)
+        ours = self._is_ours(mail.sender) and not refuted(mail)
+        return not people or ours or takes_part(mail, people)
 
     def _text(self, key: str) -> Mail | None:
         kept = self._find(key)
