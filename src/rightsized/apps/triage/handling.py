@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from rightsized.apps.triage.inboxes import Inbox
+from rightsized.apps.triage.mail.authentication import refuted
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Asking
 from rightsized.apps.triage.records import Address, Handled, Mail, Priority, Route, Summary
-from rightsized.apps.triage.mail.authentication import refuted
 from rightsized.apps.triage.settings import InboxSettings
 from rightsized.apps.triage.store.likeness import KeptVector, keep_vector
 from rightsized.apps.triage.store.messages import SYSTEM
@@ -90,9 +90,12 @@ class Handling:
                 found.append(handled)
         return found
 
-    async def _read(self, mail: Mail, source: str, earlier: Sequence[Mail], *, dry_run: bool = False) -> Handled:
+    async def _read(self, kept: Kept, mail: Mail) -> Handled:
+        if kept.error:
+            return failed(mail, kept.source, kept.error)
         if self._inbox.is_ours(mail.sender) and not refuted(mail):
-            return answered(mail, source)
+            return answered(mail, kept.source)
+        earlier = [one.mail for one in self._inbox.store.thread(kept.thread) if one.number < kept.number and one.mail]
         try:
             asking = self._asking(self._inbox)
             return await self._inbox.reader.read(mail, kept.source, earlier[-EARLIER:], asking)
