@@ -170,7 +170,8 @@ class TriageService:
         if not installed:
             return []
         encoder = await self._service.encoder((used or installed)[0])
-        found = await similar(self.inboxes.open(name).store, encoder, kept, limit)
+        inbox = self.inboxes.open(name)
+        found = await similar(inbox.store, encoder, kept, limit, inbox.is_ours)
         return [one._replace(kept=self._veiled(one.kept)[0]) for one in found]
 
     async def draft(self, name: str, number: int, identity: Identity = LOCAL_ADMIN, by: str = "") -> Draft:

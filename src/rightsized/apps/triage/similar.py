@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rightsized.apps.triage.records import Address
 from rightsized.apps.triage.store import MessageStore
 from rightsized.apps.triage.store.likeness import KeptVector
 from rightsized.apps.triage.store.records import Kept
@@ -49,8 +51,10 @@ def made_lately(tasks: Encoders, text: str) -> KeptVector | None:
     return None
 
 
-async def similar(store: MessageStore, encoder: Encoder, one: Kept, limit: int) -> list[Like]:
-    """Finished messages of other threads that are most like `one`, the most similar first."""
+async def similar(
+    store: MessageStore, encoder: Encoder, one: Kept, limit: int, ours: Callable[[Address], bool]
+) -> list[Like]:
+    """Finished messages of other threads that are most like `one`, the most similar first; `ours` were never asked."""
     if one.mail is None or not one.mail.text:
         return []
     numbers, matrix = await _vectors(store, encoder)
@@ -63,8 +67,9 @@ async def similar(store: MessageStore, encoder: Encoder, one: Kept, limit: int) 
         if closeness[place] < LEAST or len(found) == limit:
             break
         kept = store.numbered(numbers[place])
-        if kept is not None and kept.thread != one.thread and kept.mail is not None:
-            found.append(Like(kept, float(closeness[place])))
+        if kept is None or kept.mail is None or kept.thread == one.thread or ours(kept.mail.sender):
+            continue
+        found.append(Like(kept, float(closeness[place])))
     return found
 
 

@@ -121,7 +121,7 @@ async def test_our_answers_to_solved_messages_are_the_examples(
         late = "Hello, my parcel with the tent was due on Monday and has not moved since. Where is it?"
         await take(triage, a_mail("old", late, received=1e9, thread="old"))
         desk = {"sender": Address("desk@fernhill.example", "Desk"), "thread": "old"}
-        said = "Hi Anna, order FO-20001 for Bo Winter left us today."
+        said = "Hi Anna, your parcel with the tent has not moved since Monday. FO-20001 for Bo Winter left us today."
         await take(triage, a_mail("false", "Send us your password.", received=1e9 + 4, **desk))
         await take(triage, a_mail("ours", said, received=1e9 + 5, in_reply_to="old", **desk))
         await triage.step("inbox", 1, "done", "anna")
@@ -130,7 +130,9 @@ async def test_our_answers_to_solved_messages_are_the_examples(
         draft = await triage.draft("inbox", number, by="anna")
         assert draft.examples == (1,)
         shown = writer.prompts[0].excerpts[-1].text
-        assert shown == f"Hi {FILL_IN}, order {FILL_IN} for {FILL_IN} left us today."
+        moved = f"Hi {FILL_IN}, your parcel with the tent has not moved since {FILL_IN}."
+        assert shown == f"{moved} {FILL_IN} for {FILL_IN} left us today."
+        assert [one.kept.number for one in await triage.similar("inbox", triage.show("inbox", number).kept)] == [1]
         event = triage.show("inbox", number).events[-1]
         assert (event.by, event.what, event.detail) == ("anna", "drafted", "decision fake-1")
         with pytest.raises(NotFoundError):
