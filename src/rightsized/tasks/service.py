@@ -185,6 +185,7 @@ class LocalService:
                 f"The text has {len(text):,} characters; {self._config.engine.max_text_chars:,} is the most.",
                 fix="Send less, or raise engine.max_text_chars.",
             )
+        who = caller or LOCAL_ADMIN.caller
         ticket = loaded.watch.begin() if loaded.watch else 0
         reply = None
         try:
