@@ -244,3 +244,33 @@ def test_an_inbox_by_keys(client: Client, tmp_path: Path) -> None:
         assert not browser.complaints
     statuses = client.get("/v1/triage").json["inboxes"][0]["counts"]
     assert (statuses["waiting"], statuses["routed"], statuses["done"]) == (1, 1, 1)
+
+
+STORM = "I cannot check out, the page says error 500 when I press pay. Please help, I want my tent."
+
+
+def test_an_incident_is_worked_together(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "home" / "triage" / "inbox" / "inbox.toml").write_text('domains = ["shop.example"]\n')
+    for number in range(3):
+        send(client, subject=f"Pay {number}", text=STORM, sender=f"c{number}@example.com", id=f"s{number}@example.com")
+
+    def step(number: int, name: str, value: str = "") -> Answer:
+        return client.post(f"/v1/triage/inbox/messages/{number}", {"step": name, "value": value, "reviewer": "anna"})
+
+    assert step(2, "join", "1").json["incident"] == step(3, "join", "1").json["incident"] == "api:s0@example.com"
+    assert step(2, "join", "3").status == 422
+    assert step(3, "join", "one").status == 422
+    assert step(3, "detach").json["incident"] == ""
+    assert step(3, "done-all").status == 422  # it belongs to none
+    step(3, "join", "2")
+    about = b"In-Reply-To: <api:s0@example.com>\nTo: c0@example.com\n\n"
+    reply = b"From: kim@shop.example\nMessage-ID: <a@shop.example>\n" + about + b"Mended.\n"
+    send(client, message=base64.b64encode(reply).decode())
+    shown = client.get("/v1/triage/inbox/messages/2").json["together"]
+    assert shown == {"first": 1, "messages": 3, "waiting": 2, "answer": "Mended.", "answered": 1}
+    page = client.page("/triage/inbox?number=2").text
+    assert "Mended.</textarea>" in page
+    assert "Done, with all 2 that wait" in page
+    assert step(2, "done-all").json["status"] == "done"
+    assert client.get("/v1/triage/inbox/messages").json["total"] == 0
+    assert client.get("/v1/triage/inbox/messages/3").json["together"]["waiting"] == 0

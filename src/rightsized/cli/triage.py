@@ -13,15 +13,19 @@ from rightsized.cli.triage_learn import app as learn
 from rightsized.cli.triage_queue import (
     AssignOptions,
     CorrectOptions,
+    DoneOptions,
     ForecastOptions,
+    JoinOptions,
     MessageOptions,
     QueueOptions,
     accept,
     assign,
     correct,
+    detach,
     done,
     draft,
     forecast,
+    join,
     queue,
     reopen,
     show,
@@ -42,8 +46,10 @@ add(app, "accept", MessageOptions, accept)
 add(app, "correct", CorrectOptions, correct)
 add(app, "assign", AssignOptions, assign)
 add(app, "draft", MessageOptions, draft)
-add(app, "done", MessageOptions, done)
+add(app, "done", DoneOptions, done)
 add(app, "reopen", MessageOptions, reopen)
+add(app, "detach", MessageOptions, detach)
+add(app, "join", JoinOptions, join)
 add(app, "actions", ActionsOptions, actions)
 add(app, "undo", ActionOptions, undo)
 add(app, "retry", ActionOptions, retry)

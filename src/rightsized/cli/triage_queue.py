@@ -55,6 +55,16 @@ class CorrectOptions(MessageOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DoneOptions(MessageOptions):
+    incident: Annotated[bool, typer.Option("--incident", help="With all of its incident that wait.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinOptions(MessageOptions):
+    other: Annotated[int, typer.Argument(help="Number of a message of the incident that it belongs to.")]
+
+
+@dataclass(frozen=True, kw_only=True)
 class AssignOptions(MessageOptions):
     to: Annotated[str, typer.Argument(help="The person who gets it.")]
 
@@ -120,9 +130,19 @@ def draft(options: MessageOptions) -> Result:
     return Result(found, "\n".join([found["text"], *told, "", f"decision {found['decision']}; not sent to anybody."]))
 
 
-def done(options: MessageOptions) -> Result:
+def done(options: DoneOptions) -> Result:
     """Mark a message as finished."""
-    return _step(options, "done")
+    return _step(options, "done-all" if options.incident else "done")
+
+
+def detach(options: MessageOptions) -> Result:
+    """Take a message out of its incident: it is about something else, and waits for itself."""
+    return _step(options, "detach")
+
+
+def join(options: JoinOptions) -> Result:
+    """Put a message, with all of its incident, into the incident of another: they are about the same thing."""
+    return _step(options, "join", value=str(options.other))
 
 
 def reopen(options: MessageOptions) -> Result:
@@ -202,11 +222,21 @@ def _told(found: dict[str, Any]) -> str:
         lines += [f"why: {handled['route']['reason']}", f"priority {one['level']}: {handled['priority']['reason']}"]
         lines += [f"{field['name']}: {field['value']}" for field in handled["fields"]]
         lines += ["", *(f"- {sentence['text']}" for sentence in handled["summary"]["sentences"])]
+    together = found.get("together")
+    if together:
+        lines += ["", f"one of {together['messages']} messages of an incident, {together['waiting']} of them waiting; "
+                  f"the first is {together['first']}"]  # fmt: skip
     lines += ["", "(The text was deleted.)" if found["text"] is None else found["text"]]
     lines += [
         "",
         *(f"{_when(event['at'])}  {event['by']}: {event['what']} {event['detail']}" for event in found["events"]),
     ]
+    if together and together["answer"]:
+        lines += [
+            "",
+            f"Answer to message {together['answered']} of the incident, sent to nobody else:",
+            together["answer"],
+        ]
     return "\n".join(lines)
 
 

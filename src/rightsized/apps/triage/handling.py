@@ -133,7 +133,8 @@ class Handling:
         if handled.automatic:
             return None
         thread = self._inbox.store.thread(handled.thread)
-        earlier = [one for one in thread if one.received < handled.received and one.key != handled.key]
+        own = self._inbox.store.get(handled.key)
+        earlier = [one for one in thread if (one.received, one.number) < (own.received, own.number)]
         last = earlier[-1] if earlier else None
         return last if last is not None and last.queue == ANSWERED and ends(last, thread) else None
 
@@ -148,10 +149,11 @@ class Handling:
         """A message of our own side: what waited before it in its thread is answered, and it waits for nobody."""
         store = self._inbox.store
         store.update(handled.key, SYSTEM, "done", "written by our own side", status="done")
-        if not ends(store.get(handled.key), store.thread(handled.thread)):
+        own, thread = store.get(handled.key), store.thread(handled.thread)
+        if not ends(own, thread):
             return
-        for one in store.thread(handled.thread):
-            if one.status in OPEN and one.received <= handled.received:
+        for one in thread:
+            if one.status in OPEN and one.received <= own.received:
                 store.update(one.key, handled.sender, "done", f"answered by {handled.key}", status="done")
 
     def _tend(self, key: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -26,6 +26,7 @@ from rightsized.apps.triage.rerouting import rerouted
 from rightsized.apps.triage.settings import DEFAULT_INBOX
 from rightsized.apps.triage.similar import Like, similar
 from rightsized.apps.triage.store.records import Event, Kept, Waits
+from rightsized.apps.triage.together import Ours, Together, detach, finish, join, together
 from rightsized.apps.triage.writers import writer_of
 from rightsized.core.config import Config
 from rightsized.core.errors import InputError, NotFoundError, RightsizedError, UnsupportedError
@@ -40,12 +41,11 @@ from rightsized.tasks.pseudonyms import detector_of
 from rightsized.tasks.service_protocol import Service
 from rightsized.tasks.writing import About, Excerpt, TextWriter
 
-MOST_WAITING = 5_000  # messages looked through for a forecast
 MOST_SIMILAR = 5  # solved messages shown beside one
 HIDDEN = "(asked for an audit: label it without help)"
-Step = Literal["accept", "correct", "assign", "done", "reopen"]
+Step = Literal["accept", "correct", "assign", "done", "reopen", "detach", "join", "done-all"]
 _TELLING = frozenset({"accepted", "assigned", "routed", "action"})  # events whose words follow from an answer
-STEPS: tuple[Step, ...] = ("accept", "correct", "assign", "done", "reopen")
+STEPS: tuple[Step, ...] = get_args(Step)
 
 
 class InboxStanding(Frozen, frozen=True):
@@ -74,13 +74,14 @@ class Outlooked(Frozen, frozen=True):
 class Shown(Frozen, frozen=True):
     """A message as a person works on it: with its thread, oldest first, and what happened to it.
 
-    `blind` are the roles whose answer is hidden since an audit asks this person for theirs.
+    `blind` are the roles whose answer is hidden since an audit asks this person for theirs. `together` is its incident.
     """
 
     kept: Kept
     thread: tuple[Kept, ...]
     events: tuple[Event, ...]
     blind: tuple[str, ...] = ()
+    together: Together | None = None
 
 
 async def no_policies(collection: str, text: str, identity: Identity) -> Sequence[Excerpt]:
@@ -151,8 +152,9 @@ class TriageService:
     def forecast(self, name: str) -> list[Outlooked]:
         """How likely each waiting message is to be answered late, the dearest to leave first."""
         inbox = self.inboxes.open(name)
-        by_key = {one.key: self._veiled(one)[0] for one in inbox.store.waiting(Waits(limit=MOST_WAITING))}
-        chances = [one for one in inbox.tending.forecast() if one.key in by_key]
+        found = inbox.tending.forecast()
+        by_key = {one.key: self._veiled(one)[0] for one in inbox.store.of([one.key for one in found])}
+        chances = [one for one in found if one.key in by_key]
         return [Outlooked(by_key[one.key], one.late, one.low, one.high) for one in chances]
 
     def show(self, name: str, number: int) -> Shown:
@@ -161,7 +163,7 @@ class TriageService:
         kept, blind = self._veiled(self._numbered(name, number))
         thread = tuple(self._veiled(one)[0] for one in store.thread(kept.thread))
         events = tuple(_without_outcome(one) if blind else one for one in store.events(kept.key))
-        return Shown(kept, thread, events, blind)
+        return Shown(kept, thread, events, blind, together(self.inboxes.open(name), kept, self._ours(name)))
 
     async def similar(self, name: str, kept: Kept, limit: int = MOST_SIMILAR) -> list[Like]:
         """Finished messages that are like one; none where the home has no encoder."""
@@ -209,14 +211,16 @@ class TriageService:
         inbox = self.inboxes.open(name)
         solved = [one.kept for one in await self.similar(name, kept)]
 
-        def ours(one: Kept, thread: Sequence[Kept]) -> bool:
-            return one.mail is not None and inbox.is_ours(one.mail.sender) and ends(one, thread)
-
         def look_up() -> list[Example]:
-            found = answers(inbox.store, ours, solved)
+            found = answers(inbox.store, self._ours(name), solved)
             return without_people(found, detector_of(self._config)) if found else []
 
         return await asyncio.to_thread(look_up)
+
+    def _ours(self, name: str) -> Ours:
+        """Whether a message of a thread is our own answer."""
+        inbox = self.inboxes.open(name)
+        return lambda one, thread: one.mail is not None and inbox.is_ours(one.mail.sender) and ends(one, thread)
 
     async def seen(self, identity: Identity, what: What, messages: Sequence[Kept]) -> None:
         """Put on record that somebody is about to be shown these messages."""
@@ -233,7 +237,8 @@ class TriageService:
         """What a person does with a message; `by` is their name.
 
         accept: the route stands, and labels that wait for a person are given as they were suggested. correct: the label
-        of `role` is `value`. assign: to the queue or person `value`. done, reopen: as they say.
+        of `role` is `value`. assign: to the queue or person `value`. done, reopen: as they say. detach: out of its
+        incident. join: into that of the message number `value`. done-all: all of its incident that wait are finished.
         Raises NotFoundError, InputError.
         """
         kept = self._numbered(name, number)
@@ -253,6 +258,12 @@ class TriageService:
                 self._reroute(self.inboxes.open(name), kept, {role: value})
         elif step == "assign":
             store.update(kept.key, by, "assigned", value, assignee=_named(value))
+        elif step == "detach":
+            detach(self.inboxes.open(name), kept, by)
+        elif step == "join":
+            join(self.inboxes.open(name), kept, self._numbered(name, _number(value)), by)
+        elif step == "done-all":
+            finish(self.inboxes.open(name), kept, by, value)
         else:
             status = "done" if step == "done" else "waiting"
             store.update(kept.key, by, "done" if step == "done" else "reopened", value, status=status)
@@ -360,6 +371,12 @@ def _held_back(count: int) -> str:
 def _without_outcome(one: Event) -> Event:
     """An event without the words that name a queue, a person chosen for it, or an action."""
     return msgspec.structs.replace(one, detail=HIDDEN) if one.what in _TELLING else one
+
+
+def _number(value: str) -> int:
+    if not value.strip().isdecimal() or len(value) > 12:
+        raise InputError(f"{value[:50]!r} is no number of a message.", fix="Name a message as the queue shows it.")
+    return int(value)
 
 
 def _named(value: str) -> str:

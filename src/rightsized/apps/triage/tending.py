@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.desk.delay import Ranked, Waiting, chances_of, order
-from rightsized.apps.triage.desk.forecast import Chance, Outlook, Pending, forecast, hourly_rates
+from rightsized.apps.triage.desk.forecast import RUNS, Chance, Outlook, Pending, forecast, hourly_rates
 from rightsized.apps.triage.desk.incidents import Incident, Print, print_of
 from rightsized.apps.triage.desk.settings import DeskSettings
 from rightsized.apps.triage.desk.simulation.playing import team_of
@@ -28,6 +28,7 @@ from rightsized.apps.triage.store.standing import Standing, held, levels, standi
 MOST = 20_000  # waiting messages that are ordered by cost, the most urgent levels first; the rest stands behind them
 OFTEN = 5.0  # seconds between two rounds of giving out
 FORECAST_MOST = 500  # waiting messages that a forecast plays through
+FORECAST_WORK, LEAST_RUNS = 20_000, 40  # messages times runs: some seconds; 40 runs are an interval of +-15 points
 RATES_DAYS = 28  # of arrivals that tell how often messages come
 HOUR, DAY = 3600.0, 86_400.0
 
@@ -95,7 +96,8 @@ class Tending:
         since = now - RATES_DAYS * DAY
         rates = hourly_rates(self._store.arrivals(since), self._calendar, since, now)
         team = team_of(self._desk, self._desk.people)
-        return forecast(pending, team, self._desk, Outlook(rates), now)
+        runs = min(RUNS, max(LEAST_RUNS, FORECAST_WORK // max(len(pending), 1)))
+        return forecast(pending, team, self._desk, Outlook(rates), now, runs=runs)
 
     def arrived(self, kept: Kept) -> Incident | None:
         """A message was handled: the incident that it belongs to, where it does; its members are marked."""

@@ -92,7 +92,7 @@ class InboxPages:
         name = asked.path["inbox"]
         await self._triage.step(name, number, _as_step(step), by, role=form.get("role", ""), value=value)
         kept = {key: form[key] for key in ("status", "queue", "assignee") if form.get(key)}
-        stays = {"number": str(number)} if step in ("correct", "assign") else {}
+        stays = {"number": str(number)} if step in ("correct", "assign", "detach", "join") else {}
         return _go(name, {**kept, **stays})
 
     async def _current(self, name: str, query: Mapping[str, str], listed: list[Kept]) -> Shown | None:

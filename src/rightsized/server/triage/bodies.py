@@ -11,6 +11,7 @@ from rightsized.apps.triage.records import Handled, Level
 from rightsized.apps.triage.service import InboxStanding, Step
 from rightsized.apps.triage.settings import DEFAULT_INBOX
 from rightsized.apps.triage.store.records import Event, Status
+from rightsized.apps.triage.together import Together
 from rightsized.core.types import Frozen
 
 LATEST = 4_102_444_800.0  # the year 2100, seconds since 1970
@@ -102,6 +103,7 @@ class MessageView(Frozen, frozen=True):
     """A message with its text, its thread and what happened to it.
 
     `text` is null once it was deleted. `blind`: roles whose answer is hidden, since an audit asks for a person's own.
+    `together`: the incident that it belongs to, with the answer that one of it was given, for a person to send.
     """
 
     message: MessageRow
@@ -109,6 +111,7 @@ class MessageView(Frozen, frozen=True):
     thread: tuple[MessageRow, ...]
     events: tuple[Event, ...]
     blind: tuple[str, ...] = field(default=())
+    together: Together | None = None
 
 
 class Taken(Frozen, frozen=True):
@@ -121,7 +124,8 @@ class StepRequest(Frozen, frozen=True):
     """What a person does with a message.
 
     accept: the route stands and labels that wait are given as suggested. correct: the label of `role` is `value`.
-    assign: to the person or queue `value`. done and reopen: as they say.
+    assign: to the person or queue `value`. done and reopen: as they say. detach: out of its incident. join: into that
+    of the message number `value`. done-all: all of its incident that wait are finished.
     """
 
     step: Step

@@ -115,7 +115,7 @@ def view_of(shown: Shown) -> bodies.MessageView:
     """A message with all that belongs to it."""
     text = shown.kept.mail.body if shown.kept.mail else None
     thread = tuple(row_of(one) for one in shown.thread if one.key != shown.kept.key)
-    return bodies.MessageView(row_of(shown.kept), text, thread, shown.events, shown.blind)
+    return bodies.MessageView(row_of(shown.kept), text, thread, shown.events, shown.blind, shown.together)
 
 
 def forecast_of(found: Sequence[Outlooked]) -> bodies.Forecast:
