@@ -65,6 +65,7 @@ class Generation(Frozen, frozen=True):
         conversation: whose conversation it belongs to and which, where that is known; no model is shown it.
         untrusted: whether all of it but its instructions is content that nobody vouches for.
         tests: to be run against the code of the answer, where there are any.
+        documents: of which the body holds text, as `COLLECTION/ID`: who may not see them all may not read it.
     """
 
     operation: Operation
@@ -79,6 +80,7 @@ class Generation(Frozen, frozen=True):
     conversation: str = ""
     untrusted: bool = False
     tests: GivenTests | None = None
+    documents: tuple[str, ...] = ()
 
 
 class Caller(Frozen, frozen=True):
@@ -121,10 +123,10 @@ class Completion(Frozen, frozen=True):
     replaced: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     tested: RunResult | None = None
-
     documents: tuple[str, ...] = ()
 
 class Delta(NamedTuple):
+
     """One piece of a stream: the chunk object in OpenAI shape, and the text it adds to the first choice.
 
     `alike`: it differs from the piece just before it in the text of its only choice, and in nothing else.

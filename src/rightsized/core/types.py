@@ -168,6 +168,7 @@ class Decision(Frozen, frozen=True):
     were not kept. Those of an answered one are in its reply. `subject` is whom it is about, in the record a reference
     that means nothing without the subject's key; `sealed` is what only that key opens, empty once it was opened.
     `operation`, `asked_model` and `roles` are what was asked for, and as whom: what the policy's rules look at.
+    `documents` are those of which the request holds text, as `COLLECTION/ID`.
     """
 
     id: str
@@ -194,6 +195,7 @@ class Decision(Frozen, frozen=True):
     operation: str = ""
     asked_model: str = ""
     roles: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
 
     @property
     def tried(self) -> tuple[Attempt, ...] | None:

@@ -155,6 +155,7 @@ class Recorded(Answerer):
             operation=request.generation.operation if request.generation else request.operation or "classify",
             asked_model=request.generation.model if request.generation else "",
             roles=request.roles,
+            documents=request.generation.documents if request.generation else (),
         )
 
     async def _finish(self, started: asyncio.Future[None], begun: Decision, reply: Reply) -> Reply:

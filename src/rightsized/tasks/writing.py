@@ -37,10 +37,15 @@ _TURNS = re.compile(
 
 
 class Excerpt(Frozen, frozen=True):
-    """Text of a document. `label` says where it stands, such as title and heading: it comes from the document too."""
+    """Text of a document. `label` says where it stands, such as title and heading: it comes from the document too.
+
+    `document` is its id in the writer's collection, or `COLLECTION/ID` where the writer is of none: who may not see it
+    may not read the record of what was asked.
+    """
 
     text: str
     label: str = ""
+    document: str = ""
 
 
 class Prompt(Frozen, frozen=True):
@@ -118,10 +123,13 @@ class GatewayWriter:
         caller: who asks; the decision is theirs.
         data_class: what the documents of the collection hold; a caller's class can only be stricter.
         model: `auto`, the cascade; or the name of a tier.
+        collection: whose documents the excerpts are; empty: they say it themselves.
     """
 
-    def __init__(self, gateway: Gateway, caller: Caller, data_class: DataClass, model: str = AUTO) -> None:
-        self._gateway, self._model = gateway, model
+    def __init__(
+        self, gateway: Gateway, caller: Caller, data_class: DataClass, model: str = AUTO, *, collection: str = ""
+    ) -> None:
+        self._gateway, self._model, self._prefix = gateway, model, f"{collection}/" if collection else ""
         self._class = strictest(data_class, caller.data_class)
         self._caller = replace(caller, data_class=self._class)
 
@@ -144,7 +152,8 @@ class GatewayWriter:
             schema = {"name": "answer", "schema": prompt.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         deadline = time.monotonic() + prompt.seconds
-        asked = Generation("chat", body, self._model, data_class=self._class, deadline=deadline)
+        named = dict.fromkeys(self._prefix + one.document for one in prompt.excerpts if one.document)
+        asked = Generation("chat", body, self._model, data_class=self._class, deadline=deadline, documents=tuple(named))
         caller = replace(self._caller, subject=prompt.subject or self._caller.subject)
         return text_of(await self._gateway.generate(asked, caller))
 
@@ -180,7 +189,7 @@ def gateway_writers(
         running = gateway()
         if running is None:
             return no_writer(collection, caller)
-        return GatewayWriter(running, caller, data_classes.get(collection, data_class))
+        return GatewayWriter(running, caller, data_classes.get(collection, data_class), collection=collection)
 
     return of
 

@@ -91,7 +91,8 @@ def documents_of(begun: Decision, end: End | None = None) -> tuple[str, ...]:
     reply, attempts = (end.reply, end.attempts) if end is not None else (begun.reply, begun.attempts)
     texts = [one.completion for one in (reply.attempts if reply is not None else attempts or ())]
     texts.append(reply.completion if reply is not None else None)
-    return tuple(dict.fromkeys(each for one in texts if one is not None for each in one.documents))
+    quoted = (each for one in texts if one is not None for each in one.documents)
+    return tuple(dict.fromkeys((*begun.documents, *quoted)))
 
 
 def turns_of(body: str) -> tuple[Turn, ...]:

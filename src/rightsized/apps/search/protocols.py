@@ -133,7 +133,7 @@ class View(Protocol):
         ...
 
     def contents(self, filters: Filters) -> dict[str, str]:
-        """The sha256 of the documents that pass, by id, in the order of source and key; nothing else of them is read."""
+        """The sha256 of the documents that pass, by id, in the order of source and key; nothing more is read."""
         ...
 
     def facets(self, filters: Filters, fields: Sequence[str], rows: Sequence[int] | None = None) -> list[Facet]:

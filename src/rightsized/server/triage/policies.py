@@ -26,6 +26,7 @@ def policies_of(documents: SearchService) -> Policies:
         question = Question(words[:MOST_CHARS], limit=PASSAGES)
         found = await documents.search(collection, question, principals_of(identity), identity.caller)
         await note_hits(documents, identity, collection, found)
-        return tuple(Excerpt(hit.found.passage.text, hit.found.document.title) for hit in found.hits)
+        each = ((hit.found.passage.text, hit.found.document) for hit in found.hits)
+        return tuple(Excerpt(text, one.title, f"{collection}/{one.id}") for text, one in each)
 
     return look_up

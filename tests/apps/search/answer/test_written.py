@@ -27,12 +27,14 @@ from rightsized.apps.search.answer.records import Answer
 from rightsized.apps.search.answer.written import MOST_READ, packed, write
 from rightsized.apps.search.index.collection import Collection
 from rightsized.apps.search.query.search import search
-from rightsized.apps.search.types import Document, Found, Hit, Passage
+from rightsized.apps.search.types import Document, Filters, Found, Hit, Passage
 from rightsized.core.errors import BusyError, UpstreamError
+from rightsized.core.generation import Caller
 from rightsized.core.types import Decision
 from rightsized.ledger.log import SqliteLedger
 from rightsized.tasks.gateway import LocalGateway
-from rightsized.tasks.writing import Excerpt, FakeTextWriter, Prompt, inert, messages
+from rightsized.tasks.writing import Excerpt, FakeTextWriter, GatewayWriter, Prompt, inert, messages
+from rightsized.tasks.written import documents_of
 from tests.engines.upstream import Behaviour, Upstream, reset, whole
 
 OPEN = Bar(least=0.0)
@@ -192,6 +194,22 @@ def test_who_asked_and_what_it_held_is_on_record(room: Room) -> None:
 
     decision = with_gateway(root, [saying(numbered(room, RIGHT))], work)
     assert (decision.tenant, decision.key, decision.data_class) == ("ward-3", "k1", "secret")
+
+
+def test_the_record_of_a_prompt_names_the_documents_in_it(room: Room) -> None:
+    """Whoever may not see them all is shown neither the prompt nor the answer (`server/reviewing`)."""
+    root, collection = room
+
+    async def work(gateway: LocalGateway, upstream: Upstream, ledger: SqliteLedger) -> Decision | None:
+        writes = GatewayWriter(gateway, Caller("k1", "ward-3"), "secret", collection="papers")
+        found = await write(collection.view(("group:hr",)), QUESTION, writes, Inquiry(Counting(), bar=OPEN))
+        assert found.written is not None
+        return ledger.get(found.written.decision)
+
+    decision = with_gateway(root, [saying(numbered(room, RIGHT))], work)
+    keys = {one.id: one.key for one in collection.view(("group:hr",)).documents(Filters())}
+    named = {keys[one.removeprefix("papers/")] for one in documents_of(decision)}
+    assert {"leave.md", "salary.md"} <= named <= set(PAPERS)
 
 
 def test_a_collection_may_hold_less_than_secrets_but_a_key_is_never_undercut(room: Room) -> None:

@@ -113,7 +113,7 @@ def packed(hits: Sequence[Hit], context: int) -> list[Hit]:
 
 def prompt(question: str, hits: Sequence[Hit]) -> Prompt:
     """What the model is asked."""
-    excerpts = tuple(Excerpt(hit.found.passage.text, _label(hit)) for hit in hits)
+    excerpts = tuple(Excerpt(hit.found.passage.text, _label(hit), hit.found.document.id) for hit in hits)
     return Prompt(INSTRUCTIONS, f"Question: {question}", excerpts, tokens=MOST_WRITTEN)
 
 

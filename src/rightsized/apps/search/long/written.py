@@ -135,7 +135,7 @@ class _Teller:
 
     async def reduce(self, notes: Sequence[Note], *, last: bool) -> Told:
         below = [line for note in notes for line in self.lines(note)]
-        excerpts = [Excerpt(line.text) for line in below]
+        excerpts = [Excerpt(line.text, document=self._found[0].document.id) for line in below]
         return await self._told(REDUCE, excerpts, [line.places for line in below], notes[0].first, notes[-1].last)
 
     async def _told(
@@ -174,7 +174,8 @@ def _source(one: Excerpt) -> Source:
 def _excerpt(found: Found) -> Excerpt:
     passage = found.passage
     where = " > ".join(dict.fromkeys((found.document.title or found.document.key, *passage.path)))
-    return Excerpt(passage.text, f"{where}\n{passage.header}" if passage.header else where)
+    label = f"{where}\n{passage.header}" if passage.header else where
+    return Excerpt(passage.text, label, found.document.id)
 
 
 def _size(text: str) -> int:

@@ -47,7 +47,8 @@ def reranking_of(config: Config, gateway: Callable[[], Gateway | None]) -> Reran
     if by_a_tier(config):
 
         def tier(collection: str, caller: Caller) -> TierReranker:
-            return TierReranker(gateway, config.search.reranker, caller, data_class=data_class_of(config, collection))
+            held = data_class_of(config, collection)
+            return TierReranker(gateway, config.search.reranker, caller, data_class=held, collection=collection)
 
         return Reranking(tier, budget_of(config))
     reranker = configured_reranker(config)

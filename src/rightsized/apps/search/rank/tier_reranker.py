@@ -26,7 +26,13 @@ class TierReranker:
     """Implements `apps.search.protocols.Reranker`: the scores are those of one tier, or of its fallback."""
 
     def __init__(
-        self, gateway: Callable[[], Gateway | None], tier: str, caller: Caller, *, data_class: DataClass
+        self,
+        gateway: Callable[[], Gateway | None],
+        tier: str,
+        caller: Caller,
+        *,
+        data_class: DataClass,
+        collection: str = "",
     ) -> None:
         """
         Args:
@@ -34,8 +40,11 @@ class TierReranker:
             tier: its name.
             caller: who searches; the decision is theirs.
             data_class: what the documents hold; the caller's can only be stricter.
+            collection: whose passages they are. Which documents is not known here, so that the record names none that
+                anybody may see, and its texts are shown to nobody.
         """
         self._gateway, self._tier, self._caller = gateway, tier, caller
+        self._documents = (f"{collection}/",) if collection else ()
         self._class = strictest(data_class, caller.data_class)
 
     @property
@@ -58,7 +67,9 @@ class TierReranker:
             raise UnsupportedError(f"Tier {self._tier!r} is not open here.")
         body = {"query": question, "documents": list(passages)}
         deadline = time.monotonic() + PATIENCE_SECONDS
-        asked = Generation("rerank", body, self._tier, data_class=self._class, deadline=deadline)
+        asked = Generation(
+            "rerank", body, self._tier, data_class=self._class, deadline=deadline, documents=self._documents
+        )
         reply = await running.generate(asked, self._caller)
         if reply.completion is None:
             reasons = "; ".join(dict.fromkeys(one.reason for one in reply.attempts if one.reason))
