@@ -34,6 +34,7 @@ from rightsized.server.reading import MIB, WHOLE, Receive, Scope, Send, in_time
 from rightsized.server.reviewing import Desk
 from rightsized.server.routes import OPERATIONS, Part
 from rightsized.server.triage.bodies import HOOK
+from rightsized.server.triage.gauges import InboxGauges
 from rightsized.server.triage.hook import signed_intake
 from rightsized.server.triage.policies import policies_of
 from rightsized.store.home import Home
@@ -59,6 +60,7 @@ class App:
         self._openai = Surface(service, config.gateway, self._metrics, limit, self._gate.used)
         self._documents = documents_of(service, config)
         self._triage = TriageService(config, service, policies_of(self._documents))
+        self._metrics.registry.register(InboxGauges(self._triage))
         self._desk = Desk(service, self._documents)
         self._console = Console(self._desk, self._triage, limit, self._metrics.uses)
         self._router = self._build_router(limit)

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from rightsized.apps.triage.fields.population import taken_since
 from rightsized.apps.triage.inbox import Context, open_source
 from rightsized.apps.triage.mail.settling import Settling
 from rightsized.apps.triage.protocols import Source
+from rightsized.apps.triage.reach import Reach
 from rightsized.apps.triage.reading.message import MessageReader
 from rightsized.apps.triage.reading.tasks import Tasks, roles, versions
 from rightsized.apps.triage.records import Address, Handled, Mail
@@ -55,7 +56,7 @@ class Inbox:
         self.name, self.folder, self._tasks = name, folder, tasks
         self._loading = threading.RLock()
         self._read_now: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self.store = MessageStore(folder)
+        self.store, self.reach = MessageStore(folder), Reach()
         self.taking = threading.Lock()  # held while a message gets its key
         of_subject = partial(thread_of_subject, self.store)
         self.settle = Settling(self.store.find, self.store.people, self.is_ours, self.store.was, of_subject)
@@ -107,7 +108,8 @@ class Inbox:
 
     def source(self, address: str, options: Mapping[str, Any], egress: Egress, *, dry_run: bool) -> Source:
         """A source of this inbox, going on where it was. Raises ConfigError, MissingExtraError."""
-        return source_of(self.store, self._settings, address, options, egress, dry_run=dry_run)
+        told = self.reach.told
+        return source_of(self.store, self._settings, address, options, egress, dry_run=dry_run, told=told)
 
     def plan(self, handled: Handled, *, accepted: bool = False) -> None:
         """Plan the actions of a message, in the transaction that keeps it.
@@ -209,6 +211,7 @@ def source_of(
     egress: Egress,
     *,
     dry_run: bool,
+    told: Callable[[str, str], None] | None = None,
 ) -> Source:
     """A source at `address` that passes by what the store is done with. A dry run keeps nothing of how far it got."""
     nowhere = Context().keep_cursor
@@ -218,5 +221,6 @@ def source_of(
         cursor=store.cursor,
         keep_cursor=nowhere if dry_run else store.keep_cursor,
         max_bytes=int(settings.read.max_mb * MIB),
+        told=told or Context().told,
     )
     return open_source(address, options, context)

@@ -68,11 +68,15 @@ async def look_after(triage: TriageService) -> None:
 
 
 async def _source(triage: TriageService, name: str, address: str, options: dict[str, object], egress: Egress) -> None:
-    pause = FIRST_PAUSE
+    pause, told = FIRST_PAUSE, address
+    reach = triage.inboxes.open(name).reach
     while True:
         try:
             inbox = triage.inboxes.open(name)
             source = await asyncio.to_thread(inbox.source, address, options, egress, dry_run=False)
+            if told != source.name:  # what was wrong with its address stood under that
+                reach.told(told, "")
+                told = source.name
             try:
                 async for _ in run(source, triage.handling(name), dry_run=False, wait=True):
                     pause = FIRST_PAUSE
@@ -80,9 +84,11 @@ async def _source(triage: TriageService, name: str, address: str, options: dict[
                 await source.close()
         except RightsizedError as error:
             said = {"inbox": name, "source": address, "error": error.own_words, "again_in_s": round(pause)}
+            reach.told(told, error.own_words)
             log.error("A source of an inbox failed", extra=said)
         except Exception as error:  # noqa: BLE001 - a defect of ours in one source must not end the others, nor the server
             said = {"inbox": name, "source": address, "error": type(error).__name__, "again_in_s": round(pause)}
+            reach.told(told, type(error).__name__)
             log.error("A source of an inbox failed by a defect", extra=said)
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, keeps no secret
         pause = min(2 * pause, LONGEST_PAUSE)

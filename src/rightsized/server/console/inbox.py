@@ -52,7 +52,9 @@ class InboxPages:
 
     async def inboxes(self, asked: Asked) -> Response:
         """Every inbox, and how much waits in each."""
-        return self._show("inboxes.html", inboxes=await asyncio.to_thread(self._triage.standings))
+        found = await asyncio.to_thread(self._triage.standings)
+        down = {one.name: self._triage.inboxes.open(one.name).reach.down() for one in found if not one.problem}
+        return self._show("inboxes.html", inboxes=found, down=down)
 
     async def inbox(self, asked: Asked) -> Response:
         """The message that comes first, or the one named, with all that helps to decide about it."""

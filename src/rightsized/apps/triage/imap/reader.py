@@ -92,6 +92,7 @@ class Reader:
         while not stop.is_set():
             try:
                 found = self._round()
+                self._context.told(self._name, "")
                 if found:
                     self._failures = 0
                     self._delivered += len(found)
@@ -351,6 +352,7 @@ class Reader:
                 fix="See whether the server can be reached from here; nothing was lost.",
             )
         seconds = pause(self._failures, self._marking.first_pause_s)
+        self._context.told(self._name, str(error))
         log.warning("%s dropped: %s; again in %.1f s", self._name, error, seconds)
         if not stop.is_set():
             self._wake.wait(seconds)

@@ -84,6 +84,7 @@ class FileSource:
                     with suppress(ValueError):  # a thread is still in it, and ends it
                         looked.close()
                 last = stamp
+                self._context.told(self._name, "")
             if not wait and not (self._files.waits_for_more and number < MOST_LOOKS):
                 return
             await asyncio.sleep(self._context.poll_seconds if wait else SETTLED_SECONDS / 4)

@@ -36,6 +36,7 @@ class Context(NamedTuple):
         keep_cursor: keeps how far a source got, under its name.
         max_bytes: a larger message is handed over as one that cannot be read, without its content.
         poll_seconds: between two looks of a source that waits.
+        told: told under a source's name what is wrong each time it cannot be read, and "" when it was.
     """
 
     egress: Egress | None = None
@@ -44,6 +45,7 @@ class Context(NamedTuple):
     keep_cursor: Callable[[str, str], None] = lambda source, value: None
     max_bytes: int = MAX_BYTES
     poll_seconds: float = POLL_SECONDS
+    told: Callable[[str, str], None] = lambda source, problem: None
 
 
 class Opener(Protocol):

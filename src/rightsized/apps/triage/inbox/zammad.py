@@ -54,10 +54,12 @@ class ZammadSource:
                 async for arrival in self._look():
                     yield arrival
                 failed = 0
-            except UpstreamError:
+                self._context.told(self.name, "")
+            except UpstreamError as error:
                 if not wait:
                     raise
                 failed += 1
+                self._context.told(self.name, error.own_words)
             if not wait:
                 return
             await asyncio.sleep(min(self._options.poll_s * 2.0 ** min(failed, 8), LONGEST_PAUSE))
