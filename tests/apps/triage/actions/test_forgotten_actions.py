@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from rightsized.apps.triage.actions import Carrier, Journal
+from rightsized.apps.triage.actions import Carrier
+from rightsized.apps.triage.inboxes import Inbox
 from rightsized.apps.triage.protocols import Done
 from rightsized.apps.triage.records import Action, Handled, Mail, Route
 from rightsized.apps.triage.store import MessageStore
 from rightsized.core.errors import InputError
-from tests.apps.triage.triage_samples import a_handled, a_mail
+from tests.apps.triage.triage_samples import FakeTasks, a_handled, a_mail
 
 LABEL, FORWARD = Action("label", "parcel"), Action("forward", "ann@firm.example")
 
@@ -34,8 +35,11 @@ class Desk:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[MessageStore]:
-    made = MessageStore(tmp_path / "inbox")
+def inbox(tmp_path: Path) -> Iterator[Inbox]:
+    folder = tmp_path / "triage" / "inbox"
+    folder.mkdir(parents=True)
+    (folder / "inbox.toml").write_text("[actions]\nenabled = true\n")
+    made = Inbox("inbox", folder, FakeTasks({}))
     yield made
     made.close()
 
@@ -47,10 +51,10 @@ def routed(store: MessageStore) -> Handled:
     return handled
 
 
-async def test_what_was_planned_is_not_done_and_what_was_done_stays(store: MessageStore) -> None:
-    journal, desk = Journal(store, "inbox"), Desk()
+async def test_what_was_planned_is_not_done_and_what_was_done_stays(inbox: Inbox) -> None:
+    store, journal, desk = inbox.store, inbox.actions, Desk()
     handled = routed(store)
-    journal.plan(handled, off=False)
+    inbox.plan(handled)
     journal.finish(journal.begin(journal.next()[0], "scripted"), "did it to marked@x", Action("label", "marked@x"))
     store.forget(["marked@x"], "kim")
     assert await Carrier(journal, store, [desk]).round() == 0
@@ -61,13 +65,14 @@ async def test_what_was_planned_is_not_done_and_what_was_done_stays(store: Messa
     ]
     with pytest.raises(InputError, match="cannot be undone"):
         journal.undo(journal.all("done")[0].token, "kim")
-    assert journal.plan(handled, off=False) == 0  # read before it was forgotten, kept after
+    inbox.plan(handled)  # read before it was forgotten, kept after
+    assert len(journal.all()) == 2
     assert all(b"marked@x" not in one.read_bytes() for one in store.path.parent.iterdir())
 
 
-async def test_an_action_that_was_picked_before_is_not_sent_without_its_message(store: MessageStore) -> None:
-    journal, desk = Journal(store, "inbox"), Desk()
-    journal.plan(routed(store), off=False)
+async def test_an_action_that_was_picked_before_is_not_sent_without_its_message(inbox: Inbox) -> None:
+    store, journal, desk = inbox.store, inbox.actions, Desk()
+    inbox.plan(routed(store))
     store.forget(["marked@x"], "kim")
     failed = journal.all("failed")[-1]
     journal.retry(failed.token, "kim")
