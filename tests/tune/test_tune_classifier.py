@@ -170,3 +170,39 @@ def test_scores_left_by_another_classifier_are_refused(fitted: Fitted, tmp_path:
     fitted.classifier.save(tmp_path)
     with pytest.raises(IntegrityError, match="another classifier"):
         Previous.open(tmp_path)
+
+
+def test_a_row_with_another_label_keeps_the_scores_of_models_that_never_saw_it(fitted: Fitted) -> None:
+    texts, labels = messages()
+    changed = ["delivery" if i == 0 else label for i, label in enumerate(labels)]
+    assert changed != labels
+    again = fit_classifier(TrainingData(texts, changed, informative_vectors(labels)), previous=fitted.left)
+    assert (again.left.scores.logits == fitted.left.scores.logits).all()
+    assert again.left.since == 1
+
+
+def test_the_same_rows_again_are_the_same_model_and_a_few_can_be_scored_anew(fitted: Fitted) -> None:
+    texts, labels = messages()
+    vectors = informative_vectors(labels)
+    same = fit_classifier(TrainingData(texts, labels, vectors), previous=fitted.left)
+    assert same.classifier.digest == fitted.classifier.digest
+    assert same.left.since == 0
+    data = TrainingData([*texts, "a new one"], [*labels, labels[0]], np.concatenate([vectors, vectors[:1]]))
+    again = fit_classifier(data, FitOptions(recheck=15), previous=fitted.left)
+    anew = (again.left.scores.logits[:120] != fitted.left.scores.logits).any(axis=1)
+    folds = set(fitted.folds[anew].tolist())  # but the one that holds the new row: its models are the ones before
+    assert folds == {0, 1} - {int(again.folds[120])}
+    assert anew.sum() == np.isin(fitted.folds, list(folds)).sum()
+
+
+def test_a_full_fit_is_due_after_many_small_ones(fitted: Fitted) -> None:
+    texts, labels = messages()
+    vectors, left, searched = informative_vectors(labels), fitted.left, []
+    for more in (5, 10, 15):
+        rows = [*range(120), *range(more)]
+        own = [*texts, *(f"{texts[i]} number {i} of these" for i in range(more))]
+        data = TrainingData(own, [labels[i] for i in rows], vectors[rows])
+        again = fit_classifier(data, previous=left)
+        searched.append(bool(again.tried))
+        left = again.left
+    assert searched == [False, False, True], "15 of 120 rows are more than a tenth, 5 at a time or at once"

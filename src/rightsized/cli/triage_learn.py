@@ -15,7 +15,7 @@ from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned
 
 if TYPE_CHECKING:
-    from rightsized.apps.triage.learning.records import Paired, Question, ShadowReport
+    from rightsized.apps.triage.learning.records import Comparison, Paired, Question, ShadowReport
     from rightsized.core.types import Decision
     from rightsized.store.home import Home
     from rightsized.tasks.records import FitReport, Review
@@ -124,7 +124,8 @@ def ask(options: AskOptions) -> Result:
     from rightsized.apps.triage.learning.choose import Strategy
 
     how = msgspec.convert(options.how.value, Strategy)
-    found = choose(_home(options), options.task, options.count, strategy=how, seed=options.seed)
+    with progress_bars(options.json) as bars:
+        found = choose(_home(options), options.task, options.count, strategy=how, seed=options.seed, progress=bars)
     rows = [[one.decision, one.kind, f"{one.uncertainty:.2f}", _best(one), _short(one.text)] for one in found]
     if not rows:
         return Result(found, "No message without a label is on record.")
@@ -166,8 +167,10 @@ def _waits(decision: Decision) -> bool:
 
 
 def refit(options: RefitOptions) -> Result:
-    """Fit a candidate on the corrections so far. It is not in force until `promote`."""
+    """Fit a candidate on the corrections so far, and compare it. It is not in force until `promote`."""
     from rightsized.apps.triage.learning.candidate import refit as make
+    from rightsized.apps.triage.learning.compare import compare as judge
+    from rightsized.apps.triage.learning.records import Refitted
 
     found = _fitting(
         options,
@@ -181,23 +184,25 @@ def refit(options: RefitOptions) -> Result:
             labels=options.labels,
         ),
     )
+    with progress_bars(options.json) as bars:
+        compared = judge(_home(options), options.task, bars)
     needed = f" By simulation {found.needed:,} fresh audits would do to certify it." if found.needed else ""
-    return Result(
-        found,
-        f"Candidate {found.version}: {found.corrections} corrections among {found.examples} examples; "
-        f"{found.held} kept back.{needed}\nCompare it: rightsized triage learn compare {options.task}",
+    if found.declared:
+        needed = f" It will be tested on the next {found.declared:,} audits."
+    text = (
+        f"Candidate {found.version}: {found.corrections} new corrections among {found.examples} examples; "
+        f"{found.held} kept back.{needed}\n{_comparison(compared)}"
     )
+    return Result(Refitted(found, compared), text)
 
 
 def compare(options: TaskOptions) -> Result:
     """Compare the candidate with the running model: on corrections kept back, and on old examples out-of-fold."""
     from rightsized.apps.triage.learning.compare import compare as judge
 
-    found = judge(_home(options), options.task)
-    lines = [_paired(one) for one in (found.held, found.out_of_fold) if one]
-    rows = [[one.label, one.running, one.candidate, _short(one.text)] for one in found.changed]
-    table = ["", aligned(["label", "running", "candidate", "text"], rows)] if rows else []
-    return Result(found, "\n".join([found.verdict, *lines, *table]))
+    with progress_bars(options.json) as bars:
+        found = judge(_home(options), options.task, bars)
+    return Result(found, _comparison(found))
 
 
 def shadow(options: ShadowOptions) -> Result:
@@ -244,7 +249,8 @@ def discover(options: TaskOptions) -> Result:
     """Propose new labels: groups of messages that no label fits. Nothing is created."""
     from rightsized.apps.triage.learning.discover import discover as look
 
-    found = look(_home(options), options.task)
+    with progress_bars(options.json) as bars:
+        found = look(_home(options), options.task, progress=bars)
     lines = []
     for one in found:
         lines.append(f"{one.name}: {one.n} messages, nearest to {one.nearest_label}")
@@ -290,6 +296,13 @@ def _fitting(options: Common, work: Callable[[Home, Callable[[FitPlan], FitRepor
             )
 
         return work(home, fit)
+
+
+def _comparison(found: Comparison) -> str:
+    lines = [_paired(one) for one in (found.held, found.out_of_fold) if one]
+    rows = [[one.label, one.running, one.candidate, _short(one.text)] for one in found.changed]
+    table = ["", aligned(["label", "running", "candidate", "text"], rows)] if rows else []
+    return "\n".join([found.verdict, *lines, *table])
 
 
 def _paired(one: Paired) -> str:

@@ -88,21 +88,22 @@ def fit_task(plan: FitPlan, progress: Progress = no_progress) -> FitReport:
 def _train(home: Home, plan: FitPlan, slices: Slices, encoder: OnnxEncoder, progress: Progress) -> Fitted:
     embedder = Embedder(home, encoder)
     vectors = embedder.vectors(slices.train.texts, progress)
-    options = FitOptions(seed=plan.seed, multi_label=plan.columns.multi_label, progress=progress)
-    labels: Any = slices.train.labels if plan.columns.multi_label else [row[0] for row in slices.train.labels]
+    several = plan.columns.multi_label
+    options = FitOptions(seed=plan.seed, multi_label=several, progress=progress, recheck=plan.recheck)
+    labels: Any = slices.train.labels if several else [row[0] for row in slices.train.labels]
     names = {label: label_words(label) for label in sorted({label for row in slices.train.labels for label in row})}
     named = dict(zip(names, embedder.vectors(list(names.values())), strict=True))
     data = TrainingData(slices.train.texts, labels, vectors, encoder.digest, named)
-    return fit_classifier(data, options, _previous(home, plan.task) if plan.incremental else None)
+    return fit_classifier(data, options, _previous(home, plan.task, plan.base) if plan.incremental else None)
 
 
-def _previous(home: Home, task: str) -> Previous | None:
-    """What the fit in force left for a refit to start from."""
+def _previous(home: Home, task: str, version: str) -> Previous | None:
+    """What the fit of a version, else of the one in force, left for a refit to start from."""
     store = TaskStore(home)
     if task not in store.names():
         return None
     try:
-        return Previous.open(store.folder(task))
+        return Previous.open(store.folder(task, version or None))
     except RightsizedError:  # whatever is wrong with the old version must not stop a new one
         return None
 
@@ -217,7 +218,7 @@ class _Stage:
 
     def _measurement(self, rows: ScoredRows, certificate: Certificate, compare: ScoredRows | None) -> Measurement:
         """Rows spread evenly; where they are train rows, how far each goes is taken from its out-of-fold scores."""
-        picked = spread(len(rows.texts))
+        picked = spread(len(rows.texts), self.plan.timed)
         by = answered_by(rows.score, certificate.thresholds)
         return Measurement(
             home=self.plan.home,

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from rightsized.engines.onnx import OnnxEncoder
     from rightsized.store.home import Home
 
-TEXTS = 200  # requests timed
 TIMED = 60  # texts timed with the encoder before quantisation, where its vectors of the others are at hand
 WARM_UP = 10  # requests before them: the first calls allocate
 TIMEOUT_S = 600
@@ -68,9 +67,9 @@ class Measurement(Frozen, frozen=True):
     compare: bool
 
 
-def spread(rows: int) -> list[int]:
-    """Positions of the rows that are timed: up to 200, evenly spread."""
-    return [int(i) for i in np.unique(np.linspace(0, rows - 1, min(TEXTS, rows)).astype(int))] if rows else []
+def spread(rows: int, count: int) -> list[int]:
+    """Positions of the rows that are timed: up to `count`, evenly spread."""
+    return [int(i) for i in np.unique(np.linspace(0, rows - 1, min(count, rows)).astype(int))] if rows else []
 
 
 def measure_serving(measurement: Measurement) -> Serving:

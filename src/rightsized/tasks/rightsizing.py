@@ -85,7 +85,7 @@ def full_precision_row(
     full = serving.full
     if full is None:
         return ()
-    picked = spread(len(rows.texts))
+    picked = spread(len(rows.texts), len(full.answers))
     own = [rows.predicted[-1][i] for i in picked]
     same = sum(set(answer) == set(p.labels) for answer, p in zip(full.answers, own, strict=True))
     correct = np.array([set(answer) == set(rows.labels[i]) for answer, i in zip(full.answers, picked, strict=True)])

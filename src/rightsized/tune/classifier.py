@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rightsized.engines.classifier import Classifier, ClassifierSettings
 from rightsized.tune.crossfit import Bench, Choices, RawScores, cross_fit
 from rightsized.tune.ngrams import suited
-from rightsized.tune.previous import Previous, carried_over, keys_of
+from rightsized.tune.previous import Previous, carried_over, keys_of, texts_of
 from rightsized.tune.readouts import fit_readouts
 from rightsized.tune.scope import Scopes, choose_scopes
 from rightsized.tune.search import search
@@ -70,7 +70,7 @@ def fit_classifier(data: TrainingData, options: FitOptions | None = None, previo
     options.progress("Counting n-grams", 0, 1)
     spec = suited(options.spec, numbered.texts)
     bench = Bench(numbered, spec, options.seed)
-    held_out = _from_previous(previous, numbered, data, options) or _in_full(bench, options)
+    held_out = _from_previous(previous, bench, data, options) or _in_full(bench, options)
     options.progress("Calibrating", 0, 1)
     ngram, head = fit_readouts(numbered, held_out.scores, held_out.folds, held_out.scopes)
     options.progress("Final fit", 0, 1)
@@ -83,7 +83,10 @@ def fit_classifier(data: TrainingData, options: FitOptions | None = None, previo
         ngram=ngram.readout.settings,
         head=head.readout.settings,
     )
-    models = bench.fit_ngram(rows, choices), bench.head_fitter(rows, choices).fit(choices.head)
+    if previous is not None and held_out.same:
+        models = previous.classifier.ngram_model, previous.classifier.head
+    else:
+        models = bench.fit_ngram(rows, choices), bench.head_fitter(rows, choices).fit(choices.head)
     classifier = Classifier(settings, *models)
     return Fitted(
         classifier,
@@ -93,7 +96,15 @@ def fit_classifier(data: TrainingData, options: FitOptions | None = None, previo
         oof_probabilities=head.probabilities.astype(np.float32),
         oof_out_of_scope=np.stack([ngram.outside, head.outside], axis=1),
         folds=held_out.folds,
-        left=Previous(classifier, choices, keys_of(numbered), held_out.scores, held_out.folds),
+        left=Previous(
+            classifier,
+            choices,
+            keys_of(numbered),
+            held_out.scores,
+            held_out.folds,
+            texts_of(numbered),
+            held_out.since,
+        ),
         chosen=_described(choices, settings),
         tried=held_out.tried,
         findings=_findings(numbered),
@@ -103,13 +114,15 @@ def fit_classifier(data: TrainingData, options: FitOptions | None = None, previo
 
 @dataclass(frozen=True)
 class _HeldOut:
-    """Out-of-fold scores, and what was chosen on them."""
+    """Out-of-fold scores, and what was chosen on them; `same` and `since` as in `Carried`."""
 
     choices: Choices
     scores: RawScores
     folds: NDArray[np.intp]
     scopes: Scopes
     tried: dict[str, float]
+    same: bool = False
+    since: int = 0
 
 
 def _in_full(bench: Bench, options: FitOptions) -> _HeldOut:
@@ -120,15 +133,24 @@ def _in_full(bench: Bench, options: FitOptions) -> _HeldOut:
     return _HeldOut(found.choices, scores, folds, scopes, found.losses | scopes.auroc)
 
 
-def _from_previous(
-    previous: Previous | None, numbered: Numbered, data: TrainingData, options: FitOptions
-) -> _HeldOut | None:
-    kept = carried_over(previous, numbered, data, options)
+def _from_previous(previous: Previous | None, bench: Bench, data: TrainingData, options: FitOptions) -> _HeldOut | None:
+    kept = carried_over(previous, bench.numbered, data, options)
     if previous is None or kept is None:
         return None
-    settings = previous.classifier.settings
+    settings, choices = previous.classifier.settings, previous.choices
     scopes = Scopes(settings.ngram.out_of_scope.statistic, settings.head.out_of_scope.statistic)
-    return _HeldOut(previous.choices, *kept, scopes, {})
+    scores = kept.scores
+    if kept.new and options.recheck:
+        anew = _first_folds(kept.folds, options.recheck)
+        others = set(range(int(kept.folds.max()) + 1)) - anew
+        scores = cross_fit(bench, kept.folds, choices, options.progress, (scores, tuple(others)))
+    return _HeldOut(choices, scores, kept.folds, scopes, {}, kept.same, kept.since)
+
+
+def _first_folds(folds: NDArray[np.intp], rows: int) -> set[int]:
+    """The first folds that hold so many rows. Always the first: what they are compared with was scored anew as well."""
+    enough = int(np.searchsorted(np.bincount(folds).cumsum(), rows)) + 1
+    return set(range(min(enough, int(folds.max()) + 1)))
 
 
 def _described(choices: Choices, settings: ClassifierSettings) -> dict[str, str]:

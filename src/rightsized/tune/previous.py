@@ -1,7 +1,8 @@
 """What a fit leaves behind so that the next one, with a few more examples, takes seconds.
 
-Out-of-fold scores of rows that stay are kept; new rows are scored by the classifier before, which never saw them. Only
-the final models are fitted again. Where more than a few rows are new, or anything else differs, nothing is kept.
+Out-of-fold scores of rows that stay are kept, under another label too; new rows are scored by the classifier before,
+which never saw them. Only the final models are fitted again. Where more than a few rows are new since everything was
+scored, or anything else differs, nothing is kept.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,24 +26,32 @@ from rightsized.tune.ngrams import suited
 from rightsized.tune.training import FitOptions, Numbered, TrainingData
 
 FILE = "crossfit.safetensors"
-NEW_SHARE = 0.1  # more new rows than this share of the old call for a full fit
+NEW_SHARE = 0.1  # more new rows than this share of those of the last full fit call for another ...
+NEW_SHARE_RECHECKED = 0.3  # ... or than this where some of the rows are scored anew each time
 
 
 @dataclass(frozen=True)
 class Previous:
-    """A classifier, its choices, and the out-of-fold scores of its rows; `keys` uint8 (n, 32) name the rows."""
+    """A classifier, its choices, and the out-of-fold scores of its rows.
+
+    `keys` uint8 (n, 32) name the rows, `texts` uint8 (n, 32) their texts; `since` rows are new since a full fit.
+    """
 
     classifier: Classifier
     choices: Choices
     keys: NDArray[np.uint8]
     scores: RawScores
     folds: NDArray[np.intp]
+    texts: NDArray[np.uint8]
+    since: int = 0
 
     def save(self, folder: Path) -> None:
         """Write the classifier's files and `crossfit.safetensors`."""
         self.classifier.save(folder)
-        arrays = {**asdict(self.scores), "keys": self.keys, "folds": self.folds.astype(np.int64)}
-        note = {"choices": json.dumps(asdict(self.choices)), "classifier": self.classifier.digest}
+        names = {"keys": self.keys, "texts": self.texts, "folds": self.folds.astype(np.int64)}
+        arrays = {**asdict(self.scores), **names}
+        chosen, since = json.dumps(asdict(self.choices)), str(self.since)
+        note = {"choices": chosen, "classifier": self.classifier.digest, "since": since}
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / FILE, metadata=note)
 
     @classmethod
@@ -63,8 +73,8 @@ class Previous:
                 raise IntegrityError(f"{folder / FILE} belongs to another classifier.", fix="Fit the task again.")
             chosen = json.loads(note["choices"])
             choices = Choices(HeadChoice(**chosen["head"]), chosen["ngram_strength"], chosen["label_names"])
-            keys, folds = arrays.pop("keys"), arrays.pop("folds").astype(np.intp)
-            return cls(classifier, choices, keys, RawScores(**arrays), folds)
+            keys, texts, folds = arrays.pop("keys"), arrays.pop("texts"), arrays.pop("folds").astype(np.intp)
+            return cls(classifier, choices, keys, RawScores(**arrays), folds, texts, int(note["since"]))
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise IntegrityError(f"{folder / FILE} cannot be read: {error}.", fix="Fit the task again.") from None
 
@@ -79,17 +89,38 @@ def keys_of(numbered: Numbered) -> NDArray[np.uint8]:
     return found
 
 
+def texts_of(numbered: Numbered) -> NDArray[np.uint8]:
+    """A digest of each row's text, uint8 (n, 32)."""
+    digests = (hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in numbered.texts)
+    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(numbered.size, 32)
+
+
+class Carried(NamedTuple):
+    """Out-of-fold scores and folds of rows, `new` ones among them; `since` a full fit that many were.
+
+    `same`: the rows are those of before, in their order.
+    """
+
+    scores: RawScores
+    folds: NDArray[np.intp]
+    new: int
+    since: int
+    same: bool
+
+
 def carried_over(
     previous: Previous | None, numbered: Numbered, data: TrainingData, options: FitOptions
-) -> tuple[RawScores, NDArray[np.intp]] | None:
+) -> Carried | None:
     """Out-of-fold scores and folds of these rows, from those kept; None where a full fit is due."""
     if previous is None or not _same_kind(previous.classifier, numbered, data, options):
         return None
-    position = {key.tobytes(): row for row, key in enumerate(previous.keys)}
-    source = np.array([position.get(key.tobytes(), -1) for key in keys_of(numbered)])
-    new = np.flatnonzero(source < 0)
-    if len(new) > NEW_SHARE * len(previous.keys):
+    keys = keys_of(numbered)
+    count = int((_sources(previous.keys, keys) < 0).sum())
+    most = NEW_SHARE_RECHECKED if options.recheck else NEW_SHARE
+    if previous.since + count > most * (len(previous.keys) - previous.since):
         return None
+    source = _sources(previous.texts, texts_of(numbered))  # its models did not see the row, whatever its label was
+    new = np.flatnonzero(source < 0)
     twins = {int(numbered.groups[row]): int(source[row]) for row in np.flatnonzero(source >= 0).tolist()}
     for row in new.tolist():  # a new row that repeats an old one: the old one's models never saw either
         source[row] = twins.get(int(numbered.groups[row]), -1)
@@ -104,7 +135,13 @@ def carried_over(
         if raw.margins is not None and raw.logits is not None:
             scores.margins[row], scores.unknown[row], scores.truncated[row] = raw.margins
             scores.logits[row], scores.nearest[row] = raw.logits, raw.nearest
-    return scores, folds
+    return Carried(scores, folds, count, previous.since + count, np.array_equal(keys, previous.keys))
+
+
+def _sources(known: NDArray[np.uint8], wanted: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Where each wanted digest stands among the known ones, int (n,); -1 where it does not."""
+    position = {key.tobytes(): row for row, key in enumerate(known)}
+    return np.array([position.get(key.tobytes(), -1) for key in wanted], dtype=np.intp)
 
 
 def _same_kind(classifier: Classifier, numbered: Numbered, data: TrainingData, options: FitOptions) -> bool:

@@ -42,13 +42,17 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How to fit. `folds` = 0 takes 5, or 10 where there are fewer than 2,000 texts."""
+    """How to fit. `folds` = 0 takes 5, or 10 where there are fewer than 2,000 texts.
+
+    `recheck`: where scores are taken over from a previous fit, so many rows at least are scored anew all the same.
+    """
 
     seed: int = 0
     multi_label: bool = False
     folds: int = 0
     progress: Progress = no_progress
     spec: NgramSpec = field(default_factory=NgramSpec)
+    recheck: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from rightsized.apps.triage.learning.choose import Floats, Strategy, choose, mar
 from rightsized.apps.triage.learning.records import Question
 from rightsized.core.config import EngineConfig
 from rightsized.core.errors import InputError
+from rightsized.core.protocols import Progress, no_progress
 from rightsized.core.types import Prediction, Task
 from rightsized.ledger.reader import LedgerReader
 from rightsized.store.home import Home
@@ -21,7 +22,15 @@ from rightsized.tasks.versions import TaskStore
 NEWEST = 5_000  # messages that are chosen from
 
 
-def ask(home: Home, task: str, count: int, *, strategy: Strategy = "active", seed: int = 0) -> list[Question]:
+def ask(
+    home: Home,
+    task: str,
+    count: int,
+    *,
+    strategy: Strategy = "active",
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> list[Question]:
     """The messages that would teach most, the most uncertain first.
 
     `kind` is "queue" for a message that waits for a person, and "feedback" for one that was answered.
@@ -37,16 +46,16 @@ def ask(home: Home, task: str, count: int, *, strategy: Strategy = "active", see
     if not pool:
         return []
     doubt = np.array([_doubt(message.reply.suggestion, known.multi_label) for message in pool], dtype=np.float32)
-    vectors = vectors_of(home, known, [message.text or "" for message in pool])
+    vectors = vectors_of(home, known, [message.text or "" for message in pool], progress)
     picked = choose(doubt, vectors, count, strategy=strategy, seed=seed)
     return [_question(pool[row], float(doubt[row])) for row in picked]
 
 
-def vectors_of(home: Home, task: Task, texts: list[str]) -> Floats:
-    """Vectors of the task's encoder, from the cache where they stand there."""
+def vectors_of(home: Home, task: Task, texts: list[str], progress: Progress = no_progress) -> Floats:
+    """Vectors of the task's encoder, from the cache where they stand there; an interrupted run goes on from those."""
     encoder = open_encoder(task.encoder, ModelStore(home), EngineConfig())
     try:
-        return Embedder(home, encoder).vectors(texts)
+        return Embedder(home, encoder).vectors(texts, progress)
     finally:
         encoder.close()
 

@@ -27,6 +27,8 @@ from rightsized.tasks.versions import TaskStore, check_name
 
 Fit = Callable[[FitPlan], FitReport]
 FILE, DESCRIBED = "candidate.json", "described.json"
+RECHECK = 300  # old examples on which the two are compared, at least, where there are so many
+TIMED = 40  # texts timed of a candidate; of what is put in force, as many as of any version
 
 
 def folder_of(home: Home, task: str) -> Path:
@@ -90,7 +92,7 @@ def refit(
     """Fit a candidate on what the running version knows and on the corrections since.
 
     As a rule the running version's choices and out-of-fold scores are kept, and seconds are enough. Everything is
-    chosen and scored anew where a label is new, or the rows since the last full fit are more than a tenth.
+    chosen and scored anew where a label is new, or the rows since the last full fit are more than three tenths.
 
     Args:
         fit: runs a fit, here or in a child process.
@@ -111,7 +113,7 @@ def refit(
             fix="Label messages first: rightsized triage learn ask, rightsized queue label.",
         )
     before = _learned_before(home, task, learnt)
-    report = fit(_plan(home, running, learnt, quick=not full, seed=seed, max_error=max_error))
+    report = fit(_plan(home, running, learnt, base=base, quick=not full, seed=seed, max_error=max_error))
     certificate = store.read(task, "certificate.json", Certificate, report.task.version)
     candidate = Candidate(
         task=task,
@@ -139,7 +141,7 @@ def _learned_before(home: Home, task: str, learnt: Learnt) -> list[tuple[str, st
     return [pair for pair in candidate_of(home, task).learned if pair[1] in known]
 
 
-def _plan(home: Home, running: Task, learnt: Learnt, *, quick: bool, seed: int, max_error: float) -> FitPlan:
+def _plan(home: Home, running: Task, learnt: Learnt, *, base: str, quick: bool, seed: int, max_error: float) -> FitPlan:
     targets = running.targets
     if max_error:
         targets = msgspec.structs.replace(targets, max_error=max_error)
@@ -152,6 +154,9 @@ def _plan(home: Home, running: Task, learnt: Learnt, *, quick: bool, seed: int, 
         encoder=running.encoder,
         seed=seed,
         incremental=quick,
+        base=base,
+        recheck=RECHECK,
+        timed=TIMED,
         described=described(home, running.name, learnt.texts),
         train_only=True,
         promote="never",

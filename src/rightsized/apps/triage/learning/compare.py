@@ -107,13 +107,13 @@ def paired(where: str, running: NDArray[np.bool_], candidate: NDArray[np.bool_])
 
 
 def _out_of_fold(home: Home, task: str, folders: tuple[Path, Path]) -> Paired | None:
-    """On the messages that both were fitted on; None where either left nothing, or took over the other's scores."""
+    """On the messages that both were fitted on, but those whose scores the candidate took over; None without any."""
     try:
         before, after = (_right_by_row(home, task, folder) for folder in folders)
     except RightsizedError:
         return None
-    both = [key for key in before if key in after]
-    if not both or all(before[key][1] == after[key][1] for key in both):  # a quick refit keeps the scores
+    both = [key for key in before if key in after and before[key][1] != after[key][1]]
+    if not both:
         return None
     return paired(OUT_OF_FOLD, np.array([before[key][0] for key in both]), np.array([after[key][0] for key in both]))
 

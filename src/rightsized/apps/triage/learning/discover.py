@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rightsized.apps.triage.learning.ask import vectors_of
 from rightsized.apps.triage.learning.choose import Floats
 from rightsized.apps.triage.learning.records import NewLabel, Word
+from rightsized.core.protocols import Progress, no_progress
 from rightsized.core.types import Task
 from rightsized.explain.neighbours import open_examples
 from rightsized.ledger.reader import LedgerReader
@@ -46,7 +47,7 @@ _COMMON = frozenset(
 )
 
 
-def discover(home: Home, task: str, *, most: int = 10) -> list[NewLabel]:
+def discover(home: Home, task: str, *, most: int = 10, progress: Progress = no_progress) -> list[NewLabel]:
     """Proposed labels, the largest group first.
 
     Raises NotFoundError: no such task, or nothing is on record.
@@ -58,8 +59,8 @@ def discover(home: Home, task: str, *, most: int = 10) -> list[NewLabel]:
     if len(texts) < FEWEST:
         return []
     examples = open_examples(folder)
-    vectors = vectors_of(home, known, texts)
-    old = vectors_of(home, known, list(examples.texts))
+    both = vectors_of(home, known, [*texts, *examples.texts], progress)
+    vectors, old = both[: len(texts)], both[len(texts) :]
     found = propose(texts, vectors, examples.texts, examples.labels, old)
     named = [_with_decisions(one, rows, decisions) for one, rows in found]
     return named[:most]

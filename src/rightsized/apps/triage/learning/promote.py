@@ -172,5 +172,7 @@ def _plan(
         ),
         encoder=task.encoder,
         seed=int(report["seed"]),
+        incremental=True,  # the candidate itself, unless rows were left out
+        base=candidate.version,
         promote="never",
     ), len(examples.texts) - len(kept)

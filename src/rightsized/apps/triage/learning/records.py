@@ -66,6 +66,13 @@ class Comparison(Frozen, frozen=True):
     verdict: str
 
 
+class Refitted(Frozen, frozen=True):
+    """A new candidate, and how it fares beside the running model."""
+
+    candidate: Candidate
+    comparison: Comparison
+
+
 class Question(Frozen, frozen=True):
     """A message worth a label, with the model's best guesses. `kind` says how its label is given."""
 
