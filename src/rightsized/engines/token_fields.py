@@ -26,7 +26,7 @@ from rightsized.core.frozen import Frozen
 from rightsized.engines.onnx import TOKENIZER_FILE
 from rightsized.engines.tagger import windows
 from rightsized.engines.tagger_words import BUCKETS, SLOTS, Words, split
-from rightsized.engines.viterbi import best_path, transitions
+from rightsized.engines.viterbi import best_path, marginals, transitions
 
 SETTINGS_FILE, WEIGHTS_FILE, GRAPH_FILE = "fields.json", "fields.safetensors", "states.onnx"
 FILES = (WEIGHTS_FILE, GRAPH_FILE, TOKENIZER_FILE)
@@ -36,7 +36,8 @@ Floats = NDArray[np.float32]
 
 
 class Marked(NamedTuple):
-    """`text[start:end]` is a field of this name; `score` the mean probability of its words' tags."""
+    """`text[start:end]` is a field of this name; `score` the mean probability of its words' tags, over all ways to tag
+    the text."""
 
     name: str
     start: int
@@ -146,8 +147,8 @@ class TokenFields:
         if not len(words.first):
             return []
         logs = self._head(words, states)
-        path = best_path(logs, self._between)
-        return [one for one in spans(words, path, np.exp(logs), self.settings.tags) if one.score >= self.settings.least]
+        path, chances = best_path(logs, self._between), marginals(logs, self._between)
+        return [one for one in spans(words, path, chances, self.settings.tags) if one.score >= self.settings.least]
 
 
 def spans(words: Words, path: NDArray[np.intp], chances: Floats, tags: Sequence[str]) -> Iterator[Marked]:

@@ -38,3 +38,32 @@ def best_path(scores: NDArray[np.float32], between: NDArray[np.float32]) -> NDAr
         path[word] = state
         state = int(back[word, state])
     return path
+
+
+def marginals(scores: NDArray[np.float32], between: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How likely each tag of each word is over all sequences, weighed by the exponential of their sums (forward and
+    backward, Baum 1972): float32 (words, tags), rows that sum to 1. Arguments as for `best_path`."""
+    words = len(scores)
+    ahead = np.zeros(scores.shape, dtype=np.float64)
+    behind = np.zeros(scores.shape, dtype=np.float64)
+    top = float(between.max(initial=0.0))
+    factors = np.exp(between.astype(np.float64) - top)
+    for word in range(words):
+        before = between[0].astype(np.float64) if not word else _passed(ahead[word - 1], factors)
+        ahead[word] = _shifted(before + scores[word])
+    for word in range(words - 2, -1, -1):
+        behind[word] = _shifted(_passed(behind[word + 1] + scores[word + 1], factors.T))
+    raised = np.exp(ahead + behind - (ahead + behind).max(axis=1, keepdims=True, initial=-np.inf))
+    found: NDArray[np.float32] = (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
+    return found
+
+
+def _passed(logs: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
+    top = logs.max()
+    passed: NDArray[np.float64] = np.log(np.maximum(np.exp(logs - top) @ factors, 1e-300)) + top
+    return passed
+
+
+def _shifted(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    shifted: NDArray[np.float64] = logs - logs.max()
+    return shifted
