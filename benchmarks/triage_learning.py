@@ -1,11 +1,12 @@
-"""Figure 2 of triage: accuracy against the number of labels, asked by active choice, by doubt alone, and at random.
+"""Figure 2 of triage: accuracy against the number of labels, as `ask` chooses, by its parts, and at random.
 
     python -m benchmarks.triage_learning --json [--data PATH]
 
 Replay: the train rows of a data set are messages whose labels are hidden. A model learns from the labels asked for so
 far, chooses the next ones by `apps.triage.learning.choose`, and is judged on the test rows, which no strategy sees. The
 model is the encoder's head alone (C = 10) with each label's name as one more example, since each round fits it anew.
-Seeds differ in the first labels, drawn at random and the same for all strategies, and in the order of equals.
+Seeds differ in the first labels, drawn at random and the same for all strategies, and in the order of equals. `ask` is
+what the product does: typical messages first, also in place of the random ones, then doubt and diversity (`active`).
 Labels saved: 1 less the labels that active choice needs for the accuracy of N random ones, over N, by interpolation.
 """
 
@@ -18,17 +19,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import convert
 from numpy.typing import NDArray
 
 from benchmarks import harness, models
 from benchmarks.harness import note
 from benchmarks.triage_data import Labelled
 from benchmarks.triage_sets import SETS
-from rightsized.apps.triage.learning.choose import STRATEGIES, Strategy, choose, margin_uncertainty
+from rightsized.apps.triage.learning.choose import STRATEGIES, Strategy, choose, margin_uncertainty, starts, typical
 from rightsized.tune.heads import HeadChoice, HeadFitter
 from rightsized.tune.training import label_words
 
 SEEDS, QUICK_SEEDS = 5, 2
+ASK = "ask"
 HELD_SHARE = 1 / 3  # of the rows, where there is no test file
 Floats = NDArray[np.float32]
 
@@ -67,10 +70,10 @@ def replay_of(data: Labelled, start: int, batch: int, most: int) -> Replay:
     return Replay(data.name, vectors[rest], own[rest], vectors[test], own[test], named, start, batch, most)
 
 
-def curve(replay: Replay, strategy: Strategy, seed: int) -> list[tuple[int, float]]:
+def curve(replay: Replay, strategy: str, seed: int) -> list[tuple[int, float]]:
     """(labels, accuracy on held-out rows) after each round."""
-    random = np.random.default_rng(seed)
-    asked = random.permutation(len(replay.labels))[: replay.start].tolist()
+    first = np.random.default_rng(seed).permutation(len(replay.labels))[: replay.start].tolist()
+    asked = typical(replay.vectors, replay.vectors[:0], replay.start, seed=seed) if strategy == ASK else first
     points = []
     while True:
         head = _fit(replay, np.array(asked, dtype=np.intp))
@@ -79,9 +82,17 @@ def curve(replay: Replay, strategy: Strategy, seed: int) -> list[tuple[int, floa
         if len(asked) >= min(replay.most, len(replay.labels)):
             return points
         rest = np.setdiff1d(np.arange(len(replay.labels)), asked)
-        doubt = margin_uncertainty(_probabilities(head, replay.vectors[rest]))
-        picked = choose(doubt, replay.vectors[rest], replay.batch, strategy=strategy, seed=seed + len(asked))
-        asked += rest[picked].tolist()
+        asked += rest[_picked(replay, strategy, head, asked, rest, seed + len(asked))].tolist()
+
+
+def _picked(
+    replay: Replay, strategy: str, head: tuple[Floats, Floats], asked: list[int], rest: NDArray[np.intp], seed: int
+) -> list[int]:
+    vectors = replay.vectors[rest]
+    if strategy == ASK and starts(len(asked), len(replay.named)):
+        return typical(vectors, replay.vectors[asked], replay.batch, seed=seed)
+    doubt, how = margin_uncertainty(_probabilities(head, vectors)), "active" if strategy == ASK else strategy
+    return choose(doubt, vectors, replay.batch, strategy=convert(how, Strategy), seed=seed)
 
 
 def accuracy(replay: Replay, rows: Sequence[int]) -> float:
@@ -107,7 +118,7 @@ def _probabilities(head: tuple[Floats, Floats], vectors: Floats) -> Floats:
 def run(replay: Replay, seeds: int) -> dict[str, Any]:
     """Curves of all strategies, the labels saved, and what the labels' names alone give."""
     curves: dict[str, list[list[tuple[int, float]]]] = {}
-    for strategy in STRATEGIES:
+    for strategy in (*STRATEGIES, ASK):
         note(f"{replay.name}: {strategy}")
         curves[strategy] = [curve(replay, strategy, seed) for seed in range(seeds)]
     zero = (replay.held_vectors @ replay.named.T).argmax(axis=1)
@@ -117,8 +128,9 @@ def run(replay: Replay, seeds: int) -> dict[str, Any]:
         "labels": len(replay.named),
         "zero_labels_accuracy": float((zero == replay.held_labels).mean()),
         "curves": {name: _mean_curve(each) for name, each in curves.items()},
-        "saved": {name: _saved(curves[name], curves["random"]) for name in STRATEGIES if name != "random"},
-        "gain": {name: _gain(curves[name], curves["random"]) for name in STRATEGIES if name != "random"},
+        "saved": {name: _saved(curves[name], curves["random"]) for name in curves if name != "random"},
+        "gain": {name: _gain(curves[name], curves["random"]) for name in curves if name != "random"},
+        "ask_over_active": _gain(curves[ASK], curves["active"]),
     }
 
 
@@ -183,7 +195,7 @@ def _lines(name: str, found: dict[str, Any]) -> list[str]:
     lines = [f"{name}: {found['zero_labels_accuracy']:.3f} by label names alone"]
     for place, point in enumerate(found["curves"]["random"]):
         own = "   ".join(f"{each} {found['curves'][each][place]['accuracy']:.3f}" for each in found["curves"])
-        saved = f"   saved {found['saved']['active'][place - 1]['mean']:.0%}" if place else ""
+        saved = f"   saved {found['saved'][ASK][place - 1]['mean']:.0%}" if place else ""
         lines.append(f"  {point['labels']:5.0f} labels   {own}{saved}")
     return lines
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rightsized.apps.triage.learning.choose import STRATEGIES, choose, groups, margin_uncertainty
+from rightsized.apps.triage.learning.choose import (
+    STRATEGIES,
+    choose,
+    groups,
+    margin_uncertainty,
+    starts,
+    typical,
+)
 from rightsized.apps.triage.learning.discover import propose
 
 
@@ -45,6 +52,23 @@ def test_each_row_once_as_many_as_there_are_and_the_same_again(strategy: str) ->
         picked = choose(doubt, vectors, count, strategy=strategy, seed=5)  # type: ignore[arg-type]  # of STRATEGIES
         assert len(set(picked)) == len(picked) == min(count, 30)
         assert picked == choose(doubt, vectors, count, strategy=strategy, seed=5)  # type: ignore[arg-type]  # as above
+
+
+def test_the_first_labels_are_those_of_typical_messages_of_groups_without_one() -> None:
+    kinds = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]
+    sizes = (12, 20, 8)
+    rows = [row for k, size in enumerate(sizes) for row in around(kinds[k], size, 0.05, k)]
+    vectors = unit([*rows, [-1.0, -1.0, -1.0, 3.0]])  # and one that is like nothing else
+    labelled = unit([kinds[1]])
+    picked = typical(vectors, labelled, 2, seed=1)
+    assert picked[0] < 12, "the largest group that has no label"
+    assert 32 <= picked[1] < 40
+    centre = vectors[:12].mean(axis=0)
+    closeness = vectors[:12] @ centre
+    assert closeness[picked[0]] > np.median(closeness)
+    assert len(set(typical(vectors, labelled, 60))) == len(vectors)
+    assert typical(vectors[:0], labelled, 5) == []
+    assert (starts(59, 3), starts(60, 3), starts(192, 77), starts(193, 77)) == (True, False, True, False)
 
 
 def test_texts_that_are_all_the_same_are_chosen_from_too() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from rightsized.apps.triage.learning.choose import Floats, Strategy, choose, margin_uncertainty
+from rightsized.apps.triage.learning.candidate import described
+from rightsized.apps.triage.learning.choose import Floats, Strategy, choose, margin_uncertainty, starts, typical
+from rightsized.apps.triage.learning.labels import learn_from
 from rightsized.apps.triage.learning.records import Question
 from rightsized.core.config import EngineConfig
 from rightsized.core.errors import InputError
@@ -31,7 +33,7 @@ def ask(
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> list[Question]:
-    """The messages that would teach most, the most uncertain first.
+    """The messages that would teach most, the most uncertain first; typical ones while hardly any is labelled.
 
     `kind` is "queue" for a message that waits for a person, and "feedback" for one that was answered.
 
@@ -42,12 +44,20 @@ def ask(
     store = TaskStore(home)
     known = store.read(task, "task.json", Task, store.current(task))
     with LedgerReader(home.decisions) as reader:
-        pool = _pool(ReviewQueue(reader), unlabelled(reader, task, NEWEST), task)
+        queue = ReviewQueue(reader)
+        pool = _pool(queue, unlabelled(reader, task, NEWEST), task)
+        learnt = learn_from(queue, store.folder(task, known.version), task, known.multi_label)
     if not pool:
         return []
     doubt = np.array([_doubt(message.reply.suggestion, known.multi_label) for message in pool], dtype=np.float32)
-    vectors = vectors_of(home, known, [message.text or "" for message in pool], progress)
-    picked = choose(doubt, vectors, count, strategy=strategy, seed=seed)
+    words = {number - 1 for number in described(home, task, learnt.texts)}
+    labelled = [text for i, text in enumerate(learnt.texts) if i not in words] + [row.text for row in learnt.held]
+    texts = [message.text or "" for message in pool]
+    if strategy == "active" and starts(len(labelled), len(known.labels)):
+        both = vectors_of(home, known, [*texts, *labelled], progress)
+        picked = typical(both[: len(pool)], both[len(pool) :], count, seed=seed)
+    else:
+        picked = choose(doubt, vectors_of(home, known, texts, progress), count, strategy=strategy, seed=seed)
     return [_question(pool[row], float(doubt[row])) for row in picked]
 
 

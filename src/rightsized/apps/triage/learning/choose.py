@@ -3,8 +3,9 @@
 Uncertain messages teach more than sure ones, but the most uncertain ones are often alike, and asking for ten of a kind
 teaches once. So the most uncertain ones, three times as many as are wanted, are grouped by k-means, and of each group
 the most uncertain one is asked for (margins: Settles, 2009; clusters: Xu et al., 2003). Greedy k-center and gradient
-embeddings (BADGE) did less well on three data sets: dev/LOG.md. Choosing by the model is why labels of chosen messages
-train and never calibrate. Pure functions of arrays.
+embeddings (BADGE) did less well on three data sets: dev/LOG.md. A model that knows next to nothing is unsure of
+outliers, so the first labels are those of typical messages (Hacohen, Dekel and Weinshall, 2022). Choosing by the model
+is why labels of chosen messages train and never calibrate. Pure functions of arrays.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ Strategy = Literal["active", "uncertain", "random"]
 STRATEGIES: tuple[Strategy, ...] = ("active", "uncertain", "random")
 POOL = 3  # groups are made of so many times the messages wanted, the most uncertain ones
 ROUNDS = 20  # of k-means, at most
+FEW_A_LABEL, FEWEST = 2.5, 60  # with fewer labelled messages a label, or in all, typical ones are asked for
+MOST_GROUPS = 600  # of typical messages
+NEIGHBOURS = 20  # how typical a message is: the mean cosine to so many of its group
 
 
 def margin_uncertainty(probabilities: NDArray[np.floating], several: bool = False) -> Floats:
@@ -58,6 +62,37 @@ def choose(
     _, first = np.unique(group, return_index=True)  # the pool is in order of doubt: the first of a group is its most
     rest = np.setdiff1d(np.arange(len(pool)), first)[: count - len(first)]
     return [int(row) for row in pool[np.sort(np.concatenate([first, rest]))]]
+
+
+def starts(labelled: int, labels: int) -> bool:
+    """Whether so few messages are labelled that typical ones teach more than doubtful ones."""
+    return labelled < max(FEW_A_LABEL * labels, FEWEST)
+
+
+def typical(vectors: Floats, labelled: Floats, count: int, *, seed: int = 0) -> list[int]:
+    """Rows of the most typical messages of what is not labelled yet, those of the largest groups first.
+
+    Args:
+        vectors: float32 (n, dimension), unit vectors to choose from.
+        labelled: float32 (m, dimension), those of labelled messages: groups that hold one are passed over.
+        count: how many; all rows where there are fewer.
+    """
+    n = len(vectors)
+    if n == 0:
+        return []
+    group = groups(np.vstack([vectors, labelled]), min(len(labelled) + count, MOST_GROUPS), seed)
+    own, known = group[:n], set(group[n:].tolist())
+    names, sizes = np.unique(own, return_counts=True)
+    unknown = [name for name in names[np.argsort(-sizes, kind="stable")].tolist() if name not in known]
+    picked = [_middle(vectors, np.flatnonzero(own == name)) for name in unknown[:count]]
+    rest = np.setdiff1d(np.arange(n), picked)
+    return picked + [int(row) for row in np.random.default_rng(seed).permutation(rest)[: count - len(picked)]]
+
+
+def _middle(vectors: Floats, rows: NDArray[np.intp]) -> int:
+    """The row with the nearest neighbours among these."""
+    near = np.sort(vectors[rows] @ vectors[rows].T, axis=1)[:, -NEIGHBOURS:]
+    return int(rows[near.mean(axis=1).argmax()])
 
 
 def groups(vectors: Floats, count: int, seed: int = 0) -> NDArray[np.intp]:
