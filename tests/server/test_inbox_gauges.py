@@ -12,6 +12,7 @@ from live_server import Client, running
 
 from rightsized.apps.triage.inboxes import Inbox
 from rightsized.apps.triage.reach import Reach
+from rightsized.data import folder
 
 
 @pytest.fixture
@@ -61,3 +62,9 @@ def test_backlog_lateness_actions_and_lost_sources_are_gauges(client: Client, tm
     assert 'late{inbox="broken"}' not in found
     client.post("/v1/triage/inbox/messages/1", {"step": "done"})
     assert 'oldest_waiting_timestamp_seconds{inbox="inbox"}' not in figures(client)
+
+
+def test_without_an_inbox_the_page_says_how_to_take_in_the_sample(tmp_path: Path) -> None:
+    with running(FakeService(), home=str(tmp_path / "home")) as client:
+        page = client.get("/triage", accept="text/html").text
+    assert f"rightsized triage connect eml:{folder('mailbox') / 'messages'}\nrightsized triage run" in page

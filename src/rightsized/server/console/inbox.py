@@ -20,6 +20,7 @@ from rightsized.apps.triage.service import STEPS, Shown, Step, TriageService
 from rightsized.apps.triage.store.records import Kept, Status, Waits
 from rightsized.core.errors import InputError, NotFoundError, RightsizedError
 from rightsized.core.types import Contribution
+from rightsized.data import folder
 from rightsized.server.console import views
 from rightsized.server.console.request import Asked
 from rightsized.server.console.said import places, stretches
@@ -54,7 +55,7 @@ class InboxPages:
         """Every inbox, and how much waits in each."""
         found = await asyncio.to_thread(self._triage.standings)
         down = {one.name: self._triage.inboxes.open(one.name).reach.down() for one in found if not one.problem}
-        return self._show("inboxes.html", inboxes=found, down=down)
+        return self._show("inboxes.html", inboxes=found, down=down, sample=folder("mailbox") / "messages")
 
     async def inbox(self, asked: Asked) -> Response:
         """The message that comes first, or the one named, with all that helps to decide about it."""
