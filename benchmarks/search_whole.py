@@ -5,8 +5,8 @@ syntax and spelling read, the question encoded by the installed MiniLM (one thre
 candidates read and ordered, ten shown with their words marked, facets counted. `processor` is the processor time of
 all threads for that, which other work on the machine moves little; `computed` is the same on the clock, and `waited`
 with the rest of the step of time at which answers leave; `processor_of_encoding` is the encoder's part of `processor`,
-for questions of eight made-up words that are cut into some 35 tokens. The first question of an asker also reads the names of all
-that they may see; it is given apart.
+for questions of eight made-up words that are cut into some 35 tokens. The first question of an asker also reads the
+names of all that they may see; it is given apart.
 """
 
 from __future__ import annotations
