@@ -63,7 +63,7 @@ class FakeRecord:
             raise NotFoundError(f"There is no decision {decision_id!r} in this log.")
         return Proof(FORMAT, "inclusion", KEY, (), NOTE, (ProvenEntry(1, "starts", "{}", ("AA==",)),))
 
-    async def find(self, wanted: Wanted, limit: int) -> Found:
+    async def find(self, wanted: Wanted, limit: int, *, blind_too: bool = False) -> Found:
         self.asked.append(wanted)
         return Found(self.found[:limit], tuple(one.id for one in self.found if one.id in self.waiting))
 

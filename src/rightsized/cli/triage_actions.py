@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 WhichActions = StrEnum("WhichActions", ["dry", "planned", "doing", "done", "failed", "undo", "undoing", "undone"])
 
 
+ASKED = "(asked for an audit)"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ActionsOptions(Common):
     inbox: Annotated[str, typer.Argument(help="Name of the inbox.")] = "inbox"
@@ -41,6 +44,7 @@ class ActionOptions(Common):
 
 def actions(options: ActionsOptions) -> Result:
     """List what was done outside, what is still to be done, and what would have been: dry, where actions are off."""
+    from rightsized.apps.triage.store.audited import audited
     from rightsized.core.errors import NotFoundError
 
     with _journal(options, options.inbox) as (store, journal):
@@ -52,6 +56,8 @@ def actions(options: ActionsOptions) -> Result:
             key = found.key
         state = options.state.value if options.state else None
         shown, counts = journal.all(state, key=key, limit=options.limit), journal.counts()  # type: ignore[arg-type]  # the enum's words
+        asked = audited(store)
+    shown = [_veiled(one) if one.key in asked else one for one in shown]
     rows = [
         [str(one.number), one.state, _said(one), one.desk, _when(one.updated), one.detail[:60], _back(one)]
         for one in shown
@@ -131,6 +137,13 @@ def _journal(options: Common, inbox: str) -> Iterator[tuple[MessageStore, Journa
         raise NotFoundError(f"There is no inbox {inbox!r}.", fix="Make it: rightsized triage connect ADDRESS")
     with contextlib.closing(MessageStore(folder)) as store:
         yield store, Journal(store, inbox)
+
+
+def _veiled(one: Planned) -> Planned:
+    """An action about a message that an audit asks about, without what follows from the answer."""
+    from msgspec.structs import replace
+
+    return replace(one, action=replace(one.action, value=ASKED, text=""), detail="")
 
 
 def _said(one: Planned) -> str:

@@ -104,11 +104,13 @@ def _moved(folder: Path, book: Rulebook, calendar: Any, latest: int) -> list[dic
     """Messages that these rules would treat otherwise than they were."""
     from rightsized.apps.triage.rules.evaluate import Facts, prioritise, route
     from rightsized.apps.triage.store import MessageStore
+    from rightsized.apps.triage.store.audited import audited
     from rightsized.apps.triage.store.records import Waits
 
     store = MessageStore(folder)
     try:
-        kept = store.waiting(Waits(status=None, newest=True, limit=latest))
+        asked = audited(store)  # where they go follows from an answer that a person has yet to label unseen
+        kept = [one for one in store.waiting(Waits(status=None, newest=True, limit=latest)) if one.key not in asked]
     finally:
         store.close()
     found = []

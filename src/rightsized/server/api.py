@@ -49,7 +49,7 @@ async def show_gateway(service: Service, call: Call) -> GatewayStatus:
 
 async def find_decisions(service: Service, call: Call) -> bodies.Decisions:
     limit = call.query["limit"]
-    found = await service.record.find(wanted_of(call.query), limit)
+    found = await service.record.find(wanted_of(call.query), limit, blind_too=call.identity.may("audit"))
     if found.decisions:
         await service.record.note(access(call.identity, "list", *(one.id for one in found.decisions)))
     shown = (shown_to(call.identity, one, blind=one.id in found.blind) for one in found.decisions)

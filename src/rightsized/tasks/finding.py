@@ -22,6 +22,7 @@ from rightsized.tasks.moments import moment
 
 TIMES = ("since", "until")
 WORDS = ("task", "label", "rule", "tenant", "key", "subject", "conversation", "certificate", "rung", "model")
+TELLING = ("label", "status", "tier", "rung", "model")  # words about what was answered
 STATES = (*get_args(Status), "failed", "open")
 CITES = "decision "  # what the reason of an attempt begins with that stands for another decision
 _BLIND = "SELECT decision FROM waiting WHERE kind = 'audit'"
@@ -44,11 +45,17 @@ def wanted_of(given: Mapping[str, Any]) -> Wanted:
     return Wanted(**words, status=status)
 
 
-def found(path: Path, wanted: Wanted, limit: int) -> Found:
-    """Read with a connection of its own: a rare word may take seconds to find, and nobody else waits."""
+def found(path: Path, wanted: Wanted, limit: int, *, blind_too: bool = False) -> Found:
+    """Read with a connection of its own: a rare word may take seconds to find, and nobody else waits.
+
+    Who asks by what was answered is shown none that waits for a blind look, unless `blind_too`: that it is found would
+    tell.
+    """
+    telling = not blind_too and any(getattr(wanted, name) is not None for name in TELLING)
     with LedgerReader(path) as reader:
-        decisions = tuple(islice(find(reader, wanted), limit))
         waiting = {decision for (decision,) in reader.query(_BLIND)}
+        every = (one for one in find(reader, wanted) if not (telling and waiting & {one.id, *cited(one)}))
+        decisions = tuple(islice(every, limit))
     return Found(decisions, tuple(one.id for one in decisions if waiting & {one.id, *cited(one)}))
 
 

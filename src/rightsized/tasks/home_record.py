@@ -72,9 +72,9 @@ class HomeRecord:
         reader = self._writer().reader
         return await asyncio.to_thread(lambda: Prover(reader).decision(decision_id))
 
-    async def find(self, wanted: Wanted, limit: int) -> Found:
+    async def find(self, wanted: Wanted, limit: int, *, blind_too: bool = False) -> Found:
         """See `record_views.Record`."""
-        return await asyncio.to_thread(found, self._writer().path, wanted, limit)
+        return await asyncio.to_thread(found, self._writer().path, wanted, limit, blind_too=blind_too)
 
     def blind(self, decision_id: str) -> bool:
         """See `record_views.Record`."""

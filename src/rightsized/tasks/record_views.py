@@ -82,7 +82,7 @@ class Record(Protocol):
         """That a decision is in the log, without texts. Raises NotFoundError, ProofError."""
         ...
 
-    async def find(self, wanted: Wanted, limit: int) -> Found:
+    async def find(self, wanted: Wanted, limit: int, *, blind_too: bool = False) -> Found:
         """The newest decisions that fit."""
         ...
 

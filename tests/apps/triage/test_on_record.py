@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from rightsized.apps.triage.inboxes import Inbox
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.records import Handled
 from rightsized.apps.triage.service import HIDDEN, TriageService
@@ -164,6 +166,54 @@ async def test_nothing_beside_an_audited_message_tells_what_was_said_of_it(copie
         assert next(one for one in triage.show("inbox", first.number).events if one.what == "accepted").detail
         assert triage.show("inbox", second.number).thread[0].queue == "delivery"
         assert not awaits_blind_look(whole, service.record.blind)
+
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+PEOPLE = (
+    "[hours]\n"
+    + "".join(f'{day} = ["00:00-24:00"]\n' for day in DAYS)
+    + '[[person]]\nname = "kim"\nqueues = ["delivery"]\n'
+)
+
+
+async def test_no_list_total_person_or_filter_tells_where_an_audited_message_went(copied_home: Path) -> None:
+    async with opened(copied_home, 1.0) as (triage, service):
+        inbox = triage.inboxes.open("inbox")
+        (inbox.folder / "desk.toml").write_text(PEOPLE)
+        await handle(triage, "m1", LATE)
+        queue = inbox.store.get("m1").queue
+        for status in (None, "routed", "waiting"):
+            wanted = Waits(status, queue, limit=1)  # type: ignore[arg-type]  # words of the type
+            assert (triage.waiting("inbox", wanted), triage.count("inbox", wanted)) == ([], 0)
+        assert triage.count("inbox", Waits(None)) == 1
+        (kept,) = triage.waiting("inbox", Waits(None))
+        await triage.step("inbox", kept.number, "reopen", "bob")
+        assert inbox.tending.give_out() == 0  # whoever got it would know
+        assert triage.waiting("inbox", Waits())[0].assignee == ""
+        inbox.store.update("m1", "rightsized", "assigned", "a rule", assignee=kept_route(inbox, "dora"))
+        assert triage.waiting("inbox", Waits(None))[0].assignee == ""
+        assert (triage.waiting("inbox", Waits(assignee="dora")), triage.count("inbox", Waits(assignee="dora"))) == (
+            [],
+            0,
+        )
+        task = Wanted(task="support", label="delivery")
+        assert (await service.record.find(task, 10)).decisions == ()
+        assert len((await service.record.find(task, 10, blind_too=True)).decisions) == 1
+        assert len((await service.record.find(Wanted(task="support"), 10)).decisions) == 1
+        for role, label in (("support", "delivery"), ("tone", "worried")):
+            await triage.step("inbox", kept.number, "correct", "bob", role=role, value=label)
+        assert triage.count("inbox", Waits(None, inbox.store.get("m1").queue)) == 1
+        assert len((await service.record.find(task, 10)).decisions) == 1
+        assert inbox.audited() == set()
+
+
+def kept_route(inbox: Inbox, assignee: str) -> str:
+    """The message as if its rule had named somebody."""
+    handled = inbox.store.get("m1").handled
+    assert handled is not None
+    route = msgspec.structs.replace(handled.route, assignee=assignee)
+    inbox.store.handled(msgspec.structs.replace(handled, route=route), "waiting", "made")
+    return assignee
 
 
 async def test_a_message_whose_task_was_removed_can_still_be_accepted(copied_home: Path) -> None:

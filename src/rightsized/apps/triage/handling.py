@@ -14,6 +14,7 @@ from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import Asking
 from rightsized.apps.triage.records import Address, Handled, Mail, Priority, Route, Summary
 from rightsized.apps.triage.settings import InboxSettings
+from rightsized.apps.triage.store.audited import mark
 from rightsized.apps.triage.store.likeness import KeptVector, keep_vector
 from rightsized.apps.triage.store.messages import SYSTEM
 from rightsized.apps.triage.store.records import ANSWERED, Kept, Status, Waits
@@ -115,6 +116,11 @@ class Handling:
                 return
             if vector is not None:
                 keep_vector(store, handled.key, vector)
+            asked = [
+                one.decision for one in handled.labels.values() if one.decision and self._inbox.blind(one.decision)
+            ]
+            if asked:
+                mark(store, handled.key, asked)
             if handled.route.queue == ANSWERED:
                 self._answer(handled)
                 return

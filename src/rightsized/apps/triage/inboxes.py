@@ -30,6 +30,7 @@ from rightsized.apps.triage.records import Address, Handled, Mail
 from rightsized.apps.triage.settings import InboxSettings, check_name
 from rightsized.apps.triage.similar import made_lately
 from rightsized.apps.triage.store import MessageStore
+from rightsized.apps.triage.store.audited import Blind, audited
 from rightsized.apps.triage.store.likeness import KeptVector, trim
 from rightsized.apps.triage.store.subjects import thread_of_subject
 from rightsized.apps.triage.tending import Tending
@@ -52,8 +53,8 @@ _FILES = (
 class Inbox:
     """One inbox, open. `files` says which files its reader was made of; other files make another reader."""
 
-    def __init__(self, name: str, folder: Path, tasks: Tasks) -> None:
-        self.name, self.folder, self._tasks = name, folder, tasks
+    def __init__(self, name: str, folder: Path, tasks: Tasks, blind: Blind = lambda decision: False) -> None:
+        self.name, self.folder, self._tasks, self.blind = name, folder, tasks, blind
         self._loading = threading.RLock()
         self._read_now: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.store, self.reach = MessageStore(folder), Reach()
@@ -102,6 +103,10 @@ class Inbox:
         """Whether somebody of our own side has this address, by the settings' domains."""
         return is_ours(self._settings, address)
 
+    def audited(self) -> set[str]:
+        """Keys of the messages with an answer that a person has to label without having seen it."""
+        return audited(self.store, self.blind)
+
     def made_lately(self, mail: Mail) -> KeptVector | None:
         """The vector that the tasks' reading of a message has just made; None where none did."""
         return made_lately(self._tasks, self._reader.text_of(mail))
@@ -148,17 +153,21 @@ class Inbox:
         self._settings = inbox_settings.load(self.folder)
         parts = compose(self.folder, self._settings, partial(taken_since, self.store))
         desk = desk_settings.load(self.folder)
-        self._tending = Tending(self.store, desk, Calendar(desk.hours))
+        self._tending = Tending(self.store, desk, Calendar(desk.hours), withheld=self.audited)
         named = self.store.names.of
         self._reader = MessageReader(self.name, self._tasks, self._settings, parts, version=files, named=named)
         self._files = files
 
 
 class Inboxes:
-    """The inboxes of a home, opened as they are asked for. May be used by several threads."""
+    """The inboxes of a home, opened as they are asked for. May be used by several threads.
 
-    def __init__(self, home: Home, tasks: Tasks) -> None:
-        self._home, self._tasks = home, tasks
+    Args:
+        blind: whether a decision waits for a person's own label.
+    """
+
+    def __init__(self, home: Home, tasks: Tasks, blind: Blind = lambda decision: False) -> None:
+        self._home, self._tasks, self._blind = home, tasks, blind
         self._open: dict[str, Inbox] = {}
         self._lock = threading.Lock()
 
@@ -182,7 +191,7 @@ class Inboxes:
                         f"There is no inbox {name!r}. Inboxes here: {known}.",
                         fix=f"Make it: rightsized triage connect ADDRESS --inbox {name}",
                     )
-                self._open[name] = Inbox(name, folder, self._tasks)
+                self._open[name] = Inbox(name, folder, self._tasks, self._blind)
             return self._open[name]
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from rightsized.apps.triage.drafts.records import Example
 from rightsized.apps.triage.drafts.writing import Draft, answers, shared, write_draft
 from rightsized.apps.triage.handling import HELPDESK, Handling, ends
 from rightsized.apps.triage.inboxes import Inbox, Inboxes
+from rightsized.apps.triage.listing import counted, listed
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.reading.message import PRIORITY, Asking
 from rightsized.apps.triage.records import Handled, Labelled, Priority
@@ -104,7 +105,7 @@ class TriageService:
     def __init__(self, config: Config, service: Service, policies: Policies | None = None) -> None:
         self._config, self._service = config, service
         self.policies: Policies = policies or no_policies
-        self.inboxes = Inboxes(Home(config.home), service)
+        self.inboxes = Inboxes(Home(config.home), service, self._asked)
 
     def close(self) -> None:
         self.inboxes.close()
@@ -135,19 +136,12 @@ class TriageService:
         return await self.handling(name, identity, new=name == DEFAULT_INBOX).process(arrival, source, dry_run=dry_run)
 
     def waiting(self, name: str, wanted: Waits) -> list[Kept]:
-        """Messages of an inbox, with the answers hidden that an audit asks people for.
-
-        Those that wait come by what it costs to leave them; others by the time of arrival. One whose queue is hidden is
-        in no list of one queue.
-        """
-        inbox = self.inboxes.open(name)
-        found = inbox.tending.ordered(wanted) if wanted.status == "waiting" else inbox.store.waiting(wanted)
-        shown = (self._veiled(one)[0] for one in found)
-        return [one for one in shown if wanted.queue is None or one.queue == wanted.queue]
+        """Messages of an inbox, with the answers hidden that an audit asks people for (`listing`)."""
+        return listed(self.inboxes.open(name), wanted, lambda one: self._veiled(one)[0])
 
     def count(self, name: str, wanted: Waits) -> int:
         """How many there are."""
-        return self.inboxes.open(name).store.count(wanted)
+        return counted(self.inboxes.open(name), wanted, lambda one: self._veiled(one)[0])
 
     def forecast(self, name: str) -> list[Outlooked]:
         """How likely each waiting message is to be answered late, the dearest to leave first."""
@@ -314,6 +308,7 @@ class TriageService:
         blind = tuple(role for role, one in kept.handled.labels.items() if self._blind(one))
         if not blind:
             return kept, ()
+        assignee = "" if kept.assignee == kept.handled.route.assignee else kept.assignee
         labels = {r: _hidden(one) if r in blind else one for r, one in kept.handled.labels.items()}
         route = msgspec.structs.replace(
             kept.handled.route, queue=HIDDEN, reason=HIDDEN, rule="", assignee="", actions=()
@@ -328,11 +323,14 @@ class TriageService:
         if told:
             handled = msgspec.structs.replace(handled, due=None)
             kept = msgspec.structs.replace(kept, level=priority.level, due=None)
-        return msgspec.structs.replace(kept, queue=HIDDEN, handled=handled), blind
+        return msgspec.structs.replace(kept, queue=HIDDEN, assignee=assignee, handled=handled), blind
 
     def _blind(self, one: Labelled) -> bool:
         """Whether an audit waits for a person's own label of this answer."""
-        return bool(one.decision) and self._config.record.enabled and self._service.record.blind(one.decision)
+        return self._asked(one.decision)
+
+    def _asked(self, decision: str) -> bool:
+        return bool(decision) and self._config.record.enabled and self._service.record.blind(decision)
 
     def _numbered(self, name: str, number: int) -> Kept:
         found = self.inboxes.open(name).store.numbered(number)

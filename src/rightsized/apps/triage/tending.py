@@ -38,13 +38,21 @@ class Tending:
 
     Args:
         clock: seconds since the epoch.
+        withheld: keys of messages that are given to nobody by skill: who got one would know what was said of it.
     """
 
     def __init__(
-        self, store: MessageStore, desk: DeskSettings, calendar: Calendar, *, clock: Callable[[], float] = time.time
+        self,
+        store: MessageStore,
+        desk: DeskSettings,
+        calendar: Calendar,
+        *,
+        clock: Callable[[], float] = time.time,
+        withheld: Callable[[], set[str]] = set,
     ) -> None:
         self._store, self._desk, self._calendar, self._clock = store, desk, calendar, clock
         self._calendars = calendars_of(desk.people, calendar)
+        self._withheld = withheld
         self._known: Storms | None = None
         self._encoder = ""  # whose vectors are compared: those of two encoders have nothing to do with each other
         self._lock, self._given_out = threading.RLock(), 0.0
@@ -175,7 +183,8 @@ class Tending:
                 return 0  # nobody has room: the order does not matter
             waiting = standings(self._store, Waits(), MOST)
             leads = _leads(waiting)  # an incident's first, for them all
-            free = [one for one in waiting if not one.assignee or one.key in again]
+            withheld = self._withheld()
+            free = [w for w in waiting if (not w.assignee or w.key in again) and w.key not in withheld]
             alone = self._in_order([one for one in free if not one.incident or leads[one.incident] == one.key])
             jobs = [again.get(one.key) or Job(one.key, one.queue) for one in alone]
             made = [each for each in assign(jobs, here, loads) if each.person]

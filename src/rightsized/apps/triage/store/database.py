@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rightsized.apps.triage.store.audited import add_audits
 from rightsized.apps.triage.store.standing import add_queue
 from rightsized.apps.triage.store.subjects import add_subjects
 from rightsized.core import sqlite
@@ -85,6 +86,8 @@ _MIGRATIONS = (
     _let_events_lose_their_words,
     add_queue,
     add_subjects,
+    _forget_looks,
+    add_audits,
 )
 
 
