@@ -2,8 +2,8 @@
 
 Near-duplicates are variations of one notice among the sample messages, told apart by their 5-grams. Paraphrases are
 messages of one banking77 intent among all others, told apart by vectors: each intent with enough messages once.
-Ordinary streams bring every intent as often as it comes. The threshold of vectors is the lowest at which, on clinc150, no
-ordinary Monday raises an incident and 99% of the messages linked belong; the figures reported are of banking77.
+Ordinary streams bring every intent as often as it comes. The threshold of vectors is the lowest at which, on clinc150,
+no ordinary Monday raises an incident and 99.5% of the messages linked belong; the figures reported are of banking77.
 
     python -m benchmarks.triage_sla_storms --json [--data PATH]
 """

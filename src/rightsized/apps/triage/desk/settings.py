@@ -68,7 +68,7 @@ class IncidentSettings(_Table, frozen=True):
 
     window_minutes: float = 60.0  # messages this near in time may belong together
     similarity: float = 0.3  # Jaccard similarity of character 5-grams from which two are alike
-    cosine: float = 0.45  # cosine of their vectors from which two are alike, where there are vectors
+    cosine: float = 0.5  # cosine of their vectors from which two are alike, where there are vectors
     messages: int = 8  # fewest messages of one incident
     chance: float = 1e-6  # largest chance that as many ordinary messages fall together by themselves
 
