@@ -17,7 +17,7 @@ EMPTIED = {
 }
 # Columns that hold none: what the inbox, its rules and its people say, places of sources in general, and times.
 KEPT = {
-    "messages": {"source", "state", "status", "made", "queue", "level", "assignee", "urgency"},
+    "messages": {"source", "state", "status", "made", "queue", "level", "assignee", "urgency", "audits"},
     "places": {"source"},
     "events": {"by", "what"},
     "actions": {"token", "kind", "value", "text", "state", "desk"},
