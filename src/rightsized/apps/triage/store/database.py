@@ -67,6 +67,24 @@ def _add_indexes(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX messages_by_status_received ON messages (status, received, number)")
 
 
+def _forget_looks(connection: sqlite3.Connection) -> None:
+    """Dry runs leave nothing here any more: what earlier ones left goes, and the columns `dry` and `preview` stay 0.
+
+    What became of a message said `dry_run` where its actions were switched off; that is `acts` now, and their state
+    in the journal `off`.
+    """
+    looked = "SELECT key FROM messages WHERE preview = 1 OR (dry = 1 AND state <> 'taken')"
+    for table in ("vectors", "places", "messages"):
+        connection.execute(f"DELETE FROM {table} WHERE key IN ({looked})")  # noqa: S608 - constants only
+    connection.execute("UPDATE messages SET dry = 0 WHERE dry = 1")
+    said = "CAST(handled AS TEXT)"
+    acts = f"json(CASE json_extract({said}, '$.dry_run') WHEN 1 THEN 'false' ELSE 'true' END)"
+    made = f"json_set({said}, '$.acts', {acts}, '$.dry_run', json('false'))"
+    connection.execute(f"UPDATE messages SET handled = CAST({made} AS BLOB) WHERE handled IS NOT NULL")  # noqa: S608 - constants only
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'actions'").fetchone():
+        connection.execute("UPDATE actions SET state = 'off' WHERE state = 'dry'")
+
+
 def _let_events_lose_their_words(connection: sqlite3.Connection) -> None:
     """An event stays as it is, but for what goes with the text of its message: the detail, and the message's name."""
     connection.execute("DROP TRIGGER events_no_update")
