@@ -43,7 +43,7 @@ class NoTasks:
 
 def handling(inbox: Inbox) -> Handling:
     """What handles the messages of an inbox, on nobody's behalf."""
-    return Handling(inbox, lambda inbox: Asking(Caller(), "personal"), mail_of)
+    return Handling(inbox, lambda inbox, dry_run: Asking(Caller(), "personal"), mail_of)
 
 
 async def work(

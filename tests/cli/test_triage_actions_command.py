@@ -66,15 +66,15 @@ def test_from_a_ticket_to_its_label_and_back(tmp_path: Path, monkeypatch: pytest
         settings(tmp_path, helpdesk.address, enabled=False)
         helpdesk.add_ticket("Where is it?", "anna@example.com", "My parcel is late.")
         (first,) = triage(tmp_path, "run")
-        assert (first["route"]["queue"], first["dry_run"]) == ("logistics", True)
+        assert (first["route"]["queue"], first["dry_run"], first["acts"]) == ("logistics", False, False)
         listed = triage(tmp_path, "actions")
-        assert [one["state"] for one in listed["actions"]] == ["dry", "dry"]
+        assert [one["state"] for one in listed["actions"]] == ["off", "off"]
 
         settings(tmp_path, helpdesk.address, enabled=True)
         helpdesk.add_ticket("My parcel", "ben@example.com", "Where is it?")
         helpdesk.add_ticket("Hello", "carla@example.com", "A question.")
         second, third = triage(tmp_path, "run")
-        assert [second["dry_run"], third["dry_run"]] == [False, False]
+        assert [second["acts"], third["acts"]] == [True, True]
         assert helpdesk.tagged == {
             1: [],
             2: ["parcel"],
@@ -91,7 +91,7 @@ def test_from_a_ticket_to_its_label_and_back(tmp_path: Path, monkeypatch: pytest
         triage(tmp_path, "accept", "3")
         triage(tmp_path, "run")
         assert helpdesk.tagged[3] == ["other"]
-        assert triage(tmp_path, "actions")["counts"] == {"done": 2, "dry": 2, "undone": 1}
+        assert triage(tmp_path, "actions")["counts"] == {"done": 2, "off": 2, "undone": 1}
     acts = [json.loads(one.detail) for one in events(tmp_path)]
     assert [(one["kind"], one["outcome"]) for one in acts] == [
         ("label", "done"),

@@ -147,7 +147,7 @@ class Ladder(Answerer):
         generation = request.generation
         if generation is None:
             raise InputError("This request asks for no text to be written.")
-        state = self.setup.promise.count()
+        state = self.setup.promise.count(dry_run=request.dry_run)
         if generation.model == AUTO:
             cascaded = self._cascade()
             run = Run(request, generation, state if cascaded else "none", self.setup.promise.certificate)

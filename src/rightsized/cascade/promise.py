@@ -45,8 +45,8 @@ class Promise:
             log.error("A promise is suspended", extra={"certificate": self.certificate, "reason": reason})
         self.state, self.void = "suspended", reason
 
-    def count(self) -> State:
-        """Note one more request, and say under which state it is answered."""
+    def count(self, *, dry_run: bool = False) -> State:
+        """Note one more request, unless it is a dry run's, and say under which state it is answered."""
         if self.state == "certified":
             now = self._clock()
             if self.requests >= self._expires_requests or now >= self._expires:
@@ -54,5 +54,5 @@ class Promise:
                 self.void = why_expired(self._expires, requests, now=now, requests=self.requests)
                 self.state = "none"
                 log.error("A promise has ended", extra={"certificate": self.certificate, "reason": self.void})
-        self.requests += 1
+        self.requests += not dry_run
         return self.state

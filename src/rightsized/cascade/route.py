@@ -117,7 +117,7 @@ class Cascade(Answerer):
     async def answer(self, request: Request) -> Reply:
         """Ask the rungs in order. Raises BusyError and InputError as they come; other failures go up the ladder."""
         begun = time.perf_counter()
-        certified = self._promise.count() == "certified"
+        certified = self._promise.count(dry_run=request.dry_run) == "certified"
         attempts = [] if request.trace is None else request.trace
         truncated = False
         for number, rung in self._asked:

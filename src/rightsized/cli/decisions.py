@@ -92,7 +92,10 @@ def show(options: ShowOptions) -> Result:
 
 
 def sum_up(options: Wanted) -> Result:
-    """Count requests, tokens and dollars by tenant, key, class of data and the tiers that saw the text."""
+    """Count requests, tokens and dollars by tenant, key, class of data and the tiers that saw the text.
+
+    Of a dry run only tokens and dollars count.
+    """
     totals: dict[tuple[str, str, str, tuple[str, ...]], Total] = {}
     with _reader(options) as reader:
         for one in _matching(reader, options):
@@ -142,11 +145,12 @@ def _row(one: Decision) -> list[str]:
 
 
 def _outcome(one: Decision) -> str:
-    if one.reply is None:
-        return one.phase
-    if one.reply.status == "abstained":
-        return "to a person"
-    return f"{one.reply.rung}, {'certified' if one.reply.certified else 'uncertified'}"
+    came: str = one.phase
+    if one.reply is not None and one.reply.status == "abstained":
+        came = "to a person"
+    elif one.reply is not None:
+        came = f"{one.reply.rung}, {'certified' if one.reply.certified else 'uncertified'}"
+    return f"{came} (dry run)" if one.dry_run else came
 
 
 def _added(total: Total, one: Decision) -> Total:
@@ -154,12 +158,13 @@ def _added(total: Total, one: Decision) -> Total:
 
     reply = one.reply
     usage = [a.completion.usage for a in one.tried or () if a.completion] + [a.sampled for a in one.tried or ()]
+    counts = not one.dry_run
     return msgspec.structs.replace(
         total,
-        requests=total.requests + 1,
-        answered=total.answered + (reply is not None and reply.status == "answered"),
-        to_person=total.to_person + (reply is not None and reply.status == "abstained"),
-        failed=total.failed + (one.phase == "failed"),
+        requests=total.requests + counts,
+        answered=total.answered + (counts and reply is not None and reply.status == "answered"),
+        to_person=total.to_person + (counts and reply is not None and reply.status == "abstained"),
+        failed=total.failed + (counts and one.phase == "failed"),
         prompt_tokens=total.prompt_tokens + sum(each.prompt_tokens for each in usage),
         completion_tokens=total.completion_tokens + sum(each.completion_tokens for each in usage),
         cost=total.cost + _cost(one),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rightsized.apps.triage.actions.carrying import Note
     from rightsized.apps.triage.store import MessageStore
 
-WhichActions = StrEnum("WhichActions", ["dry", "planned", "doing", "done", "failed", "undo", "undoing", "undone"])
+WhichActions = StrEnum("WhichActions", ["off", "planned", "doing", "done", "failed", "undo", "undoing", "undone"])
 
 
 ASKED = "(asked for an audit)"
@@ -43,7 +43,7 @@ class ActionOptions(Common):
 
 
 def actions(options: ActionsOptions) -> Result:
-    """List what was done outside, what is still to be done, and what would have been: dry, where actions are off."""
+    """List what was done outside, what is still to be done, and what would have been: off, where actions are."""
     from rightsized.apps.triage.store.audited import audited
     from rightsized.core.errors import NotFoundError
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,7 +35,8 @@ class RunOptions(Common):
     ] = None
     inbox: InboxOption = "inbox"
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Leave the source and the inbox as they are, and do nothing outside.")
+        bool,
+        typer.Option("--dry-run", help="Only look: source, inbox and queues stay as they are, and nothing is done."),
     ] = False
     wait: Annotated[bool, typer.Option("--wait", help="Go on as new messages come, until stopped.")] = False
     limit: Annotated[int, typer.Option(help="At most so many messages of each source; 0: all.", min=0)] = 0
@@ -44,6 +47,9 @@ def run(options: RunOptions) -> None:
 
     What is certain is routed; the rest waits for a person: rightsized triage queue. Nothing is done outside unless the
     inbox has actions switched on. A message is handled once, however often this runs.
+
+    With --dry-run messages are only looked at. What was said of each is on record, marked as a dry run, and counts for
+    nothing: it is in no queue, is not audited, and nothing is learnt from it. The messages are handled for real later.
     """
     told = asyncio.run(_run(options))
     if not options.json:
@@ -67,7 +73,11 @@ async def _run(options: RunOptions) -> dict[str, int]:
     stop = asyncio.Event()
     _on_signals(stop)
     tell = partial(_tell, as_json=options.json, told=told)
-    async with handling(config, options.inbox, new=True, dry_run=options.dry_run, told=tell) as outcome:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_as_it_was(folder, options.dry_run))
+        outcome = await stack.enter_async_context(
+            handling(config, options.inbox, new=True, dry_run=options.dry_run, told=tell)
+        )
         with contextlib.closing(MessageStore(folder)) as store:
             for address, given in addresses:
                 source = await asyncio.to_thread(
@@ -80,6 +90,19 @@ async def _run(options: RunOptions) -> dict[str, int]:
                 finally:
                     await source.close()
     return told
+
+
+@contextlib.contextmanager
+def _as_it_was(folder: Path, dry_run: bool) -> Iterator[None]:
+    """A dry run leaves no inbox where there was none."""
+    was_there = folder.exists()
+    try:
+        yield
+    finally:
+        if dry_run and not was_there:
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # other inboxes are in it
+                folder.parent.rmdir()
 
 
 def _addresses(options: RunOptions, settings: InboxSettings) -> list[tuple[str, dict[str, object]]]:

@@ -87,7 +87,7 @@ class Caller(Frozen, frozen=True):
     """Who asks: the id of the API key (never the key itself) and its tenant; empty where none is asked.
 
     `data_class` is the least restrictive class that its requests may declare; `roles` are for the policy. `subject` is
-    the person whom this request is about.
+    the person whom this request is about. `dry_run`: it asks to see what would be answered (see `types.Request`).
     """
 
     key: str = ""
@@ -95,6 +95,7 @@ class Caller(Frozen, frozen=True):
     data_class: DataClass | None = None
     roles: tuple[str, ...] = ()
     subject: str = ""
+    dry_run: bool = False
 
 
 class Usage(Frozen, frozen=True):
@@ -125,8 +126,8 @@ class Completion(Frozen, frozen=True):
     tested: RunResult | None = None
     documents: tuple[str, ...] = ()
 
-class Delta(NamedTuple):
 
+class Delta(NamedTuple):
     """One piece of a stream: the chunk object in OpenAI shape, and the text it adds to the first choice.
 
     `alike`: it differs from the piece just before it in the text of its only choice, and in nothing else.

@@ -53,7 +53,9 @@ class Request(Frozen, frozen=True):
     request to a task; one to a tier has it in `generation`. `detected`: what was found in the text. `trace`: a list to
     which whoever answers adds each attempt as it is made, for the record of a request that gets no reply. `subject`:
     the person whom it is about, by whatever name the client has for them; the record is sealed under their key.
-    `operation`: what is asked for where `generation` does not say it; empty: labels.
+    `dry_run`: somebody looks at what would be answered. It is on record and counts for nothing: not audited, in no
+    queue, in no figure of traffic, learnt from by nobody. `operation`: what is asked for where `generation` does not
+    say it; empty: labels.
     """
 
     task: str
@@ -69,6 +71,7 @@ class Request(Frozen, frozen=True):
     detected: Detected | None = None
     trace: list[Attempt] | None = None
     subject: str = ""
+    dry_run: bool = False
     operation: str = ""
 
     @property
@@ -169,6 +172,7 @@ class Decision(Frozen, frozen=True):
     that means nothing without the subject's key; `sealed` is what only that key opens, empty once it was opened.
     `operation`, `asked_model` and `roles` are what was asked for, and as whom: what the policy's rules look at.
     `documents` are those of which the request holds text, as `COLLECTION/ID`.
+    `dry_run` is the request's: such a decision can be looked up and explained, and counts for nothing.
     """
 
     id: str
@@ -195,6 +199,7 @@ class Decision(Frozen, frozen=True):
     operation: str = ""
     asked_model: str = ""
     roles: tuple[str, ...] = ()
+    dry_run: bool = False
     documents: tuple[str, ...] = ()
 
     @property

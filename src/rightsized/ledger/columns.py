@@ -17,6 +17,7 @@ from rightsized.ledger.schema import (
 )
 
 NO_TIER = -1  # tier column of a decision that failed
+DRY_RUN = "dry-run/"  # before the task of a decision that counts for nothing; no task's name holds a slash
 
 # Columns that follow from the record, in the order of the functions below. `starts.run` does not.
 NAMES: dict[Table, tuple[str, ...]] = {
@@ -28,7 +29,13 @@ NAMES: dict[Table, tuple[str, ...]] = {
 
 
 def of_start(start: Decision) -> tuple[Any, ...]:
-    return start.id, start.task, start.started, int(start.audit), start.text_sha256
+    return start.id, counts_for(start), start.started, int(start.audit), start.text_sha256
+
+
+def counts_for(start: Decision) -> str:
+    """The task in whose figures a decision stands. Those of a dry run stand apart, so that no query of a task's
+    traffic, audits or labels can take them in by mistake."""
+    return f"{DRY_RUN}{start.task}" if start.dry_run else start.task
 
 
 def of_end(end: End) -> tuple[Any, ...]:

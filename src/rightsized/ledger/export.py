@@ -102,6 +102,7 @@ def flat(one: Decision) -> dict[str, Any]:
         "rules": [verdict.rule for verdict in one.verdicts],
         "policy": one.policy,
         "audit": one.audit,
+        "dry_run": one.dry_run,
         "error": one.error,
         "text_digest": one.text_sha256,
     }
@@ -138,7 +139,7 @@ def _decision_fields(pa: Any) -> list[tuple[str, Any]]:
     numbers = {"started", "ended", "confidence", "cost", "latency_ms"}
     whole = {"tier", "prompt_tokens", "completion_tokens"}
     kinds: dict[str, Callable[[], Any]] = dict.fromkeys(numbers, pa.float64) | dict.fromkeys(whole, pa.int64)
-    kinds |= {"certified": pa.bool_, "audit": pa.bool_, "rules": lambda: pa.list_(pa.string())}
+    kinds |= {"certified": pa.bool_, "audit": pa.bool_, "dry_run": pa.bool_, "rules": lambda: pa.list_(pa.string())}
     names = flat(Decision("", "", "", 0.0, "", "started", False, 0.0))
     return [(name, kinds.get(name, pa.string)()) for name in names]
 

@@ -210,10 +210,14 @@ class SqliteLedger:
                 raise InputError(f"Decision {decision.id} was never started: {start.error}.")
             last, kept = start.result.end(end, list(texts)) if start.result is not None else (end, texts)
             decision_id, status, tier = columns.of_end(last)
-            batch.append("ends", (decision_id, decision.task, status, tier), encode(last))
+            batch.append("ends", (decision_id, columns.counts_for(decision), status, tier), encode(last))
             for digest, text in kept:
                 batch.add("texts", (digest, end.ended, text))
-            if decision.reply and waits(decision.reply, audit=decision.audit, operation=decision.operation):
+            if (
+                decision.reply
+                and not decision.dry_run
+                and waits(decision.reply, audit=decision.audit, operation=decision.operation)
+            ):
                 kind = "audit" if decision.audit else "abstained"  # both: the reviewer must see no suggestion
                 batch.add("waiting", (end.id, decision.task, kind, decision.started))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rightsized.core.types import ANSWER
+from rightsized.ledger.columns import DRY_RUN
 from rightsized.ledger.schema import Query
 
 MOST = 20  # named
@@ -21,7 +22,8 @@ _WAITS = f"""(({_UNANSWERED}) OR (e.status = 'answered' AND (
     json_extract({_WRITTEN}, '$.reply.completion') IS NULL OR json_extract({_WRITTEN}, '$.reply.certified'))))"""
 # As schema.waits; each of two statements by its own index: what nobody answered, and what the coin chose.
 _OWED = f"""SELECT e.id FROM ends e JOIN starts s ON s.id = e.id JOIN texts t ON t.sha256 = s.text_sha256
-    WHERE {_UNANSWERED} AND NOT EXISTS ({_LABELLED}) AND e.id NOT IN (SELECT decision FROM waiting)
+    WHERE {_UNANSWERED} AND e.task NOT GLOB '{DRY_RUN}*'
+    AND NOT EXISTS ({_LABELLED}) AND e.id NOT IN (SELECT decision FROM waiting)
     UNION SELECT e.id FROM starts s JOIN ends e ON e.id = s.id JOIN texts t ON t.sha256 = s.text_sha256
     WHERE s.audit = 1 AND {_WAITS} AND NOT EXISTS ({_LABELLED}) AND e.id NOT IN (SELECT decision FROM waiting)
     LIMIT {MOST}"""  # noqa: S608 - constants only

@@ -136,7 +136,8 @@ class Recorded(Answerer):
             ) from None
         now = self._clock()
         decision_id = request.id or new_id(now)
-        audit, probability = self._coin(decision_id, audited_as(request.task, request.conversation))
+        coin = no_coin if request.dry_run else self._coin
+        audit, probability = coin(decision_id, audited_as(request.task, request.conversation))
         return Decision(
             id=decision_id,
             task=request.task,
@@ -156,6 +157,7 @@ class Recorded(Answerer):
             asked_model=request.generation.model if request.generation else "",
             roles=request.roles,
             documents=request.generation.documents if request.generation else (),
+            dry_run=request.dry_run,
         )
 
     async def _finish(self, started: asyncio.Future[None], begun: Decision, reply: Reply) -> Reply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from rightsized.core.types import Certificate
+from rightsized.core.types import Certificate, Reply
 from rightsized.ledger.reader import LedgerReader
 
 CLOCK_SLACK_S = 86_400.0  # a clock may have been set back since a version was made
@@ -21,6 +21,13 @@ class Counts(Struct):
     @property
     def requests(self) -> int:
         return self.answered + self.abstained
+
+    def add(self, reply: Reply) -> None:
+        """Count a reply."""
+        if reply.output is None:
+            self.abstained += 1
+        else:
+            self.answered += 1
 
 
 def version_counts(reader: LedgerReader, certificate: Certificate, version: str) -> Counts:

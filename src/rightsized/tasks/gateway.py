@@ -263,6 +263,7 @@ class LocalGateway:
             trace=[],
             roles=caller.roles,
             subject=caller.subject,
+            dry_run=caller.dry_run,
         )
 
     @contextlib.contextmanager

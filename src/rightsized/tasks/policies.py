@@ -66,6 +66,7 @@ def task_request(task: str, text: str, caller: Caller, conversation: str, declar
         key=caller.key,
         roles=caller.roles,
         subject=caller.subject,
+        dry_run=caller.dry_run,
         data_class=strictest(*named) if named else None,
     )
 

@@ -292,6 +292,11 @@ class ReviewQueue:
             raise InputError(
                 f"Decision {decision_id} has no reply (it is {decision.phase}); there is nothing to judge."
             )
+        if decision.dry_run:
+            raise InputError(
+                f"Decision {decision_id} was made in a dry run, of which nothing counts.",
+                fix="Label the decision that is made once the message is taken in: rightsized triage run",
+            )
         return decision, decision.reply
 
     def _decision(self, decision_id: str) -> Decision:

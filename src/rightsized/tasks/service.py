@@ -186,18 +186,17 @@ class LocalService:
                 fix="Send less, or raise engine.max_text_chars.",
             )
         who = caller or LOCAL_ADMIN.caller
-        ticket = loaded.watch.begin() if loaded.watch else 0
+        watch = None if who.dry_run else loaded.watch
+        ticket = watch.begin() if watch else 0
         reply = None
         try:
             request = await self.detection.look(task_request(task, text, who, conversation, data_class))
             reply = await loaded.answerer.answer(request)
         finally:
-            if loaded.watch:
-                loaded.watch.see(ticket, reply)
-        if reply.output is None:
-            loaded.counts.abstained += 1
-        else:
-            loaded.counts.answered += 1
+            if watch:
+                watch.see(ticket, reply)
+        if not who.dry_run:
+            loaded.counts.add(reply)
         return reply
 
     def recorded(self, inner: Answerer, version: str) -> Answerer:

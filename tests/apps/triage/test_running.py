@@ -19,7 +19,7 @@ from rightsized.apps.triage.running import run
 from rightsized.apps.triage.store.records import Waits
 from rightsized.core.errors import BusyError, ConfigError, DocumentError, ForbiddenError, StoreError
 from rightsized.core.types import Reply
-from tests.apps.triage.triage_samples import NOBODY, FakeTasks, ListSource, a_mail, a_reply
+from tests.apps.triage.triage_samples import FakeTasks, ListSource, a_mail, a_reply, asking
 
 
 def arrivals(count: int) -> list[Arrival]:
@@ -39,7 +39,7 @@ def inbox(tmp_path: Path, tasks: FakeTasks) -> Iterator[Inbox]:
 
 
 def handling(inbox: Inbox) -> Handling:
-    return Handling(inbox, lambda inbox: NOBODY, _unreadable)
+    return Handling(inbox, asking, _unreadable)
 
 
 def _unreadable(arrival: Arrival, settings: Any) -> Any:
@@ -57,7 +57,7 @@ async def test_every_message_is_handled_in_order_and_then_acknowledged(inbox: In
     assert [one.key for one in found] == [f"m{n}" for n in range(10)]
     assert sorted(source.acknowledged) == sorted(f"p{n}" for n in range(10))
     assert inbox.store.count(Waits(status=None)) == 10
-    assert all(one.dry_run for one in found)  # no action is switched on
+    assert not any(one.dry_run or one.acts for one in found)  # no action is switched on
 
 
 async def test_handed_over_again_it_is_not_handled_again(inbox: Inbox, tasks: FakeTasks) -> None:
@@ -68,24 +68,55 @@ async def test_handed_over_again_it_is_not_handled_again(inbox: Inbox, tasks: Fa
     assert len(tasks.asked) == 3
 
 
-async def test_a_preview_leaves_the_source_and_the_queue_alone(inbox: Inbox, tasks: FakeTasks) -> None:
+async def test_a_dry_run_leaves_nothing_and_each_message_is_handled_for_real_once(
+    inbox: Inbox, tasks: FakeTasks
+) -> None:
     source = ListSource(arrivals(2))
-    previewed = await all_of(source, inbox, dry_run=True)
-    assert source.acknowledged == []
-    assert inbox.store.count() == 0
-    assert await all_of(ListSource(arrivals(2)), inbox, dry_run=True) == previewed  # told again, not read again
-    assert len(tasks.asked) == 2
+    for _ in range(2):
+        looked = await all_of(source, inbox, dry_run=True)
+        assert [(one.key, one.dry_run, one.acts) for one in looked] == [("m0", True, False), ("m1", True, False)]
+        assert source.acknowledged == []
+    assert inbox.store.count(Waits(status=None)) == 0
+    assert [len(inbox.store.rows(f"SELECT 1 FROM {name}")) for name in ("places", "events", "cursors", "actions")] == [
+        0,
+        0,
+        0,
+        0,
+    ]
+    assert tasks.dry == [True] * 4
     found = await all_of(source, inbox)
-    assert [one.key for one in found] == ["m0", "m1"]
-    assert len(tasks.asked) == 2  # by the same models and rules, what was said stands
-    assert len(source.acknowledged) == 2
+    assert [(one.key, one.dry_run) for one in found] == [("m0", False), ("m1", False)]
+    assert tasks.dry[4:] == [False, False]  # read again, by decisions that count
+    assert source.acknowledged == ["p0", "p1"]
+    assert await all_of(source, inbox) == await all_of(source, inbox, dry_run=True) == []
 
 
-async def test_after_a_change_of_model_a_previewed_message_is_read_anew(inbox: Inbox, tasks: FakeTasks) -> None:
-    await all_of(ListSource(arrivals(1)), inbox, dry_run=True)
-    tasks.versions["support"] = "v2"
-    await all_of(ListSource(arrivals(1)), inbox, dry_run=True)
-    assert len(tasks.asked) == 2
+async def test_a_dry_run_reads_a_conversation_as_it_would_be_read(inbox: Inbox) -> None:
+    given: list[int] = []
+    real = inbox.reader.read
+
+    async def read(mail: Any, source: str, earlier: Any, asking: Any) -> Handled:
+        given.append(len(earlier))
+        return await real(mail, source, earlier, asking)
+
+    inbox.reader.read = read  # type: ignore[method-assign]
+    await all_of(ListSource(arrivals(1)), inbox)
+    replies = [
+        Arrival(f"p{n}", mail=a_mail(f"m{n}", received=1_000.0 + n, in_reply_to=f"m{n - 1}", thread="m0"))
+        for n in (1, 2)
+    ]
+    assert len(await all_of(ListSource(replies), inbox, dry_run=True)) == 2
+    assert len(await all_of(ListSource(replies), inbox)) == 2
+    assert given == [0, 1, 2, 1, 2]
+    assert [one.key for one in inbox.store.thread("m0")] == ["m0", "m1", "m2"]
+
+
+async def test_a_dry_run_says_what_cannot_be_read_and_keeps_nothing_of_it(inbox: Inbox) -> None:
+    too_large = Arrival("p1", mail=a_mail("m1"), error="It has 80 MB; 50 is the most.")
+    broken, large = await all_of(ListSource([Arrival("p0", b"\x00garbage"), too_large]), inbox, dry_run=True)
+    assert (broken.error, large.error) == ("This is no mail.", "It has 80 MB; 50 is the most.")
+    assert broken.dry_run
+    assert inbox.store.count(Waits(status=None)) == 0
 
 
 async def test_what_a_killed_process_had_taken_is_read_at_the_next_start(inbox: Inbox, tasks: FakeTasks) -> None:
@@ -232,8 +263,8 @@ async def test_one_message_handed_over_twice_at_a_time_is_read_once(inbox: Inbox
     one = arrivals(1)[0]
     given = [handling(inbox).process(one, f"api:{n}", dry_run=n == 1) for n in range(4)]
     found = [each for each in await asyncio.gather(*given) if each is not None]
-    assert len(tasks.asked) == 1
-    assert len(found) <= 2  # a look, and once for good
+    assert tasks.dry.count(False) == 1
+    assert sum(not one.dry_run for one in found) == 1
     assert inbox.store.get("m0").status == "routed"  # a look that comes late changes nothing
     assert [one.what for one in inbox.store.events("m0")].count("handled") == 1
 
@@ -254,15 +285,6 @@ async def test_two_messages_of_one_name_from_two_sources_at_a_time_are_both_kept
     given = [handling(inbox).process(one, one.place, dry_run=False) for one in (first, second)]
     assert all(await asyncio.gather(*given))
     assert inbox.store.count(Waits(status=None)) == 2
-
-
-async def test_a_look_that_was_killed_is_not_gone_on_with_for_good(inbox: Inbox, tasks: FakeTasks) -> None:
-    one = arrivals(1)[0]
-    assert one.mail is not None
-    inbox.store.take(one.mail, "fake:list", one.place, "sha", preview=True)  # and then the process was killed
-    assert await handling(inbox).resume() == []
-    assert inbox.store.get("m0").state == "taken"
-    assert len(await all_of(ListSource([one]), inbox)) == 1
 
 
 async def test_why_it_cannot_be_read_outlasts_the_process(inbox: Inbox, tasks: FakeTasks) -> None:

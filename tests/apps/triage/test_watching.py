@@ -16,7 +16,7 @@ from rightsized.apps.triage.inboxes import Inbox, Inboxes
 from rightsized.core.egress import Egress
 from rightsized.core.errors import UpstreamError
 from rightsized.store.home import Home
-from tests.apps.triage.triage_samples import NOBODY, FakeTasks, a_handled, a_mail, a_reply
+from tests.apps.triage.triage_samples import FakeTasks, a_handled, a_mail, a_reply, asking
 
 MAIL = b"From: a@example.com\nSubject: Parcel %d\nMessage-ID: <m%d@example.com>\n\nMy parcel is late.\n"
 
@@ -31,7 +31,7 @@ class Triage:
         raise AssertionError("no action is switched on")
 
     def handling(self, name: str) -> Handling:
-        return Handling(self.inboxes.open(name), lambda inbox: NOBODY, mail_of)
+        return Handling(self.inboxes.open(name), asking, mail_of)
 
 
 async def until(condition: Any) -> None:

@@ -62,6 +62,7 @@ class FakeTasks:
     def __init__(self, answers: Mapping[str, Callable[[str], Reply]], *, multi_label: bool = False) -> None:
         self.answers, self._multi_label = dict(answers), multi_label
         self.asked: list[tuple[str, str, str]] = []  # task, text, conversation
+        self.dry: list[bool] = []  # of each that was asked, whether for a dry run
         self.versions: dict[str, str] = {}
         self.encoders: dict[str, Any] = {}
         self.recorded_replies: list[Reply] = []
@@ -76,6 +77,7 @@ class FakeTasks:
         data_class: DataClass | None = None,
     ) -> Reply:
         self.asked.append((task, text, conversation))
+        self.dry.append(caller is not None and caller.dry_run)
         return self.answers[task](text)
 
     def tasks(self) -> list[Any]:
@@ -127,6 +129,11 @@ def a_reader(tasks: FakeTasks, settings: InboxSettings | None = None, **changes:
 
 
 NOBODY = Asking(Caller(), "personal")
+
+
+def asking(inbox: object, dry_run: bool) -> Asking:
+    """For whom messages are read: nobody in particular."""
+    return Asking(Caller(dry_run=dry_run), NOBODY.data_class)
 
 
 def a_handled(key: str = "m1", *, automatic: bool = True, error: str = "", **changes: Any) -> Handled:

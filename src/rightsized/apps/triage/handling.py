@@ -1,4 +1,7 @@
-"""Takes and reads the messages of an inbox in this process: what `running` asks for each arrival."""
+"""Takes and reads the messages of an inbox in this process: what `running` asks for each arrival.
+
+A dry run takes nothing: it reads a message and tells what would become of it (`looking`).
+"""
 
 from __future__ import annotations
 
@@ -32,88 +35,92 @@ class Handling:
     """Implements `running.Outcome` over an inbox that is open here.
 
     Args:
-        asking: gives for whom an inbox's messages are read, at each message.
+        asking: gives for whom an inbox's messages are read, at each message; for a dry run where it is told so.
         read_mail: the message behind an arrival; raises DocumentError.
     """
 
     def __init__(
-        self, inbox: Inbox, asking: Callable[[Inbox], Asking], read_mail: Callable[[Arrival, InboxSettings], Mail]
+        self, inbox: Inbox, asking: Callable[[Inbox, bool], Asking], read_mail: Callable[[Arrival, InboxSettings], Mail]
     ) -> None:
         self._inbox, self._asking, self._read_mail = inbox, asking, read_mail
         self._taking = asyncio.Lock()
 
     async def process(self, arrival: Arrival, source: str, *, dry_run: bool) -> Handled | None:
         """See `running.Outcome`."""
+        if dry_run:
+            return await self._look(arrival, source)
         async with self._taking:  # in the order of arrival, so that a thread's earlier messages are there
-            key = await asyncio.to_thread(self._take, arrival, source, dry_run)
-        return await self.handle(key, dry_run=dry_run)
+            key = await asyncio.to_thread(self._take, arrival, source)
+        return await self.handle(key)
 
-    def _take(self, arrival: Arrival, source: str, dry_run: bool) -> str:
+    async def _look(self, arrival: Arrival, source: str) -> Handled | None:
+        async with self._taking:
+            mail, error = await asyncio.to_thread(self._mail, arrival, source)
+            found = await asyncio.to_thread(self._inbox.looks.look, mail)
+        if found is None:
+            return None
+        mail, earlier = found
+        error = arrival.error or error
+        handled = await self._read(mail, source, earlier, dry_run=True) if not error else failed(mail, source, error)
+        return replace(handled, dry_run=True)
+
+    def _take(self, arrival: Arrival, source: str) -> str:
         mail, error = self._mail(arrival, source)
         store, sha256 = self._inbox.store, hashlib.sha256(arrival.data).hexdigest()
         with self._inbox.taking:  # two messages of one name, from two sources: the second must see the first
             mail = self._inbox.settle(mail)
             with store.writing():
-                store.take(mail, source, arrival.place, sha256, error=arrival.error or error, preview=dry_run)
-                if not dry_run:
-                    keep_subject(store, mail)
+                store.take(mail, source, arrival.place, sha256, error=arrival.error or error)
+                keep_subject(store, mail)
         return mail.key
 
-    async def handle(self, key: str, *, dry_run: bool) -> Handled | None:
+    async def handle(self, key: str) -> Handled | None:
         """Read a message that was taken. None where that was done before and stands."""
         async with self._inbox.alone(key):
-            return await self._handle(self._inbox.store.get(key), dry_run)
+            return await self._handle(self._inbox.store.get(key))
 
-    async def _handle(self, kept: Kept, dry_run: bool) -> Handled | None:
+    async def _handle(self, kept: Kept) -> Handled | None:
         made = self._inbox.made()
-        if kept.state != "taken" and not kept.dry:
+        if kept.state != "taken" or kept.mail is None:
             return None
-        again = kept.handled is not None and kept.made == made and not kept.handled.error
-        if kept.mail is None:
-            return None
-        if again and kept.handled is not None:
-            handled = kept.handled  # a dry run has read it by the same rules and models
+        if kept.error:
+            handled = failed(kept.mail, kept.source, kept.error)
         else:
-            handled = await self._read(kept, kept.mail)
-        acts = self._inbox.settings.actions.enabled and not dry_run
-        handled = replace(handled, dry_run=not acts)
-        await asyncio.to_thread(self._keep, handled, made, dry_run, self._inbox.made_lately(kept.mail))
-        if not dry_run:
-            await asyncio.to_thread(self._tend, handled.key)
+            thread = await asyncio.to_thread(self._inbox.store.thread, kept.thread)
+            earlier = [one.mail for one in thread if one.number < kept.number and one.mail]
+            handled = await self._read(kept.mail, kept.source, earlier)
+        handled = replace(handled, acts=self._inbox.settings.actions.enabled)
+        await asyncio.to_thread(self._keep, handled, made, self._inbox.made_lately(kept.mail))
+        await asyncio.to_thread(self._tend, handled.key)
         return handled
 
     async def resume(self, seconds: float = 0.0) -> list[Handled]:
         """Read what was taken, so many seconds ago, and not read: by an ended process, or by rules that were broken."""
         found = []
         for key in self._inbox.store.unread(seconds):
-            handled = await self.handle(key, dry_run=False)
+            handled = await self.handle(key)
             if handled is not None:
                 found.append(handled)
         return found
 
-    async def _read(self, kept: Kept, mail: Mail) -> Handled:
-        if kept.error:
-            return failed(mail, kept.source, kept.error)
+    async def _read(self, mail: Mail, source: str, earlier: Sequence[Mail], *, dry_run: bool = False) -> Handled:
         if self._inbox.is_ours(mail.sender) and not refuted(mail):
-            return answered(mail, kept.source)
-        earlier = [one.mail for one in self._inbox.store.thread(kept.thread) if one.number < kept.number and one.mail]
+            return answered(mail, source)
         try:
-            asking = self._asking(self._inbox)
-            return await self._inbox.reader.read(mail, kept.source, earlier[-EARLIER:], asking)
+            asking = self._asking(self._inbox, dry_run)
+            return await self._inbox.reader.read(mail, source, earlier[-EARLIER:], asking)
         except ForbiddenError as refused:  # the policy: no model may read it, so a person does
-            return failed(mail, kept.source, str(refused), refused.decision)
+            return failed(mail, source, str(refused), refused.decision)
         except RightsizedError:
             raise
         except Exception as error:  # noqa: BLE001 - a defect of ours: one message must not stop the inbox
-            return failed(mail, kept.source, f"Reading it failed: {type(error).__name__}.")
+            return failed(mail, source, f"Reading it failed: {type(error).__name__}.")
 
-    def _keep(self, handled: Handled, made: str, preview: bool, vector: KeptVector | None) -> None:
+    def _keep(self, handled: Handled, made: str, vector: KeptVector | None) -> None:
         store = self._inbox.store
-        status: Status = "none" if preview else "routed" if handled.route.automatic and not handled.error else "waiting"
+        status: Status = "routed" if handled.route.automatic and not handled.error else "waiting"
         with store.writing():
-            store.handled(handled, status, made, preview=preview)
-            if preview:
-                return
+            store.handled(handled, status, made)
             if vector is not None:
                 keep_vector(store, handled.key, vector)
             asked = [
@@ -148,7 +155,7 @@ class Handling:
         """Our own answer to a message, where it was read before the message was."""
         store = self._inbox.store
         ours = Waits(None, ANSWERED, thread=handled.thread, newest=True, limit=1)
-        later = (one for one in store.waiting(ours) if one.received >= handled.received and not one.dry)
+        later = (one for one in store.waiting(ours) if one.received >= handled.received)
         return next((one.handled for one in later if ends(one, store.thread(handled.thread))), None)
 
     def _answer(self, handled: Handled) -> None:

@@ -21,6 +21,7 @@ from rightsized.apps.triage.desk import settings as desk_settings
 from rightsized.apps.triage.desk.calendar import Calendar
 from rightsized.apps.triage.fields.population import taken_since
 from rightsized.apps.triage.inbox import Context, open_source
+from rightsized.apps.triage.looking import Looks
 from rightsized.apps.triage.mail.settling import Settling
 from rightsized.apps.triage.protocols import Source
 from rightsized.apps.triage.reach import Reach
@@ -61,6 +62,7 @@ class Inbox:
         self.taking = threading.Lock()  # held while a message gets its key
         of_subject = partial(thread_of_subject, self.store)
         self.settle = Settling(self.store.find, self.store.people, self.is_ours, self.store.was, of_subject)
+        self.looks = Looks(self.store, self.is_ours)
         try:
             self.actions = Journal(self.store, name)
             self._load()
@@ -122,7 +124,7 @@ class Inbox:
         Of one that waits for a person nothing is planned before somebody has accepted its route.
         """
         if handled.route.automatic or accepted:
-            self.actions.plan(handled, dry=not self._settings.actions.enabled)
+            self.actions.plan(handled, off=not self._settings.actions.enabled)
 
     def carrier(self, egress: Egress, note: Note | None = None) -> Carrier:
         """What carries actions out, by the settings as they are now. Raises ConfigError, MissingExtraError."""

@@ -227,6 +227,8 @@ class Handled(Frozen, frozen=True):
 
     `tier` is the highest tier that was needed (0: a person), `decision` the id of the record of the whole message; each
     label has a decision of its own. `error` is empty where it was handled; else why not, and nothing was done.
+    `dry_run`: it was only looked at, and the inbox has nothing of it. `acts`: the inbox carries actions out, once the
+    message is routed; without it they are only shown.
     """
 
     key: str
@@ -245,7 +247,8 @@ class Handled(Frozen, frozen=True):
     tier: int
     decision: str
     due: float | None = None
-    dry_run: bool = True
+    dry_run: bool = False
+    acts: bool = False
     certified: bool = False
     attachments: tuple[Attachment, ...] = ()
     notes: tuple[str, ...] = ()

@@ -236,8 +236,10 @@ class TriageService:
         Raises NotFoundError, InputError.
         """
         kept = self._numbered(name, number)
-        if kept.dry:
-            raise InputError(f"Message {number} was only looked at.", fix="Take it in: rightsized triage run")
+        if kept.state == "taken":
+            raise InputError(
+                f"Message {number} was taken in and is not read yet.", fix="Have it read: rightsized triage run"
+            )
         store = self.inboxes.open(name).store
         if step == "accept":
             await self._accept(kept, by)
@@ -338,8 +340,9 @@ class TriageService:
             raise NotFoundError(f"There is no message {number} in {name}.", fix=f"See: rightsized triage queue {name}")
         return found
 
-    def _asking(self, caller: Caller) -> Callable[[Inbox], Asking]:
-        def asking(inbox: Inbox) -> Asking:
+    def _asking(self, asker: Caller) -> Callable[[Inbox, bool], Asking]:
+        def asking(inbox: Inbox, dry_run: bool) -> Asking:
+            caller = msgspec.structs.replace(asker, dry_run=dry_run)
             held = inbox.settings.read.data_class
             writes, tier = inbox.settings.write, inbox.settings.escalate.tier
             wanted = writes.tier and writes.summaries != "never"

@@ -100,6 +100,7 @@ def gather(config: Config, asked: Asked, progress: Progress = no_progress) -> Au
             code_version=__version__,
             log=structs.replace(log, **_ends(reader)),
             outcomes=tally.outcomes,
+            dry_runs=tally.dry_runs,
             tasks=tally.tasks(),
             rungs=tally.rungs(),
             certificates=tuple(_certificates(home, reader, tally.answers)),

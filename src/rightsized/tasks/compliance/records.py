@@ -143,6 +143,7 @@ class AuditReport(Frozen, frozen=True):
     `opened` are connections and fetches by the egress journal, which knows no texts.
     `detected` counts requests in which personal data of a type were found, `failures` messages of failed requests.
     `looked`: who was shown recorded texts through the server. `sinks`: where checkpoints are kept elsewhere, as of now.
+    `dry_runs`: decisions of dry runs, which no other figure counts, but for what left this machine.
     """
 
     created: float
@@ -167,3 +168,4 @@ class AuditReport(Frozen, frozen=True):
     failures: dict[str, int]
     looked: tuple[Looked, ...] = ()
     sinks: tuple[SinkStatus, ...] = ()
+    dry_runs: int = 0

@@ -23,6 +23,7 @@ class Tally:
     def __init__(self, places: Mapping[str, tuple[bool, str]]) -> None:
         self._places = places
         self.outcomes = Outcomes()
+        self.dry_runs = 0
         self.answers: Counter[str] = Counter()  # by certificate
         self.policies: Counter[str] = Counter()
         self.detected: Counter[str] = Counter()
@@ -34,7 +35,12 @@ class Tally:
         self._departures: dict[str, _Left] = defaultdict(_Left)
 
     def add(self, one: Decision) -> None:
-        """Count a decision."""
+        """Count a decision. Of a dry run nothing counts but what left this machine, and that there was one."""
+        if one.dry_run:
+            self.dry_runs += 1
+            for attempt in one.tried or ():
+                self._left(one, attempt)
+            return
         self.outcomes = _counted(self.outcomes, one)
         outcomes, versions = self._tasks.get(one.task, (Outcomes(), set()))
         if one.version:
@@ -68,9 +74,13 @@ class Tally:
             rung.models.add(attempt.model)
         if attempt.destination:
             rung.destination = attempt.destination
+        self._left(one, attempt)
+
+    def _left(self, one: Decision, attempt: Attempt) -> None:
+        if attempt.destination and (was_asked(attempt) or attempt.accepted):
             left = self._departures[attempt.destination]
             left.times += 1 + attempt.samples
-            left.classes[held] += 1
+            left.classes[one.data_class or UNDECLARED] += 1
             left.last = max(left.last or 0.0, one.started)
 
     def tasks(self) -> tuple[TaskFacts, ...]:

@@ -54,16 +54,16 @@ async def test_a_server_takes_up_settings_as_they_change(inbox: Inbox, monkeypat
     monkeypatch.setattr(acting, "BROKEN_SECONDS", 0.01)
     working = asyncio.ensure_future(acting.act(inbox, Egress()))
     routed(inbox, "m1", NOTE)
-    await until(inbox, {"dry": 1})
+    await until(inbox, {"off": 1})
     switch_on(inbox)
     routed(inbox, "m2", NOTE)
-    await until(inbox, {"dry": 1, "done": 1})
+    await until(inbox, {"off": 1, "done": 1})
     (inbox.folder / "inbox.toml").write_text(ON + 'desks = ["nobody"]\n', "utf-8")
     await asyncio.sleep(0.1)
     assert not working.done()  # said in the log, and looked at again
     switch_on(inbox)
     routed(inbox, "m3", NOTE)
-    await until(inbox, {"dry": 1, "done": 2})
+    await until(inbox, {"off": 1, "done": 2})
     working.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await working

@@ -93,8 +93,8 @@ async def test_actions_are_carried_out_once_and_in_order(
     store: MessageStore, journal: Journal, carrier: Carrier, desk: ScriptedDesk
 ) -> None:
     handled = kept(store, LABEL, NOTE, CLOSE)
-    assert journal.plan(handled, dry=False) == 3
-    assert journal.plan(handled, dry=False) == 0
+    assert journal.plan(handled, off=False) == 3
+    assert journal.plan(handled, off=False) == 0
     assert await carrier.round() == 3
     assert await carrier.round() == 0
     assert desk.kinds() == ["label", "note", "close"]
@@ -109,12 +109,12 @@ async def test_dry_actions_are_shown_and_not_carried_out(
     store: MessageStore, journal: Journal, carrier: Carrier, desk: ScriptedDesk
 ) -> None:
     handled = kept(store, LABEL)
-    journal.plan(handled, dry=True)
+    journal.plan(handled, off=True)
     assert await carrier.round() == 0
-    assert [one.state for one in journal.all(key="m1")] == ["dry"]
-    journal.plan(handled, dry=False)  # switched on, and the message was accepted or read again
+    assert [one.state for one in journal.all(key="m1")] == ["off"]
+    journal.plan(handled, off=False)  # switched on, and the message was accepted or read again
     assert await carrier.round() == 1
-    journal.plan(handled, dry=True)
+    journal.plan(handled, off=True)
     assert [one.state for one in journal.all("done")] == ["done"]
     assert desk.kinds() == ["label"]
 
@@ -122,7 +122,7 @@ async def test_dry_actions_are_shown_and_not_carried_out(
 def test_a_plan_is_part_of_the_transaction_that_is_open(store: MessageStore, journal: Journal) -> None:
     handled = kept(store, LABEL)
     with pytest.raises(RuntimeError), store.writing():
-        journal.plan(handled, dry=False)
+        journal.plan(handled, off=False)
         raise RuntimeError
     assert journal.counts() == {}
 
@@ -130,7 +130,7 @@ def test_a_plan_is_part_of_the_transaction_that_is_open(store: MessageStore, jou
 async def test_a_process_that_ended_in_between_asks_again_under_the_same_token(
     store: MessageStore, journal: Journal, carrier: Carrier, desk: ScriptedDesk, clock: Clock
 ) -> None:
-    journal.plan(kept(store, LABEL), dry=False)
+    journal.plan(kept(store, LABEL), off=False)
     desk.broken = KeyboardInterrupt()  # as a process that is killed: nothing is written after it
     with pytest.raises(KeyboardInterrupt):
         await carrier.round()
@@ -148,7 +148,7 @@ async def test_an_outage_of_an_hour_loses_nothing_and_doubles_nothing(
     start, tries, arrived = clock.now, 0, 0
     while clock.now < start + 3600:
         if arrived < 20:
-            journal.plan(kept(store, LABEL, CLOSE, key=f"m{arrived}"), dry=False)
+            journal.plan(kept(store, LABEL, CLOSE, key=f"m{arrived}"), off=False)
             arrived += 1
         assert await carrier.round() == 0
         tries += 1
@@ -169,7 +169,7 @@ async def test_what_will_never_work_waits_for_a_person_and_is_not_closed(
     store: MessageStore, journal: Journal, carrier: Carrier, desk: ScriptedDesk
 ) -> None:
     desk.refused = {"note"}
-    journal.plan(kept(store, LABEL, NOTE, CLOSE), dry=False)
+    journal.plan(kept(store, LABEL, NOTE, CLOSE), off=False)
     assert await carrier.round() == 3
     assert [(one.action.kind, one.state) for one in reversed(journal.all())] == [
         ("label", "done"),
@@ -193,7 +193,7 @@ async def test_settings_that_are_wrong_are_waited_for(
 ) -> None:
     monkeypatch.setattr(carrying, "MOST_TRIES", 10)
     desk.broken = ConfigError("The token is gone.")
-    journal.plan(kept(store, LABEL), dry=False)
+    journal.plan(kept(store, LABEL), off=False)
     await carrier.round()
     assert [(one.state, one.detail) for one in journal.all()] == [("doing", "The token is gone.")]
     for _ in range(10):
@@ -203,7 +203,7 @@ async def test_settings_that_are_wrong_are_waited_for(
 
 
 async def test_undo(store: MessageStore, journal: Journal, carrier: Carrier, desk: ScriptedDesk, clock: Clock) -> None:
-    journal.plan(kept(store, LABEL, NOTE), dry=False)
+    journal.plan(kept(store, LABEL, NOTE), off=False)
     await carrier.round()
     label, note = reversed(journal.all())
     with pytest.raises(InputError, match="cannot take it back"):
@@ -226,7 +226,7 @@ async def test_undo(store: MessageStore, journal: Journal, carrier: Carrier, des
 async def test_a_person_a_note_and_an_end_need_no_other_system(
     store: MessageStore, journal: Journal, clock: Clock
 ) -> None:
-    journal.plan(kept(store, Action("assign", "Anna"), NOTE, CLOSE), dry=False)
+    journal.plan(kept(store, Action("assign", "Anna"), NOTE, CLOSE), off=False)
     carrier = Carrier(journal, store, [HereDesk()], clock=clock)
     assert await carrier.round() == 3
     assert [one.detail for one in reversed(journal.all())] == ["given to Anna", "Look at the tracking.", "finished"]
@@ -239,9 +239,9 @@ async def test_a_person_a_note_and_an_end_need_no_other_system(
 async def test_switched_off_only_what_was_done_is_undone(
     store: MessageStore, journal: Journal, desk: ScriptedDesk, clock: Clock
 ) -> None:
-    journal.plan(kept(store, LABEL), dry=False)
+    journal.plan(kept(store, LABEL), off=False)
     await Carrier(journal, store, [desk], clock=clock).round()
-    journal.plan(kept(store, LABEL, key="m2"), dry=False)
+    journal.plan(kept(store, LABEL, key="m2"), off=False)
     off = Carrier(journal, store, [desk], undo_only=True, clock=clock)
     assert await off.round() == 0
     journal.undo("1", "anna")
@@ -252,7 +252,7 @@ async def test_switched_off_only_what_was_done_is_undone(
 async def test_what_nothing_takes_fails_with_what_to_do(
     store: MessageStore, journal: Journal, carrier: Carrier
 ) -> None:
-    journal.plan(kept(store, Action("webhook", "orders")), dry=False)
+    journal.plan(kept(store, Action("webhook", "orders")), off=False)
     assert await carrier.round() == 1
     assert "no system here takes webhook; name one in [actions] desks" in journal.all("failed")[0].detail
 
@@ -260,7 +260,7 @@ async def test_what_nothing_takes_fails_with_what_to_do(
 async def test_a_desk_with_a_defect_stops_nobody_else(
     store: MessageStore, journal: Journal, desk: ScriptedDesk, carrier: Carrier
 ) -> None:
-    journal.plan(kept(store, LABEL), dry=False)
+    journal.plan(kept(store, LABEL), off=False)
     desk.broken = ZeroDivisionError()
     assert await carrier.round() == 1
     assert journal.all("failed")[0].detail == "ZeroDivisionError in scripted"

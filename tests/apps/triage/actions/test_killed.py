@@ -59,7 +59,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
             handled = replace(handled, route=Route("orders", True, "a rule", "r", actions=ACTIONS))
             store.take(a_mail(handled.key), "zammad:", str(number), "")
             store.handled(handled, "routed", "made")
-            journal.plan(handled, dry=False)
+            journal.plan(handled, off=False)
         doubled = 0
         for number in range(KILLS + 1):
             child = subprocess.Popen(

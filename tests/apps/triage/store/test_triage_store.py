@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from rightsized.apps.triage.records import Address, Extracted, Sentence, Summary
-from rightsized.apps.triage.store import MessageStore
+from rightsized.apps.triage.store import MessageStore, database
 from rightsized.apps.triage.store.names import Names
 from rightsized.apps.triage.store.records import Waits
+from rightsized.core import sqlite
 from rightsized.core.errors import IntegrityError, NotFoundError, StoreError
 from tests.apps.triage.triage_samples import a_handled, a_mail
 
@@ -52,8 +55,6 @@ def test_the_same_place_again_is_no_second_delivery(store: MessageStore) -> None
 
 def test_a_place_is_done_with_only_once_its_message_was_read_for_good(store: MessageStore) -> None:
     store.take(a_mail(), "s", "1", "sha")
-    assert not store.done_with("s", "1")
-    store.handled(a_handled(), "none", "made", preview=True)
     assert not store.done_with("s", "1")
     store.handled(a_handled(), "routed", "made")
     assert store.done_with("s", "1")
@@ -155,14 +156,35 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
         MessageStore(folder)
 
 
-def test_what_was_only_looked_at_goes_altogether(store: MessageStore, clock: Clock) -> None:
-    for number, preview in ((1, True), (2, True), (3, False)):
-        store.take(a_mail(f"m{number}", body="MARKEDWORDS"), "s", str(number), "sha", preview=preview)
-    store.handled(a_handled("m1"), "none", "made", preview=True)
-    clock.now += 100.0
-    assert store.purge(clock.now) == 2
-    assert [one.key for one in store.waiting(Waits(status=None))] == ["m3"]  # taken for good, and not read yet
-    assert store.take(a_mail("m1"), "s", "1", "sha")
+def test_what_earlier_dry_runs_left_goes_and_what_they_said_is_said_by_its_own_name(tmp_path: Path) -> None:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    earlier = database._MIGRATIONS[: database._MIGRATIONS.index(database._forget_looks)]
+    before = sqlite.open_migrated(folder / "inbox.sqlite", earlier, "inbox file", busy_seconds=1.0)
+    before.execute("CREATE TABLE actions (number INTEGER PRIMARY KEY, state TEXT NOT NULL)")
+    before.executemany("INSERT INTO actions (state) VALUES (?)", [("dry",), ("done",)])
+    rows = {"looked": ("handled", 1, 1, None), "killed": ("taken", 1, 1, None), "taken": ("taken", 1, 0, None)}
+    rows |= {"off": ("handled", 0, 0, '{"dry_run": true}'), "on": ("handled", 0, 0, '{"dry_run": false}')}
+    for key, (state, dry, preview, handled) in rows.items():
+        before.execute("INSERT INTO places VALUES ('s', ?, ?, 1.0)", (key, key))
+        before.execute(
+            """INSERT INTO messages (key, thread, source, sha256, received, taken, state, status, dry, made, queue,
+               level, assignee, incident, handled, updated, preview)
+               VALUES (?, '', 's', '', 1.0, 1.0, ?, 'none', ?, '', '', 'normal', '', '', ?, 1.0, ?)""",
+            (key, state, dry, handled.encode() if handled else None, preview),
+        )
+    before.commit()
+    before.close()
+    with contextlib.closing(MessageStore(folder)) as store:
+        assert [key for (key,) in store.rows("SELECT key FROM messages ORDER BY key")] == ["off", "on", "taken"]
+        assert [key for (key,) in store.rows("SELECT key FROM places ORDER BY key")] == ["off", "on", "taken"]
+        said = store.rows("SELECT handled FROM messages WHERE handled IS NOT NULL ORDER BY key")
+        assert [json.loads(one) for (one,) in said] == [
+            {"dry_run": False, "acts": False},
+            {"dry_run": False, "acts": True},
+        ]
+        assert store.rows("SELECT state FROM actions ORDER BY number") == [("off",), ("done",)]
+        assert store.unread() == ["taken"]
 
 
 def test_purged_words_are_in_none_of_the_files(store: MessageStore, clock: Clock) -> None:

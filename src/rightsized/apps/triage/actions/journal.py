@@ -4,7 +4,7 @@ It keeps a table of its own in `inbox.sqlite`, so that an action is planned in t
 An action has one token for good, a digest of inbox, message and action: planned twice it is there once, and a system
 that it was sent to knows a repeat by it.
 
-    dry                    actions were switched off: shown, never carried out
+    off                    actions were switched off: shown, never carried out
     planned -> doing -> done -> undo -> undoing -> undone
                 \\-> failed          \\-> done, where it cannot be undone
 """
@@ -24,7 +24,7 @@ from rightsized.apps.triage.store.messages import SYSTEM
 from rightsized.core.errors import InputError, NotFoundError
 from rightsized.core.frozen import Frozen
 
-State = Literal["dry", "planned", "doing", "done", "failed", "undo", "undoing", "undone"]
+State = Literal["off", "planned", "doing", "done", "failed", "undo", "undoing", "undone"]
 UNFINISHED: tuple[State, ...] = ("planned", "doing", "undo", "undoing")
 _BEGUN: dict[State, State] = {"planned": "doing", "doing": "doing", "undo": "undoing", "undoing": "undoing"}
 _TABLE = """CREATE TABLE IF NOT EXISTS actions (number INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE,
@@ -79,10 +79,11 @@ class Journal:
             for statement in (_TABLE, *_INDEXES):
                 connection.execute(statement)
 
-    def plan(self, handled: Handled, *, dry: bool) -> int:
+    def plan(self, handled: Handled, *, off: bool) -> int:
         """Plan the actions of a message's route; what was planned before stays as it is. Returns how many are new.
 
-        Part of the transaction that is open, where one is. What was dry is planned where it no longer is.
+        Part of the transaction that is open, where one is. `off`: actions are switched off. What was planned so is
+        planned to be done where they no longer are.
         """
         now, new = self._clock(), 0
         with self._store.writing() as connection:
@@ -95,8 +96,8 @@ class Journal:
                     """INSERT INTO actions (token, key, kind, value, text, state, desk, tries, due, planned, updated,
                        detail, undo) VALUES (?, ?, ?, ?, ?, ?, '', 0, ?, ?, ?, '', NULL)
                        ON CONFLICT (token) DO UPDATE SET state = excluded.state, due = excluded.due
-                       WHERE actions.state = 'dry' AND excluded.state = 'planned'""",
-                    (token, handled.key, action.kind, action.value, action.text, _planned(dry), now, now, now),
+                       WHERE actions.state = 'off' AND excluded.state = 'planned'""",
+                    (token, handled.key, action.kind, action.value, action.text, _planned(off), now, now, now),
                 ).rowcount
         return new
 
@@ -201,8 +202,8 @@ def token_of(inbox: str, name: str, action: Action) -> str:
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
 
 
-def _planned(dry: bool) -> State:
-    return "dry" if dry else "planned"
+def _planned(off: bool) -> State:
+    return "off" if off else "planned"
 
 
 def _said(action: Action) -> str:

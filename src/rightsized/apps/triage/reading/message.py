@@ -108,6 +108,7 @@ class MessageReader:
             tenant=asking.caller.tenant,
             key=asking.caller.key,
             roles=asking.caller.roles,
+            dry_run=asking.caller.dry_run,
             data_class=asking.data_class,
         )
         reply = await self._tasks.recorded(one, self._version).answer(request)

@@ -29,7 +29,7 @@ DAY_SECONDS = 86_400.0
 A_QUERY = 500  # values of one statement
 LONGEST = 200  # messages of a conversation that are looked at
 WAITING = Waits()
-_COLUMNS = """number, key, thread, source, received, taken, state, status, dry, made, queue, level, assignee, due,
+_COLUMNS = """number, key, thread, source, received, taken, state, status, made, queue, level, assignee, due,
     incident, mail, handled, updated, error"""
 
 
@@ -78,11 +78,11 @@ class MessageStore:
         with self._lock, database.explained(self.path):
             return self._connection.execute(sql, tuple(values)).fetchall()
 
-    def take(self, mail: Mail, source: str, place: str, sha256: str, *, error: str = "", preview: bool = False) -> bool:
+    def take(self, mail: Mail, source: str, place: str, sha256: str, *, error: str = "") -> bool:
         """Put a message on the disk, and that this place of its source is done with. False where it is there already.
 
         A message is known again by its key, wherever it comes from; its repeat leaves an event.
-        `error`: why it cannot be read. `preview`: it is only looked at, so no later start reads it for good by itself.
+        `error`: why it cannot be read.
         """
         now = self._clock()
         received = mail.received or mail.date or now
@@ -91,13 +91,11 @@ class MessageStore:
             thread = self._thread_of(connection, mail.thread or mail.key)
             new = connection.execute(
                 """INSERT INTO messages (key, thread, source, sha256, received, taken, state, status, dry, made, queue,
-                   level, assignee, due, incident, mail, handled, updated, error, preview) VALUES (?, ?, ?, ?, ?, ?,
-                   'taken', 'none', 1, '', '', 'normal', '', NULL, '', ?, NULL, ?, ?, ?)
+                   level, assignee, due, incident, mail, handled, updated, error) VALUES (?, ?, ?, ?, ?, ?,
+                   'taken', 'none', 0, '', '', 'normal', '', NULL, '', ?, NULL, ?, ?)
                    ON CONFLICT (key) DO NOTHING""",
-                (key, thread, source, sha256, received, now, _encode(mail), now, error, preview),
+                (key, thread, source, sha256, received, now, _encode(mail), now, error),
             ).rowcount
-            if not new and not preview:
-                connection.execute("UPDATE messages SET preview = 0 WHERE key = ? AND preview = 1", (key,))
             done = connection.execute(
                 "SELECT 1 FROM places WHERE source = ? AND place IN (?, ?)", (source, *self.names.both(place))
             ).fetchone()
@@ -112,9 +110,9 @@ class MessageStore:
         return bool(new)
 
     def done_with(self, source: str, place: str) -> bool:
-        """Whether what stands at this place of a source was read for good; a preview does not count."""
+        """Whether what stands at this place of a source was taken and read."""
         sql = """SELECT 1 FROM places p JOIN messages m ON m.key = p.key
-                 WHERE p.source = ? AND p.place IN (?, ?) AND m.dry = 0"""
+                 WHERE p.source = ? AND p.place IN (?, ?) AND m.state <> 'taken'"""
         return bool(self.rows(sql, (source, *self.names.both(place))))
 
     def cursor(self, source: str) -> str:
@@ -129,11 +127,8 @@ class MessageStore:
         with self.writing() as connection:
             connection.execute(sql, (source, value, self._clock()))
 
-    def handled(self, handled: Handled, status: Status, made: str, *, preview: bool = False) -> None:
-        """Keep what became of a message. With an `error` it failed, and waits for a person.
-
-        `preview`: it was only looked at, and will be read for good when its source is taken in.
-        """
+    def handled(self, handled: Handled, status: Status, made: str) -> None:
+        """Keep what became of a message. With an `error` it failed, and waits for a person."""
         state: What = "failed" if handled.error else "handled"
         with self.writing() as connection:
             key = self._standing(connection, handled.key)
@@ -144,22 +139,21 @@ class MessageStore:
                 handled = forgetting.without_words(handled, self.names)
             route = handled.route
             connection.execute(
-                """UPDATE messages SET state = ?, status = ?, dry = ?, made = ?, queue = ?, level = ?, assignee = ?,
+                """UPDATE messages SET state = ?, status = ?, made = ?, queue = ?, level = ?, assignee = ?,
                    due = ?, handled = ?, updated = ?, urgency = ? WHERE key = ?""",
                 (
-                    *(state, status, preview, made, route.queue, handled.priority.level, route.assignee),
+                    *(state, status, made, route.queue, handled.priority.level, route.assignee),
                     *(handled.due, _encode(handled), self._clock(), told(handled), key),
                 ),
             )
-            what: What = "previewed" if preview else state
-            self._event(connection, key, SYSTEM, what, handled.error or handled.decision)
+            self._event(connection, key, SYSTEM, state, handled.error or handled.decision)
 
     def update(self, key: str, by: str, what: What, detail: str = "", **columns: Any) -> None:
         """Change columns of a message (`status`, `queue`, `assignee`, `due`, `level`, `incident`) with its event.
 
         Raises NotFoundError.
         """
-        allowed = {"status", "queue", "assignee", "due", "level", "incident", "dry"}
+        allowed = {"status", "queue", "assignee", "due", "level", "incident"}
         if not columns.keys() <= allowed:
             raise ValueError(f"no columns to change: {sorted(columns.keys() - allowed)}")
         sets = ", ".join(f"{name} = ?" for name in (*columns, "updated"))
@@ -205,9 +199,9 @@ class MessageStore:
         return found[0] if found else None
 
     def unread(self, seconds: float = 0.0) -> list[str]:
-        """Keys of messages that were taken for good, so many seconds ago, and not read: a process ended in between, or
+        """Keys of messages that were taken, so many seconds ago, and not read: a process ended in between, or
         reading failed. Oldest first."""
-        sql = "SELECT key FROM messages WHERE state = 'taken' AND preview = 0 AND taken <= ? ORDER BY number"
+        sql = "SELECT key FROM messages WHERE state = 'taken' AND taken <= ? ORDER BY number"
         return [key for (key,) in self.rows(sql, (self._clock() - seconds,))]
 
     def waiting(self, wanted: Waits = WAITING) -> list[Kept]:
@@ -227,6 +221,11 @@ class MessageStore:
         failed = self.rows("SELECT count(*) FROM messages WHERE state = 'failed'")[0][0]
         return {**{str(k): int(v) for k, v in found.items()}, "failed": int(failed)}
 
+    def thread(self, thread: str) -> list[Kept]:
+        """The messages of a conversation, oldest first; of a very long one the latest."""
+        tail = "WHERE thread IN (?, ?) ORDER BY received DESC, number DESC LIMIT ?"
+        return self._kept(tail, (*self.names.both(thread), LONGEST))[::-1]
+
     def people(self, thread: str) -> frozenset[str]:
         """The addresses that take part in a conversation, as far as its texts are kept."""
         sql = "SELECT mail FROM messages WHERE thread IN (?, ?) AND mail IS NOT NULL"
@@ -236,11 +235,6 @@ class MessageStore:
         """Whether the message under this key, whose text was deleted, said what this one does."""
         sql = "SELECT 1 FROM messages WHERE key = ? AND sha256 = ? AND mail IS NULL"
         return bool(self.rows(sql, (self.names.of(mail.key), forgetting.content_of(self.names, mail))))
-
-    def thread(self, thread: str) -> list[Kept]:
-        """The messages of a conversation, oldest first; of a very long one the latest."""
-        tail = "WHERE thread IN (?, ?) ORDER BY received DESC, number DESC LIMIT ?"
-        return self._kept(tail, (*self.names.both(thread), LONGEST))[::-1]
 
     def arrivals(self, since: float) -> list[tuple[float, str]]:
         """When messages came since a time, and for which queue; machines' messages, which have no level, too."""
@@ -285,19 +279,15 @@ class MessageStore:
     def purge(self, before: float) -> int:
         """Delete the text of messages that nobody waits for since this time; what became of them stays, without words.
 
-        A message that was only looked at goes altogether: its source still has it. Returns how many.
+        Returns how many.
         """
         sql = "SELECT key FROM messages WHERE status IN ('done', 'routed') AND updated < ? AND mail IS NOT NULL"
-        looks = "SELECT key FROM messages WHERE status = 'none' AND updated < ? AND (preview OR state <> 'taken')"
         with self.writing() as connection:
-            seen = connection.execute(looks, (before,)).fetchall()
-            connection.executemany("DELETE FROM places WHERE key = ?", seen)
-            connection.executemany("DELETE FROM messages WHERE key = ?", seen)
             found = [key for (key,) in connection.execute(sql, (before,)).fetchall()]
             self._bare(connection, found, SYSTEM)
-        if found or seen:
+        if found:
             self._overwrite()
-        return len(found) + len(seen)
+        return len(found)
 
     def conversations_of(self, address: str) -> list[str]:
         """Keys of the messages whose text is kept, of every conversation in which this address takes part."""
@@ -355,7 +345,6 @@ class MessageStore:
 def _made(row: tuple[Any, ...]) -> Kept:
     *plain, mail, handled, updated, error = row
     given = dict(zip(Kept.__struct_fields__, plain, strict=False))
-    given["dry"] = bool(given["dry"])
     return Kept(**given, mail=mail and _mail(mail), handled=handled and _handled(handled), updated=updated, error=error)
 
 

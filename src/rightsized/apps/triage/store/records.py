@@ -13,7 +13,6 @@ ANSWERED = "answered"  # the queue of our own messages: nobody is to do anything
 What = Literal[
     "taken",
     "duplicate",
-    "previewed",
     "handled",
     "failed",
     "accepted",
@@ -33,8 +32,8 @@ What = Literal[
 class Kept(Frozen, frozen=True):
     """A message of an inbox. `mail` is None once its text was deleted, `handled` until it was read.
 
-    `dry` where it was only previewed, and is to be read for good. `made` names the versions of tasks and rules that
-    read it. `due` is when an answer is owed, seconds since the epoch. `error` says why it could not be handed over.
+    `made` names the versions of tasks and rules that read it. `due` is when an answer is owed, seconds since the epoch.
+    `error` says why it could not be handed over.
     """
 
     number: int
@@ -45,7 +44,6 @@ class Kept(Frozen, frozen=True):
     taken: float
     state: MessageState
     status: Status
-    dry: bool
     made: str
     queue: str
     level: Level
