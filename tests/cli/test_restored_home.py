@@ -15,8 +15,6 @@ name = "bills"
 when.words = ["charged"]
 then = { queue = "billing", note = "Look.", close = true }
 """
-    '[[rule]]\nname = "bills"\nwhen.words = ["charged"]\nthen = { queue = "billing", note = "Look.", close = true }\n'
-)
 
 
 def asked(home: Path, *words: str) -> Any:
