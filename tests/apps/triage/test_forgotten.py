@@ -16,7 +16,6 @@ import pytest
 
 from rightsized.apps.triage.protocols import Arrival
 from rightsized.apps.triage.service import TriageService
-from rightsized.apps.triage.similar import similar
 from rightsized.apps.triage.store.records import Waits
 from rightsized.core.config import AuditConfig, Config
 from rightsized.core.egress import Egress
@@ -117,7 +116,7 @@ async def live_with(triage: TriageService, service: LocalService) -> None:
     inbox.store.update("o1@x", "rightsized", "incident", kept.key, incident=kept.key)
     inbox.store.update("o2@x", "kim", "done", f"answered by {kept.key}", status="done")
     encoder = await service.encoder(service.encoders()[0])
-    await similar(inbox.store, encoder, inbox.store.get("o3@x"), 5)
+    await triage.similar("inbox", inbox.store.get("o3@x"))
     assert inbox.store.vectors(encoder.digest, 100)
 
 
