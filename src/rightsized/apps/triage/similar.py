@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rightsized.apps.triage.records import Address
 from rightsized.apps.triage.store import MessageStore
-from rightsized.apps.triage.store.likeness import KeptVector
+from rightsized.apps.triage.store.likeness import KeptVector, vectors_of
 from rightsized.apps.triage.store.records import Kept
 from rightsized.core.errors import NotFoundError
 from rightsized.core.protocols import Encoder, Remembers
@@ -60,7 +60,8 @@ async def similar(
     numbers, matrix = await _vectors(store, encoder)
     if not numbers:
         return []
-    vector = (await encoder.encode(one.mail.text)).vector
+    made = vectors_of(store, [one.key]).get(one.key)  # as its tasks read it
+    vector = made[1] if made and made[0] == encoder.digest else (await encoder.encode(one.mail.text)).vector
     closeness = matrix @ vector
     found: list[Like] = []
     for place in np.argsort(-closeness, kind="stable"):

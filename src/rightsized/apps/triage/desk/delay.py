@@ -84,7 +84,11 @@ def chances_of(urgency: Urgency, base: Mapping[Level, float]) -> dict[Level, flo
     nothing and is `base`.
     """
     if urgency.scores is not None:
-        scores = {level: urgency.scores.get(level, 0.0) for level in LEVELS}
+        said = [urgency.scores.get(level, 0.0) for level in LEVELS]
+        if min(said) > 0:  # nothing to share out
+            total = sum(said)
+            return {level: score / total for level, score in zip(LEVELS, said, strict=True)}
+        scores = dict(zip(LEVELS, said, strict=True))
         left = max(0.0, 1.0 - sum(scores.values()))
         unseen = {level: base[level] for level in LEVELS if scores[level] == 0.0}
         spread = left / sum(unseen.values()) if sum(unseen.values()) else 0.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -20,6 +21,7 @@ _COLUMNS = "number, key, thread, queue, level, assignee, received, due, incident
 WAITING = "messages INDEXED BY messages_waiting WHERE status = 'waiting'"
 _RANK = " ".join(f"WHEN '{level}' THEN {place}" for place, level in enumerate(LEVELS))
 _BEGUN = "('accepted', 'corrected', 'reopened')"  # events of somebody who works on a message
+READ = 20_000  # urgencies that are kept as they were read: a queue is asked for again and again
 _encode = msgspec.json.Encoder().encode
 _urgency = msgspec.json.Decoder(Urgency).decode
 _handled = msgspec.json.Decoder(Handled).decode
@@ -83,8 +85,13 @@ def told(handled: Handled) -> str:
 
 def urgency(one: Standing) -> Urgency | None:
     """What is known of its urgency; None where somebody has changed its level since, or nothing was kept."""
-    known = _urgency(one.urgency) if one.urgency else None
+    known = _read(one.urgency) if one.urgency else None
     return known if known is not None and known.level == one.level else None
+
+
+@lru_cache(READ)
+def _read(told: str) -> Urgency:
+    return _urgency(told)
 
 
 def standings(store: Rows, wanted: Waits, limit: int, offset: int = 0) -> list[Standing]:
