@@ -82,6 +82,8 @@ def test_what_cannot_be_done_is_said(copied_home: Path, tmp_path: Path) -> None:
     where = ("--home", copied_home)
     no_source = command("triage", "run", *where)
     assert "has no source" in no_source.stderr
+    assert "--source maildir:PATH --dry-run" in no_source.stderr
+    assert "rightsized triage connect maildir:PATH" in no_source.stderr
     assert "names no kind of source" in command("triage", "run", "--source", "post:x", *where).stderr
     assert "cannot name an inbox" in command("triage", "run", "--inbox", "A/B", "--source", "eml:x", *where).stderr
     assert command("triage", "queue", "absent", *where).returncode != 0

@@ -80,5 +80,28 @@ def test_actions_that_no_system_takes(tmp_path: Path) -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     done = command("triage", "rules", "test", "--home", str(tmp_path))
-    assert done.returncode == 2
-    assert "rules.toml does not exist" in done.stderr
+    assert done.returncode == 3
+    assert "There is no rules file" in done.stderr
+
+
+def test_where_there_are_no_rules_it_says_which_and_what_to_do(tmp_path: Path) -> None:
+    status, found = rules(tmp_path)
+    assert (status, found["error"]["code"]) == (3, "not-found")
+    assert str(tmp_path / "triage" / "inbox" / "rules.toml") in found["error"]["fix"]
+    written(tmp_path / "triage" / "support", RULES)
+    assert "--inbox support" in rules(tmp_path)[1]["error"]["fix"]
+    assert "absent.toml" in rules(tmp_path, "--file", "absent.toml")[1]["error"]["message"]
+
+
+def test_what_would_fail_once_actions_are_switched_on_is_said_before(tmp_path: Path) -> None:
+    folder = tmp_path / "triage" / "inbox"
+    written(folder, RULES.replace('then.queue = "logistics"', 'then = { queue = "logistics", labels = ["parcel"] }'))
+    status, found = rules(tmp_path)
+    assert (status, found["problems"]) == (0, [])
+    assert found["not_taken"] == ["The rule 'deliveries' asks for label, which no system of this inbox takes."]
+    said = command("triage", "rules", "test", "--home", str(tmp_path)).stdout
+    assert "Once actions are switched on, messages would fail" in said
+    written(folder, "[actions]\nenabled = true\n", "inbox.toml")
+    status, found = rules(tmp_path)
+    assert (status, found["problems"]) == (1, found["not_taken"])
+    assert "[actions] desks" in command("triage", "rules", "test", "--home", str(tmp_path)).stdout

@@ -154,6 +154,21 @@ def test_only_this_machines_commands_hand_over_what_they_have_read(client: Clien
     assert reads.status == 403
 
 
+def test_whose_key_it_is_says_who_did_something_and_not_the_body(client: Client, tmp_path: Path) -> None:
+    mailed(client)
+    _, secret = KeyStore(Home(tmp_path / "home")).create("anna", roles=("reviewer",))
+    key = {"authorization": f"Bearer {secret}"}
+    where = "/v1/triage/inbox/messages/1"
+    client.post(where, {"step": "correct", "role": "support", "value": "delivery", "reviewer": "boss"}, **key)
+    decision = client.get(where, **key).json["message"]["handled"]["labels"]["support"]["decision"]
+    client.post("/v1/feedback", {"decision": decision, "label": "delivery", "reviewer": "boss"}, **key)
+    client.form(f"/queue/{decision}", {"label": "delivery"}, cookie="reviewer=boss", **key)
+    assert {one.reviewer for one in client.service.reviews.values()} == {"anna"}
+    assert [one["by"] for one in client.get(where, **key).json["events"]][-1] == "anna"
+    client.post(where, {"step": "done", "reviewer": "kim"})  # no key: this machine's own user says who it is
+    assert [one["by"] for one in client.get(where).json["events"]][-1] == "kim"
+
+
 def test_the_page_shows_a_message_with_its_reasons(client: Client) -> None:
     mailed(client)
     page = client.get("/triage/inbox", accept="text/html").text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from rightsized.cli.triage_opened import InboxOption
 
 if TYPE_CHECKING:
     from rightsized.apps.triage.protocols import Source
+    from rightsized.core.egress import Egress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +57,30 @@ def connect(options: ConnectOptions) -> Result:
     atomic.write(
         path, with_source(before, source.name, given, str(path)).encode()
     )  # a path from here says nothing there
-    data = {"inbox": options.inbox, "source": source.name, "file": str(path), "first": first}
+    undone = _not_taken(folder, egress)
+    data = {"inbox": options.inbox, "source": source.name, "file": str(path), "first": first, "not_taken": undone}
     found = f"Its first message not taken yet: {first}." if first else "It holds no message that was not taken yet."
-    return Result(data, f"{source.name} is a source of {options.inbox} now ({path}).\n{found}\n{_next(options)}")
+    said = f"{source.name} is a source of {options.inbox} now ({path}).\n{found}\n{_next(options)}"
+    return Result(data, said + _warned(undone))
+
+
+def _not_taken(folder: Path, egress: Egress) -> list[str]:
+    """Actions of the inbox's rules that no system takes, its new source's included."""
+    from rightsized.apps.triage import rules
+    from rightsized.apps.triage.actions.opening import not_taken, open_desks
+    from rightsized.apps.triage.settings import load
+    from rightsized.core.errors import RightsizedError
+
+    try:
+        return not_taken(rules.load(folder), open_desks(load(folder), egress))
+    except RightsizedError as error:  # the source is kept all the same
+        return [error.message]
+
+
+def _warned(undone: list[str]) -> str:
+    from rightsized.apps.triage.actions.opening import TAKEN_FIX
+
+    return f"\n{' '.join(undone)} {TAKEN_FIX}" if undone else ""
 
 
 def _next(options: ConnectOptions) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from rightsized.tasks.remote import RunningServer
 
 InboxOption = Annotated[str, typer.Option("--inbox", "-i", help="Name of the inbox.")]
+
+
+def known_inboxes(home: Path) -> list[str]:
+    """The inboxes of a home, by name."""
+    folder = home / "triage"
+    return sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,7 @@ import msgspec
 import typer
 
 from rightsized.cli.commands import Common, Result
+from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned
 from rightsized.cli.triage_opened import InboxOption, opened
 
@@ -194,7 +195,8 @@ async def _listed(triage: TriageService, options: QueueOptions) -> Any:
 async def _forecast(triage: TriageService, options: ForecastOptions) -> Any:
     from rightsized.server.triage.handlers import forecast_of
 
-    return forecast_of(triage.forecast(options.inbox))
+    with progress_bars(options.json) as progress:
+        return forecast_of(triage.forecast(options.inbox, progress))
 
 
 async def _shown(triage: TriageService, options: MessageOptions) -> Any:

@@ -45,20 +45,39 @@ def test(options: TestOptions) -> Result:
     from rightsized.apps.triage.rules.check import problems, run_trials
     from rightsized.apps.triage.rules.file import FILE_NAME, load_file
     from rightsized.apps.triage.settings import check_name, load
+    from rightsized.core.errors import NotFoundError
     from rightsized.store.home import Home
 
     config = options.settings()
     folder = Home(config.home).path / FOLDER / check_name(options.inbox)
-    book = load_file(options.file or folder / FILE_NAME)
+    path = options.file or folder / FILE_NAME
+    if not path.is_file():
+        raise NotFoundError(f"There is no rules file {path}.", fix=_how_to(options, path))
+    book = load_file(path)
     staffed = desk.load(folder)
     calendar = Calendar(staffed.hours)
     tested = run_trials(book, calendar)
     settings = load(folder)
-    wrong = (*problems(book, _labels(config, settings), staffed.people), *_not_taken(book, settings, config))
+    undone, on = _not_taken(book, settings, config), settings.actions.enabled
+    wrong = (*problems(book, _labels(config, settings), staffed.people), *(undone if on else ()))
     moved = _moved(folder, book, calendar, options.against) if options.against else []
     data = {"file": book.origin, "rules": len(book.rules), "tests": tested, "problems": wrong, "moved": moved}
+    data["not_taken"] = undone
     failed = [one for one in tested if one.wrong]
     return Result(data, _told(data, failed, options), FAILED if failed or wrong else 0)
+
+
+def _how_to(options: TestOptions, path: Path) -> str:
+    """What to do where there are no rules."""
+    from rightsized.cli.triage_opened import known_inboxes
+
+    if options.file is not None:
+        return "Name a file that is there: rightsized triage rules test --file rules.toml"
+    home = Path(options.settings().home).expanduser()
+    others = [name for name in known_inboxes(home) if (home / "triage" / name / path.name).is_file()]
+    if others:
+        return f"Inboxes with rules: {', '.join(others)}. Name one: rightsized triage rules test --inbox {others[0]}"
+    return f"Write {path}; docs/how-to/triage-rules.md has one to begin with. Another file: --file PATH"
 
 
 def _labels(config: Config, settings: InboxSettings) -> dict[str, tuple[str, ...]]:
@@ -80,24 +99,15 @@ def _labels(config: Config, settings: InboxSettings) -> dict[str, tuple[str, ...
 
 
 def _not_taken(book: Rulebook, settings: InboxSettings, config: Config) -> list[str]:
-    """Actions of rules that no system of the inbox takes, where actions are switched on."""
-    from rightsized.apps.triage.actions.opening import open_desks
-    from rightsized.apps.triage.rules.records import actions_of
+    """Actions of rules that no system of the inbox takes, or why none can be opened."""
+    from rightsized.apps.triage.actions.opening import not_taken, open_desks
     from rightsized.core.egress import Egress
     from rightsized.core.errors import RightsizedError
 
-    if not settings.actions.enabled:
-        return []
     try:
-        desks = open_desks(settings, Egress.at(config.home, config.egress.allow))
+        return not_taken(book, open_desks(settings, Egress.at(config.home, config.egress.allow)))
     except RightsizedError as error:
         return [str(error)]
-    return [
-        f"The rule {rule.name!r} asks for {action.kind}, which no system of this inbox takes: name one in [actions]."
-        for rule in book.rules
-        for action in actions_of(rule.then)
-        if not any(desk.takes(action) for desk in desks)
-    ]
 
 
 def _moved(folder: Path, book: Rulebook, calendar: Any, latest: int) -> list[dict[str, Any]]:
@@ -127,9 +137,15 @@ def _moved(folder: Path, book: Rulebook, calendar: Any, latest: int) -> list[dic
 
 
 def _told(data: dict[str, Any], failed: list[Any], options: TestOptions) -> str:
+    from rightsized.apps.triage.actions.opening import TAKEN_FIX
+
     lines = [f"{data['rules']} rules, {len(data['tests'])} tests, {len(failed)} failed."]
     lines += [f"failed: {one.name}: {said}" for one in failed for said in one.wrong]
     lines += list(data["problems"])
+    undone = data["not_taken"]
+    if undone and undone[0] not in data["problems"]:
+        lines += ["Once actions are switched on, messages would fail:", *undone]
+    lines += [TAKEN_FIX] if undone else []
     if options.against:
         moved = data["moved"]
         lines.append(f"{len(moved)} of the latest {options.against} messages would go elsewhere.")

@@ -17,7 +17,7 @@ import typer
 
 from rightsized.cli.commands import Common
 from rightsized.cli.tables import printable
-from rightsized.cli.triage_opened import InboxOption, handling
+from rightsized.cli.triage_opened import InboxOption, handling, known_inboxes
 
 if TYPE_CHECKING:
     from rightsized.apps.triage.records import Handled, Labelled
@@ -112,11 +112,20 @@ def _addresses(options: RunOptions, settings: InboxSettings) -> list[tuple[str, 
     if options.source:
         return [(address, known.get(address, {})) for address in options.source]
     if not known:
-        raise InputError(
-            f"The inbox {options.inbox!r} has no source.",
-            fix="Name one: rightsized triage run --source maildir:PATH --dry-run",
-        )
+        raise InputError(f"The inbox {options.inbox!r} has no source.", fix=_how_to(options))
     return list(known.items())
+
+
+def _how_to(options: RunOptions) -> str:
+    """What to do where an inbox has no source: which inboxes there are, how to look, how to keep a source."""
+    home = Path(options.settings().home).expanduser()
+    named = "" if options.inbox == "inbox" else f" --inbox {options.inbox}"
+    others = [name for name in known_inboxes(home) if name != options.inbox]
+    there = f"Inboxes in {home}: {', '.join(others)}. " if others else ""
+    return (
+        f"{there}Look at messages of a source: rightsized triage run{named} --source maildir:PATH --dry-run. "
+        f"Keep it: rightsized triage connect maildir:PATH{named}"
+    )
 
 
 def _tell(one: Handled, as_json: bool, told: dict[str, int]) -> None:

@@ -65,6 +65,11 @@ class Identity(Frozen, frozen=True):
         """As the gateway and the tasks are told."""
         return Caller(self.id, self.tenant, self.data_class, self.roles)
 
+    def signs_as(self, named: str) -> str:
+        """Under which name what it does is recorded: its own, whatever it says; only this machine's own user, who can
+        be anybody here, says who it was."""
+        return named if self.kind == "local" else self.name or self.id
+
     def may(self, permission: Permission) -> bool:
         """Whether one of its roles holds the permission."""
         return holds(self.roles, permission)

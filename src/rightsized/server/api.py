@@ -106,7 +106,7 @@ async def purge_texts(service: Service, call: Call) -> Purged:
 
 async def give_feedback(service: Service, call: Call) -> Review:
     given: bodies.FeedbackRequest = call.body
-    return await service.feedback(given.decision, given.label, given.reviewer)
+    return await service.feedback(given.decision, given.label, call.identity.signs_as(given.reviewer))
 
 
 def check_task(service: Service, name: str) -> None:

@@ -86,7 +86,7 @@ class FeedbackRequest(Frozen, frozen=True):
     """A correction: the label that a decision should have had. It trains; it never calibrates.
 
     Several labels of a multi-label task are written `a|b`; `out_of_scope` says that none fits. Of text that was written
-    the label is `right` or `wrong`.
+    the label is `right` or `wrong`. `reviewer` says who gives it where no key is asked for; of a key, it is its name.
     """
 
     decision: str
@@ -97,7 +97,8 @@ class FeedbackRequest(Frozen, frozen=True):
 class LabelRequest(Frozen, frozen=True):
     """A person's label for a waiting message. Several are written `a|b`; `out_of_scope` says that none fits.
 
-    Of text that was written the label is `right` or `wrong`.
+    Of text that was written the label is `right` or `wrong`. `reviewer` says who gives it where no key is asked for; of
+    a key, it is the key's name.
     """
 
     label: str

@@ -80,12 +80,12 @@ async def list_queue(desk: Desk, call: Call) -> bodies.Queue:
 async def label_item(desk: Desk, call: Call) -> Review:
     given: bodies.LabelRequest = call.body
     await desk.check(call.identity, call.path["id"])
-    return await desk.service.label(call.path["id"], given.label, given.reviewer)
+    return await desk.service.label(call.path["id"], given.label, call.identity.signs_as(given.reviewer))
 
 
 async def unlabel_item(desk: Desk, call: Call) -> None:
     await desk.check(call.identity, call.path["id"])
-    await desk.service.unlabel(call.path["id"])
+    await desk.service.unlabel(call.path["id"], call.identity.signs_as(""))
 
 
 async def show_decision(desk: Desk, call: Call) -> bodies.DecisionView:

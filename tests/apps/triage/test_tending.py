@@ -19,6 +19,7 @@ from rightsized.apps.triage.store.likeness import keep_vector
 from rightsized.apps.triage.store.records import Waits
 from rightsized.apps.triage.store.standing import WAITING
 from rightsized.apps.triage.tending import OFTEN, Tending
+from rightsized.core.errors import InputError
 from tests.apps.triage.triage_samples import a_handled, a_mail
 
 MONDAY = 1_795_428_000.0  # 2026-11-23 10:00 UTC
@@ -116,6 +117,15 @@ def test_a_level_that_a_person_changed_counts_as_certain(store: MessageStore) ->
     put(store, "b", "normal")
     store.update("a", "bob", "corrected", level="urgent")
     assert [one.key for one in tended(store).ordered(Waits())] == ["a", "b"]
+
+
+def test_a_message_is_given_to_people_of_the_desk_only(store: MessageStore) -> None:
+    desk = tended(store, person=[{"name": "Anna"}, {"name": "Ben"}])
+    assert desk.person("anna") == "Anna"
+    with pytest.raises(InputError, match="Nobody at this desk is called 'Ana'") as refused:
+        desk.person("Ana")
+    assert "Did you mean Anna?" in refused.value.fix
+    assert tended(store).person("whoever") == "whoever"  # a desk that names nobody
 
 
 def test_people_get_what_they_have_the_skill_and_room_for(store: MessageStore) -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+from rightsized.apps.triage import rules
 from rightsized.apps.triage import settings as inbox_settings
 from rightsized.apps.triage.actions import Carrier, Journal
 from rightsized.apps.triage.actions.carrying import Note
-from rightsized.apps.triage.actions.opening import open_desks
+from rightsized.apps.triage.actions.opening import check_taken, open_desks
 from rightsized.apps.triage.composing import compose, is_ours
 from rightsized.apps.triage.desk import settings as desk_settings
 from rightsized.apps.triage.desk.calendar import Calendar
@@ -127,10 +128,15 @@ class Inbox:
             self.actions.plan(handled, off=not self._settings.actions.enabled)
 
     def carrier(self, egress: Egress, note: Note | None = None) -> Carrier:
-        """What carries actions out, by the settings as they are now. Raises ConfigError, MissingExtraError."""
+        """What carries actions out, by the settings as they are now.
+
+        Raises ConfigError (also where a rule asks for what no system here takes), MissingExtraError.
+        """
         settings = inbox_settings.load(self.folder)
-        off = not settings.actions.enabled
-        return Carrier(self.actions, self.store, open_desks(settings, egress), note=note, undo_only=off)
+        off, desks = not settings.actions.enabled, open_desks(settings, egress)
+        if not off:
+            check_taken(rules.load(self.folder), desks)
+        return Carrier(self.actions, self.store, desks, note=note, undo_only=off)
 
     @property
     def files(self) -> str:

@@ -33,6 +33,7 @@ from rightsized.core.config import Config
 from rightsized.core.errors import InputError, NotFoundError, RightsizedError, UnsupportedError
 from rightsized.core.frozen import Frozen
 from rightsized.core.generation import Caller
+from rightsized.core.protocols import Progress, no_progress
 from rightsized.core.roles import LOCAL_ADMIN, Identity
 from rightsized.store.home import Home
 from rightsized.tasks.accesses import What, access
@@ -143,10 +144,10 @@ class TriageService:
         """How many there are."""
         return counted(self.inboxes.open(name), wanted, lambda one: self._veiled(one)[0])
 
-    def forecast(self, name: str) -> list[Outlooked]:
+    def forecast(self, name: str, progress: Progress = no_progress) -> list[Outlooked]:
         """How likely each waiting message is to be answered late, the dearest to leave first."""
         inbox = self.inboxes.open(name)
-        found = inbox.tending.forecast()
+        found = inbox.tending.forecast(progress)
         by_key = {one.key: self._veiled(one)[0] for one in inbox.store.of([one.key for one in found])}
         chances = [one for one in found if one.key in by_key]
         return [Outlooked(by_key[one.key], one.late, one.low, one.high) for one in chances]
@@ -231,8 +232,9 @@ class TriageService:
         """What a person does with a message; `by` is their name.
 
         accept: the route stands, and labels that wait for a person are given as they were suggested. correct: the label
-        of `role` is `value`. assign: to the queue or person `value`. done, reopen: as they say. detach: out of its
-        incident. join: into that of the message number `value`. done-all: all of its incident that wait are finished.
+        of `role` is `value`. assign: to the person `value`, one of those whom desk.toml names, if any. done, reopen: as
+        they say. detach: out of its incident. join: into that of the message number `value`. done-all: all of its
+        incident that wait are finished.
         Raises NotFoundError, InputError.
         """
         kept = self._numbered(name, number)
@@ -253,7 +255,8 @@ class TriageService:
                 store.note(kept.key, by, "corrected", f"{role}: {value}")
                 self._reroute(self.inboxes.open(name), kept, {role: value})
         elif step == "assign":
-            store.update(kept.key, by, "assigned", value, assignee=_named(value))
+            person = self.inboxes.open(name).tending.person(_named(value))
+            store.update(kept.key, by, "assigned", person, assignee=person)
         elif step == "detach":
             detach(self.inboxes.open(name), kept, by)
         elif step == "join":
@@ -382,5 +385,5 @@ def _number(value: str) -> int:
 
 def _named(value: str) -> str:
     if not value.strip():
-        raise InputError("Nobody is named to assign this to.", fix="Name a person or a queue.")
+        raise InputError("Nobody is named to assign this to.", fix="Name a person.")
     return value.strip()

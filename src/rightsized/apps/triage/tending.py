@@ -24,6 +24,9 @@ from rightsized.apps.triage.store.likeness import KeptVector, apart, vectors_of
 from rightsized.apps.triage.store.messages import SYSTEM
 from rightsized.apps.triage.store.records import ANSWERED, Kept, Waits
 from rightsized.apps.triage.store.standing import Standing, held, levels, standings, urgency
+from rightsized.core.errors import InputError
+from rightsized.core.protocols import Progress, no_progress
+from rightsized.core.tables import meant
 
 MOST = 20_000  # waiting messages that are ordered by cost, the most urgent levels first; the rest stands behind them
 OFTEN = 5.0  # seconds between two rounds of giving out
@@ -89,7 +92,7 @@ class Tending:
         first = [one for one in ranked if not one.incident or leads[one.incident] == one.key]
         return [*first, *(one for one in ranked if one.incident and leads[one.incident] != one.key)]
 
-    def forecast(self) -> tuple[Chance, ...]:
+    def forecast(self, progress: Progress = no_progress) -> tuple[Chance, ...]:
         """The chance of each waiting message to be answered late, the dearest to leave first (`desk.forecast`).
 
         How often messages come is taken from the last weeks of this inbox. Some seconds for hundreds of messages.
@@ -105,7 +108,7 @@ class Tending:
         rates = hourly_rates(self._store.arrivals(since), self._calendar, since, now)
         team = team_of(self._desk, self._desk.people)
         runs = min(RUNS, max(LEAST_RUNS, FORECAST_WORK // max(len(pending), 1)))
-        return forecast(pending, team, self._desk, Outlook(rates), now, runs=runs)
+        return forecast(pending, team, self._desk, Outlook(rates), now, runs=runs, progress=progress)
 
     def arrived(self, kept: Kept) -> Incident | None:
         """A message was handled: the incident that it belongs to, where it does; its members are marked."""
@@ -164,6 +167,17 @@ class Tending:
                 if made is not None:
                     self._known.remember(made, one.incident)
         return self._known
+
+    def person(self, name: str) -> str:
+        """Who is meant by a name, as the desk writes it; any name where the desk names nobody.
+
+        Raises InputError: nobody here has it, so that the message would be on nobody's list.
+        """
+        people = [one.name for one in self._desk.people]
+        found = next((one for one in people if one.casefold() == name.casefold()), None if people else name)
+        if found is None:
+            raise InputError(f"Nobody at this desk is called {name!r}.", fix=meant(name, people))
+        return found
 
     def give_out(self) -> int:
         """Give waiting messages to people by skill and room, and those of absent people to others.

@@ -29,7 +29,7 @@ from rightsized.tasks.dataset import OUT_OF_SCOPE, SEPARATOR
 from rightsized.tasks.service_protocol import Service
 
 Show = Callable[..., Response]
-ReviewerOf = Callable[[Mapping[str, str]], str]
+ReviewerOf = Callable[[Asked], str]
 DRAFT = "draft"  # a step that changes nothing
 COMING = 12  # messages listed below the current one
 SEE_OTHER = 303
@@ -75,7 +75,7 @@ class InboxPages:
         coming = [one for one in listed if current is None or one.key != current.kept.key][:COMING]
         return self._show(
             "inbox.html", name=name, wanted=wanted, total=total, coming=coming, statuses=STATUSES,
-            query=_kept(query), reviewer=self._reviewer(asked.cookies), no_label=OUT_OF_SCOPE, draft=draft, **shown,
+            query=_kept(query), reviewer=self._reviewer(asked), no_label=OUT_OF_SCOPE, draft=draft, **shown,
         )  # fmt: skip
 
     async def step(self, asked: Asked) -> Response:
@@ -83,7 +83,7 @@ class InboxPages:
         step, form = asked.form.get("step", ""), asked.form
         if step == DRAFT:
             number = _number(asked.path["number"])
-            name, by = asked.path["inbox"], self._reviewer(asked.cookies)
+            name, by = asked.path["inbox"], self._reviewer(asked)
             draft = await self._triage.draft(name, number, asked.identity, by)
             stays = {**form, "number": str(number)}
             return await self._page(asked._replace(query=stays), draft)
@@ -91,7 +91,7 @@ class InboxPages:
             raise InputError(f"{step!r} is no step.", fix=f"One of: {', '.join(STEPS)}.")
         value = SEPARATOR.join(asked.labels) if step == "correct" else form.get("value", "")
         number = _number(asked.path["number"])
-        by = self._reviewer(asked.cookies)
+        by = self._reviewer(asked)
         name = asked.path["inbox"]
         await self._triage.step(name, number, _as_step(step), by, role=form.get("role", ""), value=value)
         kept = {key: form[key] for key in ("status", "queue", "assignee") if form.get(key)}

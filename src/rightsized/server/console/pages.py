@@ -180,7 +180,7 @@ class Console:
 
     async def correct(self, asked: Asked) -> Response:
         decision_id, label = asked.path["id"], SEPARATOR.join(asked.labels)
-        await self._service.feedback(decision_id, label, _reviewer(asked.cookies))
+        await self._service.feedback(decision_id, label, _reviewer(asked))
         return _go(f"/decisions/{quote(decision_id, safe='')}")
 
     async def queue(self, asked: Asked) -> Response:
@@ -201,7 +201,7 @@ class Console:
             of_task=self._waiting_of(task) if task else 0,
             coming=coming,
             done=self._done(asked.query),
-            reviewer=_reviewer(asked.cookies),
+            reviewer=_reviewer(asked),
         )
 
     def _waiting_of(self, task: str) -> int:
@@ -222,7 +222,7 @@ class Console:
     async def label(self, asked: Asked) -> Response:
         decision_id, label = asked.path["id"], SEPARATOR.join(asked.labels).strip()
         await self._desk.check(asked.identity, decision_id)
-        await self._service.label(decision_id, label, _reviewer(asked.cookies))
+        await self._service.label(decision_id, label, _reviewer(asked))
         return _go(
             "/queue",
             task=asked.form.get("task", ""),
@@ -235,7 +235,7 @@ class Console:
         """Take a label or a correction back. A correction was given on the decision's page: lead back there."""
         decision_id = asked.path["id"]
         await self._desk.check(asked.identity, decision_id)
-        await self._service.unlabel(decision_id, _reviewer(asked.cookies))
+        await self._service.unlabel(decision_id, _reviewer(asked))
         if asked.form.get("from") == "decision":
             return _go(f"/decisions/{quote(decision_id, safe='')}")
         return _go("/queue", task=asked.form.get("task", ""))
@@ -308,8 +308,9 @@ def _labels_only(label: str, status: TaskStatus | None) -> str:
     return views.label_words(label) if set(label.split(SEPARATOR)) <= set(known) else ""
 
 
-def _reviewer(cookies: Mapping[str, str]) -> str:
-    return unquote(cookies.get(REVIEWER, "")).strip()[:100] or NOBODY
+def _reviewer(asked: Asked) -> str:
+    """Who labels: whose key it is, where one was shown; else the name that they gave themselves on the page."""
+    return asked.identity.signs_as(unquote(asked.cookies.get(REVIEWER, "")).strip()[:100] or NOBODY)
 
 
 def _go(path: str, **query: str) -> RedirectResponse:

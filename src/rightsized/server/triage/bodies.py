@@ -126,6 +126,7 @@ class StepRequest(Frozen, frozen=True):
     accept: the route stands and labels that wait are given as suggested. correct: the label of `role` is `value`.
     assign: to the person or queue `value`. done and reopen: as they say. detach: out of its incident. join: into that
     of the message number `value`. done-all: all of its incident that wait are finished.
+    `reviewer` says who does it where no key is asked for; of a key, it is the key's name.
     """
 
     step: Step

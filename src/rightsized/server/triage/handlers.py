@@ -69,7 +69,7 @@ async def show_message(triage: TriageService, call: Call) -> bodies.MessageView:
 
 async def do_step(triage: TriageService, call: Call) -> bodies.MessageRow:
     asked: bodies.StepRequest = call.body
-    by = asked.reviewer or call.identity.name or call.identity.id
+    by = call.identity.signs_as(asked.reviewer) or call.identity.name
     number = number_of(call.path["number"])
     return row_of(await triage.step(call.path["inbox"], number, asked.step, by, role=asked.role, value=asked.value))
 

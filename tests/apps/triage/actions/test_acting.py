@@ -91,3 +91,15 @@ def test_what_waits_for_a_person_is_planned_when_somebody_accepts(inbox: Inbox) 
     assert inbox.actions.counts() == {}
     inbox.plan(handled, accepted=True)
     assert inbox.actions.counts() == {"planned": 1}
+
+
+async def test_what_no_system_takes_is_found_before_any_message_fails_by_it(inbox: Inbox) -> None:
+    (inbox.folder / "rules.toml").write_text('[[rule]]\nname = "all"\nthen = { queue = "q", labels = ["x"] }\n')
+    async with acting.acting(inbox, Egress()):  # only shown, while actions are switched off
+        routed(inbox, "m1", Action("label", "x"))
+    switch_on(inbox)
+    with pytest.raises(ConfigError, match="The rule 'all' asks for label, which no system") as refused:
+        async with acting.acting(inbox, Egress()):
+            pass
+    assert "[actions] desks" in refused.value.fix
+    assert inbox.actions.counts() == {"off": 1}

@@ -22,6 +22,7 @@ from rightsized.apps.triage.desk.simulation.policies import POLICIES
 from rightsized.apps.triage.desk.simulation.stream import NOWHERE, RIGHT, WRONG, Assumptions, Coming, Message, decide
 from rightsized.apps.triage.records import LEVELS
 from rightsized.core.frozen import Frozen
+from rightsized.core.protocols import Progress, no_progress
 
 RUNS = 200  # an interval of at most +-7 points
 AHEAD_HOURS = 24.0  # open hours of arrivals that are drawn; what waits longer meets none after them
@@ -78,6 +79,7 @@ def forecast(
     *,
     runs: int = RUNS,
     seed: int = 0,
+    progress: Progress = no_progress,
 ) -> tuple[Chance, ...]:
     """The chance of each message that waits to be answered late; in their order. The same for the same arguments.
 
@@ -104,6 +106,7 @@ def forecast(
         target = np.array([desk.targets[one.level].answer_hours for one in own])
         answered = played.answered[: len(own)]
         late[by_arrival] += np.isnan(answered) | (answered > target)
+        progress("hours played through", number + 1, runs)
     return tuple(_chance(one.waiting.key, int(count), runs) for one, count in zip(pending, late, strict=True))
 
 
