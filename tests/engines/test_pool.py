@@ -10,7 +10,7 @@ import pytest
 
 from rightsized.core.errors import BusyError
 from rightsized.engines import pool as pools
-from rightsized.engines.pool import HELD_CHARS, Pool
+from rightsized.engines.pool import HELD_CHARS, KEPT_CHARS, Pool
 
 SECONDS = 20.0  # far more than any of this takes
 
@@ -82,4 +82,13 @@ async def test_an_error_belongs_to_its_own_text() -> None:
         asyncio.gather(*(pool.submit(text) for text in ("a", "", "bb")), return_exceptions=True), SECONDS
     )
     assert [type(value) for value in found] == [str, ZeroDivisionError, str]
+    pool.close()
+
+
+async def test_only_the_latest_results_are_known_and_only_of_texts_that_are_not_long() -> None:
+    pool = Pool(str.upper, threads=1, queue=10, name="test", kept=2)
+    long = "x" * (KEPT_CHARS + 1)
+    for text in ("a", "b", "c", long):
+        await pool.submit(text)
+    assert [pool.lately(text) for text in ("a", "b", "c", long, "never")] == [None, "B", "C", None, None]
     pool.close()
