@@ -15,8 +15,8 @@ from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned
 
 if TYPE_CHECKING:
-    from rightsized.apps.triage.learning.records import Comparison, Paired, Question, ShadowReport
-    from rightsized.core.types import Decision
+    from rightsized.apps.triage.learning.records import Comparison, Paired, Question, Reach, ShadowReport
+    from rightsized.core.types import Decision, Interval
     from rightsized.store.home import Home
     from rightsized.tasks.records import FitReport, Review
     from rightsized.tasks.slices import FitPlan
@@ -26,7 +26,7 @@ How = StrEnum("How", ["active", "uncertain", "random"])
 Do = StrEnum("Do", ["start", "status", "stop"])
 app = typer.Typer(
     name="learn",
-    help="Better models from people's labels: status, ask, refit, compare, shadow, promote.",
+    help="Better models from people's labels: status, ask, curve, refit, compare, shadow, promote.",
     no_args_is_help=True,
 )
 
@@ -196,6 +196,30 @@ def refit(options: RefitOptions) -> Result:
     return Result(Refitted(found, compared), text)
 
 
+def curve(options: TaskOptions) -> Result:
+    """Show how right a task is with a part of its labels, and how many more would reach the error budget."""
+    from rightsized.apps.triage.learning.records import Curve
+    from rightsized.jobs.local import run_in_child
+
+    home = _home(options)
+    with progress_bars(options.json) as bars:
+        found = run_in_child(
+            home,
+            "curve",
+            entry="rightsized.apps.triage.learning.curve:curve_job",
+            arguments={"home": str(home.path), "task": options.task, "seed": 0},
+            result_type=Curve,
+            progress=bars,
+        )
+    rows = [[f"{one.labels:,}", _share(one.right), _share(one.answered)] for one in found.points]
+    header = ["labels", "right", f"answered within {found.max_error:g}"]
+    reached = [_reach("the surest half of the messages", found.half), _reach("every message", found.all)]
+    if found.needed:
+        reached.append(f"By simulation a test takes {found.needed:,} fresh labels of audited messages.")
+    note = f"Of {found.messages:,} labelled messages, cross-fitted; no promise."
+    return Result(found, "\n".join([aligned(header, rows), "", *reached, note]))
+
+
 def compare(options: TaskOptions) -> Result:
     """Compare the candidate with the running model: on corrections kept back, and on old examples out-of-fold."""
     from rightsized.apps.triage.learning.compare import compare as judge
@@ -298,6 +322,18 @@ def _fitting(options: Common, work: Callable[[Home, Callable[[FitPlan], FitRepor
         return work(home, fit)
 
 
+def _share(found: Interval) -> str:
+    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+
+
+def _reach(what: str, found: Reach) -> str:
+    if found.more is None or found.low is None or found.high is None:
+        return f"More labels for {what} within the budget: no figure, {found.why}."
+    if not found.more:
+        return f"For {what} the error is within the budget already."
+    return f"About {found.more:,} more labels ({found.low:,} to {found.high:,}) bring {what} within the budget."
+
+
 def _comparison(found: Comparison) -> str:
     lines = [_paired(one) for one in (found.held, found.out_of_fold) if one]
     rows = [[one.label, one.running, one.candidate, _short(one.text)] for one in found.changed]
@@ -334,6 +370,7 @@ add(app, "start", StartOptions, start)
 add(app, "ask", AskOptions, ask)
 add(app, "label", LabelOptions, label)
 add(app, "refit", RefitOptions, refit)
+add(app, "curve", TaskOptions, curve)
 add(app, "compare", TaskOptions, compare)
 add(app, "shadow", ShadowOptions, shadow)
 add(app, "promote", TaskOptions, promote)

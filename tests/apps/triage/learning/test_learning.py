@@ -17,6 +17,7 @@ from rightsized.apps.triage.learning import shadow
 from rightsized.apps.triage.learning.ask import ask
 from rightsized.apps.triage.learning.candidate import _learned_before, candidate_of, keep, refit
 from rightsized.apps.triage.learning.compare import _unlike, compare
+from rightsized.apps.triage.learning.curve import curve
 from rightsized.apps.triage.learning.discover import discover
 from rightsized.apps.triage.learning.labels import Fresh, Learnt, fresh_audits, is_held, learn_from, text_digest
 from rightsized.apps.triage.learning.promote import _bursts_once, promote
@@ -302,6 +303,23 @@ def test_an_audit_without_a_label_stops_the_test(lived: Lived) -> None:
     keep(lived.home, msgspec.structs.replace(candidate_of(lived.home, TASK), needed=1))
     with pytest.raises(InputError, match=f"1 of the first 1 fresh audits have no label yet, such as {decision}"):
         promote(lived.home, TASK, fit_task)  # thrown with another coin, earlier ones are passed over
+
+
+def test_the_curve_rises_and_more_labels_are_promised_only_where_it_says_so(
+    lived: Lived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = curve(lived.home, TASK)
+    sizes = [point.labels for point in found.points]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == found.messages * 4 // 5
+    assert found.points[-1].right.value > found.points[0].right.value
+    for one in (found.half, found.all):
+        assert (one.more is None) == bool(one.why)
+    monkeypatch.setattr("rightsized.jobs.local.run_in_child", lambda *_, **__: found)
+    said = command("triage", "learn", "curve", TASK, "--home", lived.home.path)
+    assert said.returncode == 0
+    assert f"Of {found.messages:,} labelled messages, cross-fitted; no promise." in said.stdout
+    assert f"{sizes[0]:,} " in said.stdout
 
 
 def test_the_commands_say_where_learning_stands(lived: Lived) -> None:

@@ -73,6 +73,43 @@ class Refitted(Frozen, frozen=True):
     comparison: Comparison
 
 
+class CurvePoint(Frozen, frozen=True):
+    """What `labels` labels bring: the share right, and the share answered within the budget. Cross-fitted."""
+
+    labels: int
+    right: Interval
+    answered: Interval
+
+
+class Reach(Frozen, frozen=True):
+    """How many more labels bring an error rate down to the budget, about, and from `low` to `high` (80%).
+
+    0 where it is reached; None where nothing can be said, and `why`.
+    """
+
+    more: int | None
+    low: int | None
+    high: int | None
+    why: str
+
+
+class Curve(Frozen, frozen=True):
+    """The learning curve of a task on its own labels. `half` is about the surest half of the messages, `all` about all.
+
+    `needed` is how many fresh labels a test takes after the last point, by simulation; None where none up to 32,000
+    would do. No promise: the messages that people labelled may not be like the traffic.
+    """
+
+    task: str
+    version: str
+    messages: int
+    max_error: float
+    points: tuple[CurvePoint, ...]
+    half: Reach
+    all: Reach
+    needed: int | None
+
+
 class Question(Frozen, frozen=True):
     """A message worth a label, with the model's best guesses. `kind` says how its label is given."""
 
