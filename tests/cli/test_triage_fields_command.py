@@ -46,25 +46,25 @@ def test_a_sample_is_drawn_filled_in_and_tested_and_what_is_shown_reaches_each_m
     (folder / "inbox.toml").write_text("[fields.patterns]\norder = ['FH-\\d{5}']\n", "utf-8")
     mails = tmp_path / "mails"
     mails.mkdir()
-    for number in range(120):
+    for number in range(62):
         (mails / f"{number}.eml").write_text(
             f"{head_of(str(number))}Order FH-{number:05} is late, I paid 12,50 EUR.\n", "utf-8"
         )
     command("triage", "run", "--source", f"eml:{mails}", *where)
     path = tmp_path / "sample.jsonl"
     few = command("triage", "fields", "sample", str(path), "--count", "200", *where)
-    assert (few.returncode, "120 messages are kept" in few.stderr) == (2, True)
-    drawn = command("triage", "fields", "sample", str(path), "--count", "110", "--json", *where)
-    assert json.loads(drawn.stdout)["among"] == 120, drawn.stderr
+    assert (few.returncode, "62 messages are kept" in few.stderr) == (2, True)
+    drawn = command("triage", "fields", "sample", str(path), "--count", "56", "--json", *where)
+    assert json.loads(drawn.stdout)["among"] == 62, drawn.stderr
     early = command("triage", "fields", "certify", str(path), *where)
-    assert (early.returncode, "0 of the 110 messages are marked as read" in early.stderr) == (2, True)
+    assert (early.returncode, "0 of the 56 messages are marked as read" in early.stderr) == (2, True)
     head, *rows = path.read_text("utf-8").splitlines()
     filled = []
     for row in map(json.loads, rows):
         number = row["text"].split()[1]
         filled.append(json.dumps({**row, "read": True, "fields": {"order": [number], "amount": ["99.00 EUR"]}}))
     path.write_text("\n".join([head, *filled]), "utf-8")
-    tested = command("triage", "fields", "certify", str(path), "--json", *where)
+    tested = command("triage", "fields", "certify", str(path), "--max-error", "0.1", "--json", *where)
     assert tested.returncode == 0, tested.stderr
     states = {one["name"]: one["certificate"]["state"] for one in json.loads(tested.stdout)["fields"]}
     assert states == {"amount": "none", "order": "certified"}

@@ -78,7 +78,7 @@ def test_settings_and_bars_are_chosen_by_the_threads_given_alone(monkeypatch: py
         ("ROLE_STRENGTHS", (0.3,)),
     ):
         monkeypatch.setattr(sentences, name, few)
-    labelled = sentences.threads(data.folder("mailbox"))[:36]
+    labelled = sentences.threads(data.folder("mailbox"))[:15]
     chosen = sentences.fit(labelled).card
     assert chosen.strengths == Strengths(0.3, 0.3, 0.3, 0.5)  # with 0.001 rare kinds are never told
     assert all(bar in sentences.STEPS for bar in (chosen.bars.key, chosen.bars.action, chosen.bars.complaint))
