@@ -20,25 +20,26 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import harness, models
+from benchmarks.accuracy import SETFIT_STEPS
 from benchmarks.harness import note
 from benchmarks.triage_automation import automation
 from benchmarks.triage_data import Labelled, default_sets, from_files
-from benchmarks.triage_methods import OURS, SETFIT_METHOD, Fold, folds_of, predictions, setfit
+from benchmarks.triage_methods import OURS, Fold, folds_of, predictions, setfit
 from benchmarks.triage_scores import Answers, difference, figures
 
 QUICK_ROWS = 400
 Row = dict[str, Any]
 
 
-def run(data: Labelled, with_setfit: bool, draws: int) -> dict[str, Any]:
-    """All figures of one data set."""
+def run(data: Labelled, setfit_steps: int, draws: int) -> dict[str, Any]:
+    """All figures of one data set. `setfit_steps`: 0 leaves SetFit out."""
     encoder = models.encoder(sessions=1)
     try:
         folds = folds_of(data)
         answered = predictions(data, folds, encoder)
         ours = answered[OURS]
         rows = [_row(name, found, ours) for name, found in answered.items()]
-        first = _first_fold(data, folds[0], ours, with_setfit)
+        first = _first_fold(data, folds[0], ours, setfit_steps)
         automated = automation(data, encoder, draws)
     finally:
         encoder.close()
@@ -60,16 +61,17 @@ def _row(name: str, found: Answers, ours: Answers) -> Row:
     return {"method": name, **figures(found), "ours_minus_this": less}
 
 
-def _first_fold(data: Labelled, fold: Fold, ours: Answers, wanted: bool) -> list[Row]:
+def _first_fold(data: Labelled, fold: Fold, ours: Answers, steps: int) -> list[Row]:
     """SetFit and ours on the rows of one fold."""
-    if not wanted:
-        return [{"method": SETFIT_METHOD, "unavailable": "not asked for"}]
+    method = f"SetFit, {steps} steps"
+    if not steps:
+        return [{"method": "SetFit", "unavailable": "not asked for"}]
     note(f"{data.name}: SetFit, {len(fold.texts)} rows")
-    found = setfit(data, fold)
+    found = setfit(data, fold, steps)
     if isinstance(found, dict):
-        return [{"method": SETFIT_METHOD, **found}]
+        return [{"method": method, **found}]
     kept = ours.take(fold.held)
-    return [_row(SETFIT_METHOD, found.answers, kept) | found.facts, _row(OURS, kept, kept)]
+    return [_row(method, found.answers, kept) | found.facts, _row(OURS, kept, kept)]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +82,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--multi-label", action="store_true", help="a text may have several labels: a|b")
     parser.add_argument("--test", type=Path, default=None, help="rows to be judged on")
     parser.add_argument("--no-setfit", action="store_true", help="leave SetFit out")
+    parser.add_argument(
+        "--setfit-steps", type=int, default=SETFIT_STEPS, help="batches that SetFit learns from"
+    )
     parser.add_argument("--only", default="", help="of the figure's data sets, these (names joined by a comma)")
     parser.add_argument("--draws", type=int, default=2000, help="calibration draws a cell")
 
@@ -94,10 +99,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sets = default_sets(given.data, [name for name in extra.only.split(",") if name])
     if given.quick:
         sets = [one.head(QUICK_ROWS) for one in sets]
+    steps = 0 if extra.no_setfit or given.quick else extra.setfit_steps
     result: dict[str, Any] = {}
     for one in sets:
         note(f"{one.name}: {len(one.texts)} rows, {len(one.names)} labels")
-        result[one.name] = run(one, not (extra.no_setfit or given.quick), 200 if given.quick else extra.draws)
+        result[one.name] = run(one, steps, 200 if given.quick else extra.draws)
         harness.save(given.name, result, given)  # a long run that is cut off keeps what it has
     return harness.finish(given, result, _lines(result))
 

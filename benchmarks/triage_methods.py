@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import models
-from benchmarks.accuracy import SETFIT, SETFIT_NAMES, SETFIT_STEPS
+from benchmarks.accuracy import SETFIT, SETFIT_NAMES
 from benchmarks.harness import note
 from benchmarks.peer import Peer, PeerUnavailable
 from benchmarks.triage_data import Labelled, Labels
@@ -21,7 +21,6 @@ from rightsized.tune.training import FitOptions, TrainingData, assign_folds, lab
 
 FOLDS = 5
 OURS = "rightsized, encoder rung"
-SETFIT_METHOD = f"SetFit, {SETFIT_STEPS} steps"
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,13 +136,13 @@ class Tuned(NamedTuple):
     facts: dict[str, Any]
 
 
-def setfit(data: Labelled, fold: Fold) -> Tuned | dict[str, Any]:
-    """SetFit on one fold; a dict that says why where it could not take part."""
+def setfit(data: Labelled, fold: Fold, steps: int) -> Tuned | dict[str, Any]:
+    """SetFit on one fold, after so many batches of 16 pairs; a dict that says why where it could not take part."""
     peer = Peer("setfit", SETFIT, "setfit_peer.py", {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"})
     labels: Any = [list(row) for row in fold.labels] if data.several else [row[0] for row in fold.labels]
     try:
         with peer:
-            found = peer.call("answer", texts=fold.texts, labels=labels, held_texts=fold.held_texts, steps=SETFIT_STEPS)
+            found = peer.call("answer", texts=fold.texts, labels=labels, held_texts=fold.held_texts, steps=steps)
         versions = peer.versions()
     except PeerUnavailable as error:
         return peer.unavailable(error)

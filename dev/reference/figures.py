@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reference import figures_documents as documents
+from reference import figures_triage as triage
 from reference.markdown import table
 
 ROOT = Path(__file__).parents[2]
@@ -227,4 +228,12 @@ ROWS = (
     Row("long_documents", documents.contexts),
     Row("tar", documents.review),
     Row("tar_recall", documents.stopping),
+    Row("triage", triage.labels("clinc150 domains", "10 domains of clinc150")),
+    Row("triage", triage.labels("nlupp_banking+hotels", "62 intents of NLU++", "micro_f1")),
+    Row("triage", triage.labels("issues_train", "3 kinds of issue reports")),
+    Row("triage", triage.automation("clinc150 domains", "10 domains of clinc150")),
+    Row("triage_throughput", triage.speed),
+    Row("triage_imap", triage.arrival),
+    Row("triage_sla", triage.late),
+    Row("triage_faults", triage.faults),
 )
