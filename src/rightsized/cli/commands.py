@@ -125,6 +125,9 @@ def _guarded(run: Callable[[OptionsT], Result | None], options: OptionsT, *, own
     except BrokenPipeError:  # the reader went away, as with `| head`
         sys.stderr.close()
         raise typer.Exit(0) from None
+    except typer.Abort:  # a question was answered with no, or there is nobody to answer it
+        print("Nothing was done.", file=sys.stderr)  # noqa: T201 - the command line speaks here
+        raise typer.Exit(1) from None
     except typer.Exit:
         raise
     except Exception as error:  # noqa: BLE001 - the process boundary: a defect of ours, told in a sentence
