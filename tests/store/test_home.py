@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -119,3 +120,13 @@ def test_home_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("not a folder", "utf-8")
     with pytest.raises(StoreError, match="is a file"):
         Home(tmp_path / "home").ensure()
+
+
+def test_a_home_that_cannot_be_written_to_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object) -> int:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    home = Home(tmp_path / "home").ensure()
+    monkeypatch.setattr("rightsized.store.home.os.open", refuse)
+    with pytest.raises(StoreError, match="ead-only file system"), WriterLock(home, "test"):
+        pass

@@ -14,7 +14,7 @@ import typer
 
 from rightsized.cli.commands import Common, Result
 from rightsized.cli.tables import aligned
-from rightsized.cli.triage_opened import InboxOption
+from rightsized.cli.triage_opened import InboxOption, known_inboxes
 
 if TYPE_CHECKING:
     from rightsized.apps.triage.actions import Journal, Planned
@@ -126,15 +126,14 @@ def _carry_out(options: ActionOptions, store: MessageStore, journal: Journal) ->
 def _journal(options: Common, inbox: str) -> Iterator[tuple[MessageStore, Journal]]:
     """The store and journal of an inbox. Raises NotFoundError."""
     from rightsized.apps.triage.actions import Journal
-    from rightsized.apps.triage.inboxes import FOLDER
+    from rightsized.apps.triage.inboxes import FOLDER, no_inbox
     from rightsized.apps.triage.settings import check_name
     from rightsized.apps.triage.store import MessageStore
-    from rightsized.core.errors import NotFoundError
     from rightsized.store.home import Home
 
     folder = Home(options.settings().home).path / FOLDER / check_name(inbox)
     if not folder.is_dir():
-        raise NotFoundError(f"There is no inbox {inbox!r}.", fix="Make it: rightsized triage connect ADDRESS")
+        raise no_inbox(inbox, known_inboxes(folder.parent.parent))
     with contextlib.closing(MessageStore(folder)) as store:
         yield store, Journal(store, inbox)
 

@@ -12,7 +12,7 @@ import typer
 from rightsized.cli.commands import Common, Result
 from rightsized.cli.progress import progress_bars
 from rightsized.cli.tables import aligned
-from rightsized.cli.triage_opened import InboxOption
+from rightsized.cli.triage_opened import InboxOption, known_inboxes
 
 if TYPE_CHECKING:
     from rightsized.apps.triage.fields.certifying import FieldResult
@@ -146,15 +146,14 @@ def _told(results: list[FieldResult]) -> str:
 
 def _folder(options: Common, inbox: str) -> Path:
     """The folder of an inbox that is there. Raises NotFoundError, InputError."""
-    from rightsized.apps.triage.inboxes import FOLDER
+    from rightsized.apps.triage.inboxes import FOLDER, no_inbox
     from rightsized.apps.triage.settings import check_name
     from rightsized.apps.triage.store.database import FILE
-    from rightsized.core.errors import NotFoundError
     from rightsized.store.home import Home
 
     folder = Home(options.settings().home).path / FOLDER / check_name(inbox)
     if not (folder / FILE).is_file():
-        raise NotFoundError(f"There is no inbox {inbox!r}.", fix="Name another: --inbox NAME")
+        raise no_inbox(inbox, known_inboxes(folder.parent.parent))
     return folder
 
 

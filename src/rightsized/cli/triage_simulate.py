@@ -11,7 +11,7 @@ import typer
 
 from rightsized.cli.commands import Common, Result
 from rightsized.cli.tables import aligned
-from rightsized.cli.triage_opened import InboxOption
+from rightsized.cli.triage_opened import InboxOption, known_inboxes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,14 +130,13 @@ def _history(folder: Path) -> list[Coming]:
     from rightsized.apps.triage.desk.simulation.patterns import flagged
     from rightsized.apps.triage.desk.simulation.stream import Coming
     from rightsized.apps.triage.desk.simulation.texts import URGENT_WORDS
+    from rightsized.apps.triage.inboxes import no_inbox
     from rightsized.apps.triage.store import MessageStore
     from rightsized.apps.triage.store.records import Waits
     from rightsized.core.errors import NotFoundError
 
     if not folder.is_dir():
-        raise NotFoundError(
-            f"There is no inbox {folder.name!r}.", fix="See what there is: rightsized triage run --help"
-        )
+        raise no_inbox(folder.name, known_inboxes(folder.parent.parent))
     found = []
     with contextlib.closing(MessageStore(folder)) as store:
         for one in store.waiting(Waits(status=None, newest=True, limit=MOST_HISTORY)):

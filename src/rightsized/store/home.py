@@ -123,7 +123,8 @@ class WriterLock:
 
     def __enter__(self) -> Self:
         self._home.ensure()
-        descriptor = os.open(self._home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, atomic.SHARED)
+        with atomic.disk_errors(self._home.lock):
+            descriptor = os.open(self._home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, atomic.SHARED)
         if not _flock(descriptor, fcntl.LOCK_EX):
             found = _read(descriptor)
             os.close(descriptor)

@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -194,11 +195,7 @@ class Inboxes:
             if name not in self._open:
                 folder = self.folder(name)
                 if not new and not folder.is_dir():
-                    known = ", ".join(self.names()) or "none yet"
-                    raise NotFoundError(
-                        f"There is no inbox {name!r}. Inboxes here: {known}.",
-                        fix=f"Make it: rightsized triage connect ADDRESS --inbox {name}",
-                    )
+                    raise no_inbox(name, self.names())
                 self._open[name] = Inbox(name, folder, self._tasks, self._blind)
             return self._open[name]
 
@@ -208,6 +205,16 @@ class Inboxes:
             for one in self._open.values():
                 one.close()
             self._open.clear()
+
+
+def no_inbox(name: str, known: Sequence[str]) -> NotFoundError:
+    """That a home has no inbox of this name, with those it has."""
+    near = get_close_matches(name, known, n=1)
+    asked = f"Did you mean {near[0]}? " if near else ""
+    return NotFoundError(
+        f"There is no inbox {name!r}. Inboxes here: {', '.join(known) or 'none yet'}.",
+        fix=f"{asked}Make it: rightsized triage connect ADDRESS --inbox {name}",
+    )
 
 
 def digest_of(folder: Path) -> str:

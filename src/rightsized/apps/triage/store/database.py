@@ -136,4 +136,6 @@ def explained(path: Path) -> Iterator[None]:
             raise IntegrityError(
                 f"{path} is damaged: {error}.", fix="Put back a copy; sources hand over again what it lacks."
             ) from None
-        raise StoreError(f"{path} cannot be used: {error}.") from None
+        raise StoreError(
+            f"{path} cannot be used: {error}.", fix="Check that its folder exists and may be written to."
+        ) from None

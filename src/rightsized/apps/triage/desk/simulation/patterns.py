@@ -113,8 +113,12 @@ def recorded(path: Path, words: Sequence[str]) -> list[Coming]:
                     f"{path} has no column at.", fix="Give each row its time, as 2026-11-27T09:30:00+01:00."
                 )
             rows = [_coming(row, words, f"row {reader.line_num} of {path}") for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read: {error}.") from None
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}.", fix="Name a CSV file with the column at."
+        ) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is no CSV file in UTF-8: {error}.", fix="Save it as CSV, UTF-8.") from None
     if not rows:
         raise InputError(f"{path} has no rows.")
     return sorted(rows, key=lambda one: one.at)
