@@ -82,9 +82,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--multi-label", action="store_true", help="a text may have several labels: a|b")
     parser.add_argument("--test", type=Path, default=None, help="rows to be judged on")
     parser.add_argument("--no-setfit", action="store_true", help="leave SetFit out")
-    parser.add_argument(
-        "--setfit-steps", type=int, default=SETFIT_STEPS, help="batches that SetFit learns from"
-    )
+    parser.add_argument("--setfit-steps", type=int, default=SETFIT_STEPS, help="batches that SetFit learns from")
     parser.add_argument("--only", default="", help="of the figure's data sets, these (names joined by a comma)")
     parser.add_argument("--draws", type=int, default=2000, help="calibration draws a cell")
 
