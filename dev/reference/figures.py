@@ -230,6 +230,7 @@ ROWS = (
     Row("tar_recall", documents.stopping),
     Row("triage", triage.labels("clinc150 domains", "10 domains of clinc150")),
     Row("triage", triage.labels("nlupp_banking+hotels", "62 intents of NLU++", "micro_f1")),
+    Row("triage_setfit_1000", triage.longer("nlupp_banking+hotels", "62 intents of NLU++")),
     Row("triage", triage.labels("issues_train", "3 kinds of issue reports")),
     Row("triage", triage.automation("clinc150 domains", "10 domains of clinc150")),
     Row("triage_throughput", triage.speed),

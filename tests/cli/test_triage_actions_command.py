@@ -118,7 +118,7 @@ def test_another_process_that_holds_the_home_undoes_it(tmp_path: Path, monkeypat
 def test_what_is_refused(tmp_path: Path) -> None:
     assert "no inbox" in json.dumps(triage(tmp_path, "actions", fails=True))
     (tmp_path / "triage" / "support").mkdir(parents=True)
-    for asked in (("actions", "suport"), ("simulate", "--history", "--inbox", "suport")):
+    for asked in (("actions", "-i", "suport"), ("simulate", "--history", "--inbox", "suport")):
         said = json.dumps(triage(tmp_path, *asked, fails=True))
         assert "Inboxes here: support." in said
         assert "Did you mean support?" in said

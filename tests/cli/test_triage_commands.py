@@ -86,7 +86,7 @@ def test_what_cannot_be_done_is_said(copied_home: Path, tmp_path: Path) -> None:
     assert "rightsized triage connect maildir:PATH" in no_source.stderr
     assert "names no kind of source" in command("triage", "run", "--source", "post:x", *where).stderr
     assert "cannot name an inbox" in command("triage", "run", "--inbox", "A/B", "--source", "eml:x", *where).stderr
-    assert command("triage", "queue", "absent", *where).returncode != 0
+    assert command("triage", "queue", "-i", "absent", *where).returncode != 0
     assert "There is no message 7" in command("triage", "show", "7", *where, "--inbox", _made(copied_home)).stderr
 
 

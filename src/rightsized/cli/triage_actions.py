@@ -29,7 +29,7 @@ ASKED = "(asked for an audit)"
 
 @dataclass(frozen=True, kw_only=True)
 class ActionsOptions(Common):
-    inbox: Annotated[str, typer.Argument(help="Name of the inbox.")] = "inbox"
+    inbox: InboxOption = "inbox"
     state: Annotated[WhichActions | None, typer.Option(help="Only those of this state.")] = None
     message: Annotated[int | None, typer.Option(help="Only those of this message, by its number.")] = None
     limit: Annotated[int, typer.Option(help="At most so many, the latest.", min=1, max=10_000)] = 50

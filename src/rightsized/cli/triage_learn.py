@@ -82,7 +82,7 @@ def status(options: TaskOptions) -> Result:
     """Show how learning of a task stands, and what to do next."""
     from rightsized.apps.triage.learning.standing import standing
 
-    found = standing(_home(options), options.task)
+    found = standing(_home(options), options.task, options.settings().audit.rate)
     rows = [
         ["in force", f"{found.version} ({found.state})"],
         ["waiting for a person", str(found.waiting)],

@@ -30,7 +30,7 @@ SHOWN_CHARS = 48  # of a subject, in the list
 
 @dataclass(frozen=True, kw_only=True)
 class QueueOptions(Common):
-    inbox: Annotated[str, typer.Argument(help="Name of the inbox.")] = "inbox"
+    inbox: InboxOption = "inbox"
     status: Annotated[Which, typer.Option(help="Which messages.")] = Which.waiting
     queue: Annotated[str | None, typer.Option(help="Only this queue.")] = None
     assignee: Annotated[str | None, typer.Option(help="Only of this person.")] = None
@@ -39,7 +39,7 @@ class QueueOptions(Common):
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastOptions(Common):
-    inbox: Annotated[str, typer.Argument(help="Name of the inbox.")] = "inbox"
+    inbox: InboxOption = "inbox"
 
 
 @dataclass(frozen=True, kw_only=True)

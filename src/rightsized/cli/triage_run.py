@@ -156,7 +156,7 @@ def _said(label: Labelled) -> str:
 
 
 def _summed(told: dict[str, int], options: RunOptions) -> None:
-    kept = "Nothing was taken in: --dry-run." if options.dry_run else f"See: rightsized triage queue {options.inbox}"
+    kept = "Nothing was taken in: --dry-run." if options.dry_run else f"See: rightsized triage queue -i {options.inbox}"
     sys.stdout.write(
         f"{told['messages']:,} messages: {told['routed']:,} routed, {told['waiting']:,} wait for a person, "
         f"{told['failed']:,} could not be read. {kept}\n"

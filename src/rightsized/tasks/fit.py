@@ -151,8 +151,9 @@ class _Stage:
         evidence.traffic = self._score(self.slices.traffic, "Scoring traffic")
         certificate = certify(evidence)
         self._save(certificate, reference)
-        shown = calibrate or held
-        write_record(self.folder, DRIFT_FILE, drift_reference(shown, certificate.thresholds))
+        shown = calibrate or (held if certificate.state != "none" else None)  # where nothing is said, nothing can drift
+        reference_of_drift = drift_reference(shown, certificate.thresholds) if shown else {}
+        write_record(self.folder, DRIFT_FILE, reference_of_drift)
         self.progress("Measuring", 0, 1)
         serving = measure_serving(self._measurement(report or calibrate or held, certificate, report or calibrate))
         page = TaskStore(self.home).root / self.plan.task / self.version / "report.html"

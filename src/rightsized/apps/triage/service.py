@@ -340,7 +340,8 @@ class TriageService:
     def _numbered(self, name: str, number: int) -> Kept:
         found = self.inboxes.open(name).store.numbered(number)
         if found is None:
-            raise NotFoundError(f"There is no message {number} in {name}.", fix=f"See: rightsized triage queue {name}")
+            see = f"See: rightsized triage queue -i {name}"
+            raise NotFoundError(f"There is no message {number} in {name}.", fix=see)
         return found
 
     def _asking(self, asker: Caller) -> Callable[[Inbox, bool], Asking]:

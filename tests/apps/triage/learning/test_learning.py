@@ -21,7 +21,7 @@ from rightsized.apps.triage.learning.curve import curve
 from rightsized.apps.triage.learning.discover import discover
 from rightsized.apps.triage.learning.labels import Fresh, Learnt, fresh_audits, is_held, learn_from, text_digest
 from rightsized.apps.triage.learning.promote import _bursts_once, promote
-from rightsized.apps.triage.learning.standing import noise, standing
+from rightsized.apps.triage.learning.standing import _waits, noise, standing
 from rightsized.cascade.attempts import decisions_tested
 from rightsized.core.config import AuditConfig, Config
 from rightsized.core.errors import InputError, NotFoundError
@@ -320,6 +320,13 @@ def test_the_curve_rises_and_more_labels_are_promised_only_where_it_says_so(
     assert said.returncode == 0
     assert f"Of {found.messages:,} labelled messages, cross-fitted; no promise." in said.stdout
     assert f"{sizes[0]:,} " in said.stdout
+
+
+def test_how_long_audits_take_to_come_is_said() -> None:
+    assert _waits("certified", 40, 40, 0.02) == () == _waits("certified", 140, 0, 0.0)
+    (said,) = _waits("certified", 144, 2, 0.02)
+    assert "7,100 messages" in said and "trains nothing" not in said
+    assert "trains nothing" in _waits("none", 144, 2, 0.02)[0]
 
 
 def test_the_commands_say_where_learning_stands(lived: Lived) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from rightsized.apps.triage.learning import shadow
 from rightsized.apps.triage.learning.candidate import candidate_of, has_candidate
 from rightsized.apps.triage.learning.labels import fresh_audits, learn_from
 from rightsized.apps.triage.learning.promote import fresh_for, labels_needed
 from rightsized.apps.triage.learning.records import Candidate, ShadowReport, Standing
 from rightsized.core.errors import NotFoundError
-from rightsized.core.types import Certificate, Task
+from rightsized.core.types import Certificate, State, Task
 from rightsized.ledger.reader import LedgerReader, Search
 from rightsized.store.home import Home
 from rightsized.tasks import shadow_run
@@ -21,8 +23,11 @@ from rightsized.tasks.watch import drift_on_record
 NEWEST = 5_000  # messages in which drift is looked for
 
 
-def standing(home: Home, task: str) -> Standing:
-    """Labels at hand, candidate and shadow run of one task. Raises NotFoundError, IntegrityError."""
+def standing(home: Home, task: str, rate: float = 0.0) -> Standing:
+    """Labels at hand, candidate and shadow run of one task. `rate`: the share of messages audited, where it is known.
+
+    Raises NotFoundError, IntegrityError.
+    """
     store = TaskStore(home)
     version = store.current(task)
     known = store.read(task, "task.json", Task, version)
@@ -54,8 +59,9 @@ def standing(home: Home, task: str) -> Standing:
         shadow=_shadow(home, task),
         drift=drift_on_record(store.folder(task, version), replies),
         alarm=alarms[-1].detail if alarms else "",
-        next=_next(
-            task, learnt.corrections, candidate, version, ready, labels_needed(candidate, known) if candidate else 0
+        next=(
+            *_next(task, learnt.corrections, candidate, version, ready, wanted or 0),
+            *_waits(certificate.state, (wanted or 0) - ready, len(fresh.outcomes) - ready, rate),
         ),
     )
 
@@ -70,6 +76,19 @@ def _shadow(home: Home, task: str) -> ShadowReport | None:
         return shadow.report(home, shadow_run.of(home, task))
     except NotFoundError:
         return None
+
+
+def _waits(state: State, lacking: int, asked: int, rate: float) -> tuple[str, ...]:
+    """How long audits take to come, where more are needed than wait for a label; empty where they do not."""
+    to_come = lacking - asked
+    if to_come <= 0 or not rate:
+        return ()
+    said = f"At [audit] rate = {rate:g} the coin takes about {math.ceil(to_come / rate):,} messages to choose them."
+    if state == "none":
+        said += (
+            " While all wait for a person, a higher rate asks for no label more; what it chooses trains nothing."
+        )
+    return (said,)
 
 
 def _next(
