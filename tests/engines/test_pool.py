@@ -85,6 +85,21 @@ async def test_an_error_belongs_to_its_own_text() -> None:
     pool.close()
 
 
+async def test_who_asks_just_after_the_call_needs_none_of_their_own() -> None:
+    asked: list[str] = []
+
+    def upper(text: str) -> str:
+        asked.append(text)
+        return text.upper()
+
+    pool = Pool(upper, threads=1, queue=10, name="test", kept=2)
+    assert [await pool.submit(text) for text in ("a", "a", "b", "c", "a")] == ["A", "A", "B", "C", "A"]
+    assert asked == ["a", "b", "c", "a"]
+    pool.close()
+    with pytest.raises(BusyError, match="shutting down"):
+        await pool.submit("a")
+
+
 async def test_only_the_latest_results_are_known_and_only_of_texts_that_are_not_long() -> None:
     pool = Pool(str.upper, threads=1, queue=10, name="test", kept=2)
     long = "x" * (KEPT_CHARS + 1)

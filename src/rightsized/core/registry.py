@@ -6,6 +6,8 @@ mine = "my_package:open_encoder"
 
 from __future__ import annotations
 
+import sys
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -26,13 +28,23 @@ GROUPS = (
 
 def names(group: str) -> list[str]:
     """Names registered in a group, sorted."""
-    return sorted({point.name for point in entry_points(group=group)})
+    return sorted({point.name for point in _points(group)})
 
 
 def resolve(group: str, name: str) -> Any:
     """The factory registered under `name`. Raises NotFoundError that lists the names there are."""
-    found: list[EntryPoint] = [point for point in entry_points(group=group) if point.name == name]
+    found = [point for point in _points(group) if point.name == name]
     if not found:
         known = ", ".join(names(group)) or "none"
         raise NotFoundError(f"Nothing is registered as {name!r} in {group}. Known: {known}.")
     return found[0].load()
+
+
+def _points(group: str) -> tuple[EntryPoint, ...]:
+    return _on(group, tuple(sys.path))
+
+
+@lru_cache(maxsize=64)
+def _on(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Looked for once a path: it takes a read of every installed package's list, some 5 ms in all."""
+    return tuple(entry_points(group=group))

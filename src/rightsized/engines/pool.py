@@ -1,4 +1,4 @@
-"""A bounded pool of threads for model calls, with one result for identical texts in flight.
+"""A bounded pool of threads for model calls, with one result for identical texts in flight or just done.
 
 Knows nothing of models: it runs one function of one text. Each thread does a text from end to end, so an event
 loop pays for one hand-over there and one back. While more texts wait, results are handed back a few at a time: waking
@@ -37,8 +37,8 @@ class _Work(Generic[T]):
 
 
 class Pool(Generic[T]):
-    """Runs `function(text)` in `threads` threads; at most `queue` texts wait for one. `kept`: the latest results that
-    `lately` knows."""
+    """Runs `function(text)` in `threads` threads; at most `queue` texts wait for one. `kept`: so many of the
+    latest results are at hand, so that tasks of one message share a call also where one of them asks later."""
 
     def __init__(self, function: Callable[[str], T], *, threads: int, queue: int, name: str, kept: int = 0) -> None:
         self._function = function
@@ -64,7 +64,7 @@ class Pool(Generic[T]):
         return len(self._in_flight)
 
     async def submit(self, text: str) -> T:
-        """The function's value for `text`.
+        """The function's value for `text`: of the call that is under way for it, or just made, where there is one.
 
         Raises:
             BusyError: too many texts wait, or the pool is closed.
@@ -72,6 +72,9 @@ class Pool(Generic[T]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         with self._lock:
+            kept = self._done.get(text)
+            if kept is not None and not self._closed:
+                return kept
             work = self._in_flight.get(text)
             if work is None:
                 work = self._enqueue(text)
