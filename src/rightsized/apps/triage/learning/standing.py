@@ -85,9 +85,7 @@ def _waits(state: State, lacking: int, asked: int, rate: float) -> tuple[str, ..
         return ()
     said = f"At [audit] rate = {rate:g} the coin takes about {math.ceil(to_come / rate):,} messages to choose them."
     if state == "none":
-        said += (
-            " While all wait for a person, a higher rate asks for no label more; what it chooses trains nothing."
-        )
+        said += " While all wait for a person, a higher rate asks for no label more; what it chooses trains nothing."
     return (said,)
 
 
