@@ -138,12 +138,16 @@ def served(copied_home: Path) -> Iterator[Path]:
 
 def test_commands_go_through_the_server_that_holds_the_home(served: Path, mails: Path) -> None:
     where = ("--home", served)
+    looked = command("triage", "run", "--source", f"eml:{mails}", "--dry-run", "--json", *where)
+    assert len(lines(looked.stdout)) == 2, looked.stderr  # the server has the inbox open from then on
     ran = command("triage", "run", "--source", f"eml:{mails}", "--json", *where)
     assert [one["route"]["queue"] for one in lines(ran.stdout)] == ["delivery", "inbox"], ran.stderr
     assert command("triage", "run", "--source", f"eml:{mails}", "--json", *where).stdout == ""
     (waits,) = json.loads(command("triage", "queue", "--json", *where).stdout)["messages"]
     assert "routed" in command("triage", "accept", str(waits["number"]), *where).stdout
     assert "asdf qwer" in command("triage", "show", str(waits["number"]), *where).stdout
+    with contextlib.closing(MessageStore(served / "triage" / "inbox")) as on_disk:
+        assert on_disk.counts()["routed"] == 2
 
 
 def test_a_person_is_forgotten(tmp_path: Path) -> None:

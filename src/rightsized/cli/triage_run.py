@@ -63,6 +63,7 @@ async def _run(options: RunOptions) -> dict[str, int]:
     from rightsized.apps.triage.store import MessageStore
     from rightsized.core.egress import Egress
     from rightsized.store.home import Home
+    from rightsized.tasks.remote import find_server
 
     config = options.settings()
     folder = Home(config.home).path / FOLDER / check_name(options.inbox)
@@ -74,7 +75,8 @@ async def _run(options: RunOptions) -> dict[str, int]:
     _on_signals(stop)
     tell = partial(_tell, as_json=options.json, told=told)
     async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(_as_it_was(folder, options.dry_run))
+        alone = find_server(Home(config.home)) is None
+        stack.enter_context(_as_it_was(folder, options.dry_run and alone))
         outcome = await stack.enter_async_context(
             handling(config, options.inbox, new=True, dry_run=options.dry_run, told=tell)
         )
@@ -94,7 +96,7 @@ async def _run(options: RunOptions) -> dict[str, int]:
 
 @contextlib.contextmanager
 def _as_it_was(folder: Path, dry_run: bool) -> Iterator[None]:
-    """A dry run leaves no inbox where there was none."""
+    """A dry run leaves no inbox where there was none. Never beside a server, which has the inbox open by then."""
     was_there = folder.exists()
     try:
         yield

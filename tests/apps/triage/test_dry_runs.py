@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from pathlib import Path
 
 import pytest
 
 from rightsized.apps.triage.protocols import Arrival
+from rightsized.apps.triage.store import MessageStore
 from rightsized.apps.triage.store.records import Waits
-from rightsized.core.errors import InputError
+from rightsized.core.errors import InputError, NotFoundError
 from rightsized.ledger.reader import Search
 from rightsized.ledger.verify import verify
 from rightsized.tasks.counts import version_counts
@@ -49,3 +52,16 @@ async def test_a_dry_run_can_be_explained_and_counts_for_nothing(copied_home: Pa
         assert not {one.decision for one in labels} & set(real)
         assert [one.decision for one in ReviewQueue(reader).audit_outcomes("support")] == real
         assert counted.counts.requests == 2
+
+
+async def test_an_inbox_whose_folder_was_deleted_is_opened_anew(copied_home: Path) -> None:
+    async with opened(copied_home) as (triage, _):
+        await handle(triage, "m1", LATE)
+        folder = triage.inboxes.open("inbox").folder
+        shutil.rmtree(folder)
+        with pytest.raises(NotFoundError, match="no inbox"):
+            triage.inboxes.open("inbox")
+        await handle(triage, "m2", LATE)
+        assert triage.inboxes.open("inbox").store.stands
+    with contextlib.closing(MessageStore(folder)) as on_disk:
+        assert [one.key for one in on_disk.waiting(Waits(status=None))] == ["m2"]

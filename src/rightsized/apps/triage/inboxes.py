@@ -192,6 +192,8 @@ class Inboxes:
     def open(self, name: str, *, new: bool = False) -> Inbox:
         """An inbox. `new`: made where there is none. Raises NotFoundError, ConfigError, StoreError."""
         with self._lock:
+            if name in self._open and not self._open[name].store.stands:
+                self._open.pop(name).close()  # its folder was deleted or replaced: what is written there is lost
             if name not in self._open:
                 folder = self.folder(name)
                 if not new and not folder.is_dir():

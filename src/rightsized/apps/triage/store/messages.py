@@ -56,8 +56,19 @@ class MessageStore:
         self.names = Names(folder)
         self._clock = clock
         self._connection = database.open_database(folder)
+        there = self.path.stat()
+        self._file = (there.st_dev, there.st_ino)
         self._lock = threading.RLock()
         self._written_anew = -DAY_SECONDS
+
+    @property
+    def stands(self) -> bool:
+        """Whether the file that is open here is the one that lies at its path."""
+        try:
+            there = self.path.stat()
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == self._file
 
     def close(self) -> None:
         with self._lock:
