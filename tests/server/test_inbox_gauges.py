@@ -23,7 +23,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     real = Inbox.__init__
 
     def lost(self: Inbox, *given: object) -> None:
-        real(self, *given)  # type: ignore[arg-type]
+        real(self, *given)  # type: ignore[arg-type]  # whatever it was given
         self.reach = Reach(lambda: 1_795_000_000.0)
         self.reach.told("imap://a@b/INBOX", "it drops <b>")
 

@@ -53,11 +53,12 @@ def sample(options: SampleOptions) -> Result:
 
     from rightsized.apps.triage.composing import is_ours
     from rightsized.apps.triage.fields.population import received
-    from rightsized.apps.triage.fields.sample import SECRET, Drawn, draw, write
+    from rightsized.apps.triage.fields.sample import Drawn, draw, write
     from rightsized.apps.triage.settings import load
     from rightsized.apps.triage.store import MessageStore
     from rightsized.core.errors import DataError
     from rightsized.store.home import Home
+    from rightsized.tasks.coins import COIN_SECRET
 
     home, folder = Home(options.settings().home), _folder(options, options.inbox)
     settings = load(folder)
@@ -72,7 +73,7 @@ def sample(options: SampleOptions) -> Result:
             f"{len(mails):,} messages are kept that people wrote since then; {options.count:,} cannot be drawn.",
             fix="Ask for fewer with --count, or wait for more.",
         )
-    secret = home.secret(SECRET)
+    secret = home.secret(COIN_SECRET)
     drawn = Drawn(options.inbox, options.count, len(mails), since, until)
     write(options.file, secret, drawn, draw(secret, mails, options.count))
     data = {"inbox": options.inbox, "file": str(options.file), "messages": options.count, "among": len(mails)}
@@ -89,15 +90,16 @@ def certify(options: CertifyOptions) -> Result:
     from rightsized.apps.triage.fields.certifying import certify as tested
     from rightsized.apps.triage.fields.certifying import compare
     from rightsized.apps.triage.fields.model import open_model
-    from rightsized.apps.triage.fields.sample import SECRET, read
+    from rightsized.apps.triage.fields.sample import read
     from rightsized.core.errors import DataError, NotFoundError
     from rightsized.core.types import Targets
     from rightsized.store.home import Home
+    from rightsized.tasks.coins import COIN_SECRET
 
     if not options.file.is_file():
         raise NotFoundError(f"There is no file {options.file}.", fix="Make it: rightsized triage fields sample FILE")
     home, folder = Home(options.settings().home), _folder(options, options.inbox)
-    drawn, rows = read(options.file, home.secret(SECRET))
+    drawn, rows = read(options.file, home.secret(COIN_SECRET))
     if drawn.inbox != options.inbox:
         raise DataError(f"The sample is of the inbox {drawn.inbox!r}.", fix=f"Say so: --inbox {drawn.inbox}")
     settings = _settings(folder)

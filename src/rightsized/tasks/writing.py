@@ -158,11 +158,11 @@ class GatewayWriter:
         return text_of(await self._gateway.generate(asked, caller))
 
 
-class About:
-    """A writer all of whose texts are about one person. Implements `TextWriter`."""
+class Around:
+    """A writer around another one, which it is in all but how it writes. Implements `TextWriter`."""
 
-    def __init__(self, writer: TextWriter, subject: str) -> None:
-        self._writer, self._subject = writer, subject
+    def __init__(self, writer: TextWriter) -> None:
+        self._writer = writer
 
     @property
     def context(self) -> int:
@@ -173,7 +173,18 @@ class About:
         return self._writer.identity
 
     async def write(self, prompt: Prompt) -> Text:
-        return await self._writer.write(replace(prompt, subject=self._subject))
+        return await self._writer.write(prompt)
+
+
+class About(Around):
+    """A writer all of whose texts are about one person."""
+
+    def __init__(self, writer: TextWriter, subject: str) -> None:
+        super().__init__(writer)
+        self._subject = subject
+
+    async def write(self, prompt: Prompt) -> Text:
+        return await super().write(replace(prompt, subject=self._subject))
 
 
 def gateway_writers(

@@ -40,7 +40,7 @@ async def test_a_folder_that_is_not_there_is_down_until_it_is(tmp_path: Path, mo
     folder.mkdir(parents=True)
     (folder / "inbox.toml").write_text(f'[[source]]\naddress = "eml:{mails}"\n')
     triage = Triage(tmp_path)
-    task = asyncio.ensure_future(watching.watch(triage, ["inbox"], Egress()))  # type: ignore[arg-type]
+    task = asyncio.ensure_future(watching.watch(triage, ["inbox"], Egress()))  # type: ignore[arg-type]  # of triage only what is watched
     reach = triage.inboxes.open("inbox", new=True).reach
     await until(reach.down)
     assert list(reach.down()) == [f"eml:{mails}"]

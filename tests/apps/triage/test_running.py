@@ -99,7 +99,7 @@ async def test_a_dry_run_reads_a_conversation_as_it_would_be_read(inbox: Inbox) 
         given.append(len(earlier))
         return await real(mail, source, earlier, asking)
 
-    inbox.reader.read = read  # type: ignore[method-assign]
+    inbox.reader.read = read  # type: ignore[method-assign]  # to see what is given
     await all_of(ListSource(arrivals(1)), inbox)
     replies = [
         Arrival(f"p{n}", mail=a_mail(f"m{n}", received=1_000.0 + n, in_reply_to=f"m{n - 1}", thread="m0"))

@@ -61,7 +61,7 @@ async def test_mail_that_comes_is_handled_and_a_failing_source_is_read_again(
     monkeypatch.setattr(Inbox, "source", flaky)
     triage = Triage(tmp_path)
     (mails / "1.eml").write_bytes(MAIL % (1, 1))
-    task = asyncio.ensure_future(watching.watch(triage, ["inbox"], Egress()))  # type: ignore[arg-type]
+    task = asyncio.ensure_future(watching.watch(triage, ["inbox"], Egress()))  # type: ignore[arg-type]  # of triage only what is watched
     store = triage.inboxes.open("inbox", new=True).store
     await until(lambda: sum(store.counts().values()) >= 1)
     (mails / "2.eml").write_bytes(MAIL % (2, 2))
@@ -81,7 +81,7 @@ async def test_an_inbox_with_a_broken_file_leaves_the_others_alone(
     (tmp_path / "triage" / "broken").mkdir(parents=True)
     (tmp_path / "triage" / "broken" / "inbox.toml").write_text("sauce = 1\n")
     triage = Triage(tmp_path)
-    task = asyncio.ensure_future(watching.watch(triage, ["broken", "good"], Egress()))  # type: ignore[arg-type]
+    task = asyncio.ensure_future(watching.watch(triage, ["broken", "good"], Egress()))  # type: ignore[arg-type]  # of triage only what is watched
     await until(lambda: "An inbox is not read" in caplog.text and "good" in triage.inboxes.names())
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -101,7 +101,7 @@ async def test_an_inbox_whose_file_is_mended_is_read(
     file.parent.mkdir(parents=True)
     file.write_text("sauce = 1\n")
     triage = Triage(tmp_path)
-    task = asyncio.ensure_future(watching.watch(triage, ["inbox"], Egress()))  # type: ignore[arg-type]
+    task = asyncio.ensure_future(watching.watch(triage, ["inbox"], Egress()))  # type: ignore[arg-type]  # of triage only what is watched
     await until(lambda: "An inbox is not read" in caplog.text)
     file.write_text(f'[[source]]\naddress = "eml:{mails}"\n')
     store = triage.inboxes.open("inbox").store

@@ -9,7 +9,7 @@ from rightsized.apps.triage.inboxes import Inbox
 from rightsized.core.errors import ConfigError
 from rightsized.core.generation import AUTO, LOADING, Caller
 from rightsized.tasks.gateway_protocol import Gateway
-from rightsized.tasks.writing import GatewayWriter, Prompt, Text, TextWriter
+from rightsized.tasks.writing import Around, GatewayWriter, Prompt, Text, TextWriter
 
 LOAD_SECONDS = 300.0  # for a large model from a slow disk; what is not loaded by then is asked all the same
 LOOK_SECONDS = 0.1
@@ -32,27 +32,20 @@ def writer_of(gateway: Gateway | None, inbox: Inbox, tier: str, caller: Caller) 
     return LoadedWriter(GatewayWriter(gateway, caller, inbox.settings.read.data_class, tier), gateway, tier)
 
 
-class LoadedWriter:
+class LoadedWriter(Around):
     """A writer that waits for a model that is being loaded, so that the first messages after a start do not run out of
-    time and fall to people. Implements `TextWriter`."""
+    time and fall to people."""
 
     def __init__(self, writer: TextWriter, gateway: Gateway, tier: str) -> None:
-        self._writer, self._gateway, self._tier = writer, gateway, tier
-
-    @property
-    def context(self) -> int:
-        return self._writer.context
-
-    @property
-    def identity(self) -> str:
-        return self._writer.identity
+        super().__init__(writer)
+        self._gateway, self._tier = gateway, tier
 
     async def write(self, prompt: Prompt) -> Text:
         """See `TextWriter`; the prompt's seconds count from when the model is there."""
         end = time.monotonic() + LOAD_SECONDS
         while self._loading() and time.monotonic() < end:  # noqa: ASYNC110 - nothing tells us of it
             await asyncio.sleep(LOOK_SECONDS)
-        return await self._writer.write(prompt)
+        return await super().write(prompt)
 
     def _loading(self) -> bool:
         """Whether a tier that may be asked loads its model for the first time; one that crashed is not waited for."""

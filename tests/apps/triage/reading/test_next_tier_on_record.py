@@ -120,7 +120,7 @@ async def test_messages_wait_for_a_model_that_is_loaded_and_not_for_one_that_cra
     loading = EngineStatus(False, detail=LOADING, starts=1)
     gateway = Loading(loading, loading, loading, then)
     inner = FakeTextWriter(["said"])
-    text = await writers.LoadedWriter(inner, gateway, tier).write(Prompt("", ""))  # type: ignore[arg-type]
+    text = await writers.LoadedWriter(inner, gateway, tier).write(Prompt("", ""))  # type: ignore[arg-type]  # of a gateway only what is asked here
     assert (text.text, gateway.left) == ("said", [then])
 
 

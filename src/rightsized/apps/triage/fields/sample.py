@@ -22,7 +22,6 @@ from rightsized.core.errors import DataError
 from rightsized.core.frozen import Frozen
 from rightsized.store import atomic
 
-SECRET = "audit-coin"  # noqa: S105 - the name of a secret, not one
 _AMOUNT = re.compile(r"-?\d{1,12}\.\d\d [A-Z]{3}")
 _FORMS = {"amount": "12.50 EUR", "date": "2026-11-30"}
 _REDRAW = "Draw another: rightsized triage fields sample FILE."

@@ -5,6 +5,7 @@ A vector stands beside its message until its text is deleted, and only beside th
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -14,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 LATEST = 10_000  # messages that keep a vector, the latest: 8 MB of 384 numbers each
-_A_QUERY = 500
 
 
 class Rows(Protocol):
@@ -30,13 +30,9 @@ KeptVector = tuple[str, NDArray[np.float32]]  # the encoder's digest, and what i
 
 def vectors_of(store: Rows, keys: Sequence[str]) -> dict[str, KeptVector]:
     """Of these messages, those that have a vector: the encoder's digest and float32 (dimension,), by key."""
-    found = dict[str, KeptVector]()
-    for start in range(0, len(keys), _A_QUERY):
-        some = keys[start : start + _A_QUERY]
-        sql = f"SELECT key, encoder, vector FROM vectors WHERE key IN ({', '.join('?' * len(some))})"  # noqa: S608
-        for key, encoder, vector in store.rows(sql, some):
-            found[key] = encoder, np.frombuffer(vector, np.float16).astype(np.float32)
-    return found
+    sql = "SELECT key, encoder, vector FROM vectors WHERE key IN (SELECT value FROM json_each(?))"
+    rows = store.rows(sql, (json.dumps(list(keys)),))
+    return {key: (encoder, np.frombuffer(vector, np.float16).astype(np.float32)) for key, encoder, vector in rows}
 
 
 def keep_vector(store: Rows, key: str, vector: KeptVector) -> None:
@@ -51,12 +47,8 @@ def keep_vector(store: Rows, key: str, vector: KeptVector) -> None:
 
 def apart(store: Rows, keys: Sequence[str]) -> set[str]:
     """Of these messages, those that a person has taken out of an incident."""
-    found = set[str]()
-    for start in range(0, len(keys), _A_QUERY):
-        some = keys[start : start + _A_QUERY]
-        sql = f"SELECT key FROM events WHERE what = 'detached' AND key IN ({', '.join('?' * len(some))})"  # noqa: S608
-        found |= {key for (key,) in store.rows(sql, some)}
-    return found
+    sql = "SELECT key FROM events WHERE what = 'detached' AND key IN (SELECT value FROM json_each(?))"
+    return {key for (key,) in store.rows(sql, (json.dumps(list(keys)),))}
 
 
 def trim(store: Rows, latest: int = LATEST) -> int:
